@@ -1,0 +1,131 @@
+"""The Contract: what a model expects and what it answers, defined once and carried by every artifact."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from fer_deploy.errors import ContractError, FerDeployError
+from fer_deploy.files import read_toml
+
+
+class Frozen(BaseModel):
+    """A pydantic model that is immutable and refuses unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class InputSpec(Frozen):
+    """How a photograph of a face becomes the network's input.
+
+    The order is fixed: crop the face box widened by ``crop_margin``, convert to ``color``, resize,
+    then ``(pixel - mean) / std`` per channel. The last step is the first operation of every lowered
+    graph, so an app hands over pixels 0..255 and can get only crop and resize wrong.
+    """
+
+    height: int = Field(ge=16, le=512, description="pixels")
+    width: int = Field(ge=16, le=512, description="pixels")
+    color: Literal["grey", "rgb"]
+    resize: Literal["bilinear", "bicubic"] = "bilinear"
+    antialias: Literal[True] = Field(
+        default=True, description="the kernel widens when shrinking, as Pillow's resize does; always on"
+    )
+    crop_margin: float = Field(
+        default=0.0, ge=0.0, le=1.0, description="fraction of the face box's side added on each of its sides"
+    )
+    mean: tuple[float, ...] = Field(description="per channel, in pixel units 0..255")
+    std: tuple[float, ...] = Field(description="per channel, in pixel units 0..255, above zero")
+
+    @property
+    def channels(self) -> int:
+        """1 for grey, 3 for rgb."""
+        return 1 if self.color == "grey" else 3
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """The input's shape (1, channels, height, width)."""
+        return (1, self.channels, self.height, self.width)
+
+    @model_validator(mode="after")
+    def _channels_agree(self) -> InputSpec:
+        for name, values in (("mean", self.mean), ("std", self.std)):
+            if len(values) != self.channels:
+                raise ValueError(
+                    f"{name} has {len(values)} value(s) but color = '{self.color}' has {self.channels} channel(s)"
+                )
+        if any(not value > 0 for value in self.std):
+            raise ValueError(f"every std must be above zero, got {list(self.std)}")
+        if any(not 0 <= value <= 255 for value in self.mean):
+            raise ValueError(f"mean is in pixel units 0..255, got {list(self.mean)}")
+        return self
+
+
+class TrainedOn(Frozen):
+    """What the model has seen; printed on every card and in every report."""
+
+    dataset: str
+    split: str = ""
+    note: str = ""
+
+
+class Contract(Frozen):
+    """Labels, input specification and training data of one model."""
+
+    labels: tuple[str, ...] = Field(min_length=2)
+    input: InputSpec
+    trained_on: TrainedOn
+
+    @field_validator("labels")
+    @classmethod
+    def _labels_differ(cls, labels: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(labels)) != len(labels) or not all(label.strip() for label in labels):
+            raise ValueError(f"labels must be non-empty and all different, got {list(labels)}")
+        return labels
+
+    @property
+    def sha256(self) -> str:
+        """Hex digest of the contract's canonical JSON; artifacts and reports carry it."""
+        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def first_problem(error: ValidationError) -> str:
+    """Return the first problem of a pydantic error as ``where: what``."""
+    problem = error.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in problem["loc"]) or "top level"
+    return f"{where}: {problem['msg'].removeprefix('Value error, ')}"
+
+
+def parse_contract(table: dict[str, Any], where: str) -> Contract:
+    """Return the Contract in a parsed ``[contract]`` table.
+
+    Raises:
+        ContractError: a key is missing, unknown or out of range; the message names it and ``where``.
+    """
+    try:
+        return Contract.model_validate(table)
+    except ValidationError as error:
+        raise ContractError(f"contract in {where} is not valid: {first_problem(error)}") from None
+
+
+def load_contract(path: Path) -> Contract:
+    """Return the Contract in the ``[contract]`` table of a TOML file.
+
+    Raises:
+        ContractError: the file is missing, not TOML, or its table is not a contract.
+    """
+    return parse_contract(contract_table(read_toml(path, ContractError, "contract"), path), str(path))
+
+
+def contract_table(
+    document: dict[str, Any], path: Path, error: type[FerDeployError] = ContractError
+) -> dict[str, Any]:
+    """Return the ``[contract]`` table of a parsed TOML document, or raise ``error``."""
+    table = document.get("contract")
+    if not isinstance(table, dict):
+        raise error(f"{path} has no [contract] table; add labels, [contract.input] and [contract.trained_on]")
+    return table

@@ -1,0 +1,1 @@
+"""Datasets and the reference preprocessing of the Contract."""

@@ -1,0 +1,153 @@
+"""FER2013 with the FER+ votes, from ``fer2013_ferplus_48.npz``.
+
+FER+ labels: Barsoum et al., ICMI 2016 (microsoft/FERPlus). 568 test images are pixel-identical to
+training images; the training split here leaves their twins out.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from fer_deploy.contract import InputSpec
+from fer_deploy.data.faces import Faces, data_root, one_hot
+from fer_deploy.data.preprocess import face_pixels
+from fer_deploy.errors import DataError
+from fer_deploy.progress import track
+
+FILE_NAME = "fer2013_ferplus_48.npz"
+#: The order of the ``emotion`` column of the original csv.
+FER2013_LABELS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+#: The order of the first eight columns of FER+'s votes; two more are "unknown" and "not a face".
+FERPLUS_LABELS = (
+    "neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt",
+)  # fmt: skip
+Split = Literal["Training", "PublicTest", "PrivateTest"]
+SPLITS: tuple[Split, ...] = ("Training", "PublicTest", "PrivateTest")
+_SHAPES = {
+    "images": (None, 48, 48),
+    "emotion": (None,),
+    "usage": (None,),
+    "ferplus_votes": (None, 10),
+}
+
+
+@dataclass(frozen=True)
+class _Table:
+    images: NDArray[np.uint8]
+    emotion: NDArray[np.uint8]
+    usage: NDArray[np.str_]
+    votes: NDArray[np.int16]
+
+
+def _read_table(path: Path) -> _Table:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            missing = [key for key in _SHAPES if key not in archive]
+            if missing:
+                raise DataError(f"{path} lacks the array(s) {', '.join(missing)}; is it {FILE_NAME}?")
+            arrays = {key: archive[key] for key in _SHAPES}
+    except FileNotFoundError:
+        raise DataError(f"{path} does not exist; set FER_DATA to the folder that holds {FILE_NAME}") from None
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path} cannot be read as an npz file: {error}") from None
+    rows = len(arrays["images"])
+    for key, shape in _SHAPES.items():
+        want = (rows, *shape[1:])
+        if arrays[key].shape != want:
+            raise DataError(f"array {key} in {path} has shape {arrays[key].shape}, expected {want}")
+    return _Table(arrays["images"], arrays["emotion"], arrays["usage"], arrays["ferplus_votes"])
+
+
+def _twins(images: NDArray[np.uint8], usage: NDArray[np.str_]) -> NDArray[np.bool_]:
+    """Return bool (N,): the image has a pixel-identical twin across the training/test border."""
+    keys = [image.tobytes() for image in images]
+    training = usage == "Training"
+    inside = {key for key, flag in zip(keys, training, strict=True) if flag}
+    outside = {key for key, flag in zip(keys, training, strict=True) if not flag}
+    shared = inside & outside
+    return np.array([key in shared for key in keys])
+
+
+def ferplus_majority(votes: NDArray[np.int16]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Return each row's most-voted of the ten columns, and whether it is one of the eight emotions.
+
+    Ties go to the first column, as in the FER+ authors' majority mode. Rows without votes (-1) are not valid.
+    """
+    winner = votes.argmax(axis=1).astype(np.int64)
+    return winner, (winner < len(FERPLUS_LABELS)) & (votes.sum(axis=1) > 0)
+
+
+def ferplus_distribution(votes: NDArray[np.int16]) -> NDArray[np.float32]:
+    """Return the votes for the eight emotions as float32 (N, 8) that sum to 1.
+
+    A single vote of ten is an outlier and dropped (the FER+ authors' rule), unless nothing else is left.
+    """
+    counts = votes[:, : len(FERPLUS_LABELS)].clip(min=0).astype(np.float32)
+    kept = np.where(counts > 1, counts, 0)
+    kept = np.where(kept.sum(axis=1, keepdims=True) > 0, kept, counts)
+    total = kept.sum(axis=1, keepdims=True)
+    return np.divide(kept, total, out=np.zeros_like(kept), where=total > 0)
+
+
+def load_fer2013(
+    split: Split,
+    spec: InputSpec,
+    labels: Literal["ferplus", "fer2013"] = "ferplus",
+    path: Path | None = None,
+) -> Faces:
+    """Return one split, preprocessed for ``spec``.
+
+    Args:
+        split: "Training" leaves out every image that also occurs in a test split; the two test
+            splits are whole, with ``leaked`` marking images that occur in the original training split.
+        spec: how the pixels are wanted.
+        labels: "ferplus" for the 8-class majority and vote distribution (images whose majority is
+            "unknown" or "not a face" are left out), "fer2013" for the 7 original labels.
+        path: the npz; default ``FER_DATA``'s.
+
+    Raises:
+        DataError: the file is missing or not that file, or the split is unknown.
+    """
+    if split not in SPLITS:
+        raise DataError(f"unknown split '{split}' of FER2013; known: {', '.join(SPLITS)}")
+    table = _read_table(path or data_root() / FILE_NAME)
+    twins = _twins(table.images, table.usage)
+    keep = table.usage == split
+    if split == "Training":
+        keep &= ~twins
+    if labels == "ferplus":
+        targets, valid = ferplus_majority(table.votes)
+        keep &= valid
+        names: tuple[str, ...] = FERPLUS_LABELS
+        distribution = ferplus_distribution(table.votes[keep])
+        targets = targets[keep]
+    else:
+        names = FER2013_LABELS
+        targets = table.emotion[keep].astype(np.int64)
+        distribution = one_hot(targets, len(names))
+    rows = np.flatnonzero(keep).astype(np.int64)
+    return Faces(
+        name=f"{'FER+' if labels == 'ferplus' else 'FER2013'} {split}",
+        labels=names,
+        pixels=_to_spec(table.images[keep], spec),
+        targets=targets,
+        distribution=distribution,
+        rows=rows,
+        leaked=twins[keep] if split != "Training" else np.zeros(len(rows), dtype=bool),
+    )
+
+
+def _to_spec(images: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.uint8]:
+    if spec.color == "grey" and (spec.height, spec.width) == images.shape[1:]:
+        return images[:, None]
+    resized = [
+        face_pixels(Image.fromarray(image), spec) for image in track(images, "preprocessing FER2013")
+    ]
+    return np.stack(resized)

@@ -1,0 +1,39 @@
+"""Checkpoints from which a run goes on as if it had never stopped."""
+
+from __future__ import annotations
+
+import io
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from fer_deploy.errors import TrainingError
+from fer_deploy.files import write_atomic
+
+
+def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """Write ``state`` (tensors, numbers, strings, lists, dicts) atomically."""
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    write_atomic(path, buffer.getvalue())
+
+
+def load_checkpoint(path: Path, recipe_json: str) -> dict[str, Any] | None:
+    """Return the state at ``path``, or None when there is none yet.
+
+    Raises:
+        TrainingError: the file is damaged, or belongs to another recipe.
+    """
+    if not path.exists():
+        return None
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, OSError, EOFError, pickle.UnpicklingError) as error:
+        raise TrainingError(f"checkpoint {path} is damaged ({error}); delete it to start again") from None
+    if state.get("recipe") != recipe_json:
+        raise TrainingError(
+            f"checkpoint {path} belongs to another recipe; use another --work-dir or delete it to start again"
+        )
+    return state

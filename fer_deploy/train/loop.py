@@ -1,0 +1,215 @@
+"""The training loop: deterministic by seed, resumable at every epoch, CPU or GPU."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from fer_deploy.contract import InputSpec
+from fer_deploy.data.faces import Faces, one_hot
+from fer_deploy.errors import TrainingError
+from fer_deploy.files import write_atomic
+from fer_deploy.progress import say, track
+from fer_deploy.train.augment import augment
+from fer_deploy.train.checkpoint import load_checkpoint, save_checkpoint
+from fer_deploy.train.ema import WeightAverage
+from fer_deploy.train.losses import soft_cross_entropy
+from fer_deploy.train.recipe import TrainRecipe
+from fer_deploy.zoo import build
+
+#: Columns of ``log.csv``: losses in nats, accuracies as fractions, seconds of wall time.
+LOG_COLUMNS = ("epoch", "learning_rate", "train_loss", "val_loss", "val_accuracy", "seconds")
+_EVAL_BATCH = 512
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a finished run gives: the averaged weights of the epoch that was best on the validation faces."""
+
+    network: nn.Module
+    best_epoch: int
+    best_accuracy: float
+
+
+def learning_rate_at(step: int, steps_per_epoch: int, recipe: TrainRecipe) -> float:
+    """Return the learning rate of a step: linear warm-up, then a cosine to zero (Loshchilov & Hutter, 2017)."""
+    total = recipe.epochs * steps_per_epoch
+    warmup = min(int(recipe.warmup_epochs * steps_per_epoch), total - 1)
+    if step < warmup:
+        return recipe.learning_rate * (step + 1) / warmup
+    return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - warmup) / (total - warmup)))
+
+
+def normalised(pixels: Tensor, spec: InputSpec) -> Tensor:
+    """Return ``(pixels - mean) / std`` per channel, float32 (N, C, H, W)."""
+    mean = torch.tensor(spec.mean, device=pixels.device).view(1, -1, 1, 1)
+    std = torch.tensor(spec.std, device=pixels.device).view(1, -1, 1, 1)
+    return (pixels.float() - mean) / std
+
+
+def _optimizer(network: nn.Module, recipe: TrainRecipe) -> torch.optim.Optimizer:
+    decay = [p for p in network.parameters() if p.ndim > 1]
+    plain = [p for p in network.parameters() if p.ndim <= 1]
+    return torch.optim.SGD(
+        [{"params": decay, "weight_decay": recipe.weight_decay}, {"params": plain, "weight_decay": 0.0}],
+        lr=recipe.learning_rate,
+        momentum=recipe.momentum,
+        nesterov=recipe.momentum > 0,
+    )
+
+
+def _evaluate(network: nn.Module, faces: Faces, spec: InputSpec, device: torch.device) -> tuple[float, float]:
+    """Return mean cross-entropy (nats, against the distribution) and accuracy (fraction)."""
+    loss, right = 0.0, 0
+    with torch.inference_mode():
+        for start in range(0, len(faces), _EVAL_BATCH):
+            stop = start + _EVAL_BATCH
+            pixels = torch.from_numpy(faces.pixels[start:stop]).to(device)
+            logits = network(normalised(pixels, spec)).cpu()
+            loss += float(soft_cross_entropy(logits, torch.from_numpy(faces.distribution[start:stop]))) * len(
+                logits
+            )
+            right += int((logits.argmax(1) == torch.from_numpy(faces.targets[start:stop])).sum())
+    return loss / len(faces), right / len(faces)
+
+
+class Trainer:
+    """One run in one work folder: ``checkpoint.pt`` to resume from, ``log.csv`` to plot."""
+
+    def __init__(
+        self, recipe: TrainRecipe, training: Faces, validation: Faces, work_dir: Path, device: str = "cpu"
+    ) -> None:
+        if len(training) < recipe.batch_size:
+            raise TrainingError(
+                f"{training.name} has {len(training)} images, fewer than batch_size = {recipe.batch_size}"
+            )
+        try:
+            self.device = torch.device(device)
+            torch.empty(1, device=self.device)
+        except (RuntimeError, AssertionError) as error:
+            raise TrainingError(
+                f"device '{device}' cannot be used: {str(error).splitlines()[0]}; try --device cpu"
+            ) from None
+        torch.manual_seed(recipe.seed)
+        torch.backends.cudnn.benchmark = False
+        torch.backends.cudnn.deterministic = True
+        self.recipe, self.training, self.validation = recipe, training, validation
+        self.work_dir = work_dir
+        network = build(
+            recipe.architecture.name,
+            num_classes=len(training.labels),
+            channels=recipe.input.channels,
+            width=recipe.architecture.width,
+        )
+        # channels_last: 1.4 to 2.2 times as fast here for depthwise convolutions on a CPU.
+        self.network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.average = WeightAverage(self.network, recipe.ema_decay)
+        self.optimizer = _optimizer(self.network, recipe)
+        self.epoch, self.best_epoch, self.best_accuracy = 0, -1, -1.0
+        self.best_state = self._copy_of_average()
+        self.log: list[list[float]] = []
+
+    def run(self) -> Trained:
+        """Train to the last epoch, going on from the work folder's checkpoint if there is one.
+
+        Raises:
+            TrainingError: the checkpoint is damaged or of another recipe, or the loss is not finite.
+        """
+        self._resume()
+        while self.epoch < self.recipe.epochs:
+            began = time.perf_counter()
+            train_loss, rate = self._train_epoch()
+            val_loss, accuracy = _evaluate(self.average.module, self.validation, self.recipe.input, self.device)
+            if accuracy > self.best_accuracy:
+                self.best_epoch, self.best_accuracy = self.epoch, accuracy
+                self.best_state = self._copy_of_average()
+            seconds = time.perf_counter() - began
+            self.log.append([self.epoch, rate, train_loss, val_loss, accuracy, seconds])
+            self.epoch += 1
+            self._save()
+            say(
+                f"epoch {self.epoch}/{self.recipe.epochs}: train loss {train_loss:.4f}, "
+                f"validation loss {val_loss:.4f}, accuracy {accuracy:.2%}, {seconds:.1f} s"
+            )
+        self.average.module.load_state_dict(self.best_state)
+        return Trained(self.average.module, self.best_epoch, self.best_accuracy)
+
+    def _copy_of_average(self) -> dict[str, Tensor]:
+        return {key: value.detach().cpu().clone() for key, value in self.average.module.state_dict().items()}
+
+    def _train_epoch(self) -> tuple[float, float]:
+        recipe = self.recipe
+        # Seeded by (seed, epoch): a resumed run draws what an uninterrupted one would have drawn.
+        generator = torch.Generator().manual_seed(recipe.seed * 100_003 + self.epoch)
+        torch.manual_seed(recipe.seed * 100_003 + self.epoch)
+        order = torch.randperm(len(self.training), generator=generator)
+        steps = len(order) // recipe.batch_size
+        distribution = (
+            self.training.distribution
+            if recipe.soft_labels
+            else one_hot(self.training.targets, len(self.training.labels))
+        )
+        targets = torch.from_numpy(distribution)
+        pixels = torch.from_numpy(self.training.pixels)
+        self.network.train()
+        total = rate = 0.0
+        for step in track(range(steps), f"epoch {self.epoch + 1}/{recipe.epochs}"):
+            rate = learning_rate_at(self.epoch * steps + step, steps, recipe)
+            for group in self.optimizer.param_groups:
+                group["lr"] = rate
+            index = order[step * recipe.batch_size : (step + 1) * recipe.batch_size]
+            batch = augment(pixels[index].to(self.device).float(), recipe.augment, generator)
+            batch = normalised(batch, recipe.input).contiguous(memory_format=torch.channels_last)
+            logits = self.network(batch)
+            loss = soft_cross_entropy(logits, targets[index].to(self.device), recipe.label_smoothing)
+            self.optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            self.optimizer.step()
+            self.average.update(self.network)
+            total += loss.item()
+            if not math.isfinite(total):
+                raise TrainingError(
+                    f"the loss is not finite in epoch {self.epoch + 1}, step {step}; lower learning_rate"
+                )
+        return total / steps, rate
+
+    def _save(self) -> None:
+        save_checkpoint(
+            self.work_dir / "checkpoint.pt",
+            {
+                "recipe": self.recipe.model_dump_json(),
+                "network": self.network.state_dict(),
+                "average": self.average.module.state_dict(),
+                "average_step": self.average.step,
+                "optimizer": self.optimizer.state_dict(),
+                "epoch": self.epoch,
+                "best_epoch": self.best_epoch,
+                "best_accuracy": self.best_accuracy,
+                "best_state": self.best_state,
+                "log": self.log,
+            },
+        )
+        lines = [",".join(LOG_COLUMNS)]
+        lines += [",".join(f"{value:.6g}" for value in row) for row in self.log]
+        write_atomic(self.work_dir / "log.csv", "\n".join(lines) + "\n")
+
+    def _resume(self) -> None:
+        state: dict[str, Any] | None = load_checkpoint(
+            self.work_dir / "checkpoint.pt", self.recipe.model_dump_json()
+        )
+        if state is None:
+            return
+        self.network.load_state_dict(state["network"])
+        self.average.module.load_state_dict(state["average"])
+        self.average.step = state["average_step"]
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.epoch = state["epoch"]
+        self.best_epoch, self.best_accuracy = state["best_epoch"], state["best_accuracy"]
+        self.best_state, self.log = state["best_state"], state["log"]
+        say(f"resuming at epoch {self.epoch + 1}/{self.recipe.epochs}")

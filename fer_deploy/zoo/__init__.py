@@ -1,0 +1,5 @@
+"""Architectures: the paper's family of slimmed MobileNetV2s, for faces."""
+
+from fer_deploy.zoo.registry import ARCHITECTURES, build
+
+__all__ = ["ARCHITECTURES", "build"]
