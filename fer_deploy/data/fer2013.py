@@ -6,7 +6,6 @@ training images; the training split here leaves their twins out.
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -17,9 +16,8 @@ from PIL import Image
 
 from fer_deploy.contract import InputSpec
 from fer_deploy.data.faces import Faces, data_root, one_hot
-from fer_deploy.data.preprocess import face_pixels
+from fer_deploy.data.preprocess import stack_faces
 from fer_deploy.errors import DataError
-from fer_deploy.progress import track
 
 FILE_NAME = "fer2013_ferplus_48.npz"
 #: The order of the ``emotion`` column of the original csv.
@@ -30,11 +28,12 @@ FERPLUS_LABELS = (
 )  # fmt: skip
 Split = Literal["Training", "PublicTest", "PrivateTest"]
 SPLITS: tuple[Split, ...] = ("Training", "PublicTest", "PrivateTest")
-_SHAPES = {
-    "images": (None, 48, 48),
-    "emotion": (None,),
-    "usage": (None,),
-    "ferplus_votes": (None, 10),
+#: Type of the values, and the shape behind the row axis, of each array that is read.
+_ARRAYS: dict[str, tuple[type[np.generic], tuple[int, ...]]] = {
+    "images": (np.uint8, (48, 48)),
+    "emotion": (np.integer, ()),
+    "usage": (np.str_, ()),
+    "ferplus_votes": (np.integer, (10,)),
 }
 
 
@@ -48,20 +47,28 @@ class _Table:
 
 def _read_table(path: Path) -> _Table:
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            missing = [key for key in _SHAPES if key not in archive]
-            if missing:
-                raise DataError(f"{path} lacks the array(s) {', '.join(missing)}; is it {FILE_NAME}?")
-            arrays = {key: archive[key] for key in _SHAPES}
+        # Opened here: np.load leaves a damaged file that it has opened itself to the garbage collector.
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
+            arrays = {key: archive[key] for key in _ARRAYS if key in archive}
     except FileNotFoundError:
         raise DataError(f"{path} does not exist; set FER_DATA to the folder that holds {FILE_NAME}") from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path} cannot be read as an npz file: {error}") from None
-    rows = len(arrays["images"])
-    for key, shape in _SHAPES.items():
-        want = (rows, *shape[1:])
-        if arrays[key].shape != want:
-            raise DataError(f"array {key} in {path} has shape {arrays[key].shape}, expected {want}")
+    # Everything: a damaged archive raises what zipfile, zlib or NumPy's header parser please.
+    except Exception as error:
+        raise DataError(
+            f"{path} cannot be read as an npz file: {error}; copy {FILE_NAME} there again"
+        ) from None
+    missing = [key for key in _ARRAYS if key not in arrays]
+    if missing:
+        raise DataError(f"{path} lacks the array(s) {', '.join(missing)}; is it {FILE_NAME}?")
+    for key, (kind, tail) in _ARRAYS.items():
+        found, want = arrays[key], (*arrays["images"].shape[:1], *tail)
+        if found.shape != want or not np.issubdtype(found.dtype, kind):
+            raise DataError(
+                f"array {key} in {path} has shape {found.shape} of {found.dtype}, "
+                f"expected {want} of {kind.__name__}; is it {FILE_NAME}?"
+            )
+    if not np.isin(arrays["emotion"], np.arange(len(FER2013_LABELS))).all():
+        raise DataError(f"array emotion in {path} holds values other than 0 to 6; is it {FILE_NAME}?")
     return _Table(arrays["images"], arrays["emotion"], arrays["usage"], arrays["ferplus_votes"])
 
 
@@ -78,7 +85,8 @@ def _twins(images: NDArray[np.uint8], usage: NDArray[np.str_]) -> NDArray[np.boo
 def ferplus_majority(votes: NDArray[np.int16]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Return each row's most-voted of the ten columns, and whether it is one of the eight emotions.
 
-    Ties go to the first column, as in the FER+ authors' majority mode. Rows without votes (-1) are not valid.
+    Ties go to the first column. The most votes suffice, where the FER+ authors' majority mode also asks for
+    more than half of them (their ``ferplus.py``). Rows without votes (-1) are not valid.
     """
     winner = votes.argmax(axis=1).astype(np.int64)
     return winner, (winner < len(FERPLUS_LABELS)) & (votes.sum(axis=1) > 0)
@@ -93,7 +101,8 @@ def ferplus_distribution(votes: NDArray[np.int16]) -> NDArray[np.float32]:
     kept = np.where(counts > 1, counts, 0)
     kept = np.where(kept.sum(axis=1, keepdims=True) > 0, kept, counts)
     total = kept.sum(axis=1, keepdims=True)
-    return np.divide(kept, total, out=np.zeros_like(kept), where=total > 0)
+    distribution: NDArray[np.float32] = np.divide(kept, total, out=np.zeros_like(kept), where=total > 0)
+    return distribution
 
 
 def load_fer2013(
@@ -146,8 +155,8 @@ def load_fer2013(
 
 def _to_spec(images: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.uint8]:
     if spec.color == "grey" and (spec.height, spec.width) == images.shape[1:]:
-        return images[:, None]
-    resized = [
-        face_pixels(Image.fromarray(image), spec) for image in track(images, "preprocessing FER2013")
-    ]
-    return np.stack(resized)
+        # Not images[:, None]: its stride of 0 is refused by ExecuTorch.
+        return images.reshape(len(images), *spec.shape[1:])
+    return stack_faces(
+        (Image.fromarray(image) for image in images), len(images), spec, "preprocessing FER2013"
+    )

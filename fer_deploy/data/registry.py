@@ -1,0 +1,149 @@
+"""Every dataset by its name: which split plays which role, and that its labels are the contract's."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from fer_deploy.contract import Frozen, InputSpec
+from fer_deploy.data.faces import Faces
+from fer_deploy.data.fer2013 import FER2013_LABELS, FERPLUS_LABELS, FILE_NAME, Split, load_fer2013
+from fer_deploy.data.image_folder import class_folders, load_image_folder
+from fer_deploy.data.rafdb import RAFDB5_LABELS, RAFDB_LABELS, load_rafdb
+from fer_deploy.errors import DataError
+
+Role = Literal["train", "validation", "test"]
+#: One image in so many, per class, is held out of a training split that comes without a validation split.
+HOLD_OUT_ONE_IN = 10
+#: Chooses which images are held out; another value would make validation figures incomparable.
+HOLD_OUT_SEED = 0
+_FER_SPLITS: dict[Role, Split] = {"train": "Training", "validation": "PublicTest", "test": "PrivateTest"}
+
+
+class DatasetSpec(Frozen):
+    """Where the images come from.
+
+    ``path`` is, by kind: ferplus and fer2013, the npz or its folder (default ``FER_DATA``'s); rafdb and
+    rafdb5, the folder that holds ``EmoLabel`` and ``Image``; folder, the one that holds ``train``,
+    ``test`` and, if wanted, ``validation``, each with one sub-folder of images per class.
+    """
+
+    kind: Literal["ferplus", "fer2013", "rafdb", "rafdb5", "folder"] = "ferplus"
+    path: Path | None = Field(default=None, description="the file or folder; default FER_DATA's npz")
+
+
+def labels_of(spec: DatasetSpec) -> tuple[str, ...]:
+    """Return the dataset's class names in the order of its targets.
+
+    For kind "folder" these are the sorted names of the sub-folders of ``path/train``.
+
+    Raises:
+        DataError: kind "folder" without a path, or without class folders in ``path/train``.
+    """
+    match spec.kind:
+        case "ferplus":
+            return FERPLUS_LABELS
+        case "fer2013":
+            return FER2013_LABELS
+        case "rafdb":
+            return RAFDB_LABELS
+        case "rafdb5":
+            return RAFDB5_LABELS
+        case "folder":
+            return class_folders(_required_path(spec) / "train")
+
+
+def open_dataset(
+    spec: DatasetSpec, role: Role, contract_labels: tuple[str, ...] | None, input_spec: InputSpec
+) -> Faces:
+    """Return the split of a dataset that plays ``role``, preprocessed for ``input_spec``.
+
+    FER+ and FER2013: Training (without the twins of test images), PublicTest, PrivateTest. RAF-DB, and a
+    folder without ``validation``: :func:`held_out` of the training split is the validation split, and the
+    rest is for training.
+
+    Args:
+        spec: the dataset.
+        role: what the faces are for.
+        contract_labels: the labels of the model that is to be scored or trained, which the dataset's must
+            equal in name and order; None to take the dataset's. A folder's classes have no order of their
+            own and take this one.
+        input_spec: how the pixels are wanted.
+
+    Raises:
+        DataError: the labels are not the contract's, or the dataset is missing or malformed.
+    """
+    labels = contract_labels if spec.kind == "folder" and contract_labels else labels_of(spec)
+    if contract_labels is not None and labels != contract_labels:
+        raise DataError(
+            f"dataset '{spec.kind}' has the labels {list(labels)} "
+            f"but the contract has {list(contract_labels)}; "
+            "choose a dataset whose labels have the same names in the same order"
+        )
+    match spec.kind:
+        case "ferplus" | "fer2013":
+            return load_fer2013(_FER_SPLITS[role], input_spec, spec.kind, _npz(spec.path))
+        case "rafdb" | "rafdb5":
+            root, classes = _required_path(spec), _rafdb_classes(spec)
+            if role == "test":
+                return load_rafdb(root, "test", input_spec, classes)
+            return _part(load_rafdb(root, "train", input_spec, classes), role)
+        case "folder":
+            root = _required_path(spec)
+            if role == "test" or (root / "validation").is_dir():
+                return load_image_folder(root / role, input_spec, labels)
+            return _part(load_image_folder(root / "train", input_spec, labels), role)
+
+
+def held_out(faces: Faces) -> NDArray[np.bool_]:
+    """Return bool (N,): which faces of a training split are for validation instead.
+
+    A tenth of each class, rounded half up: at least one image of a class that has two, none of a class
+    that has one. Which ones depends on ``rows`` only, so the 5-class subset of RAF-DB holds out the same
+    images as the 7 classes do.
+    """
+    mask = np.zeros(len(faces), dtype=bool)
+    for target in range(len(faces.labels)):
+        members = np.flatnonzero(faces.targets == target)
+        share = int(len(members) / HOLD_OUT_ONE_IN + 0.5)
+        wanted = max(1, share) if len(members) > 1 else 0
+        ranked = sorted(members, key=lambda index: _draw(int(faces.rows[index])))
+        mask[ranked[:wanted]] = True
+    return mask
+
+
+def _draw(row: int) -> bytes:
+    # A hash, because the streams of NumPy's generators may change from release to release.
+    return hashlib.sha256(f"{HOLD_OUT_SEED}:{row}".encode()).digest()
+
+
+def _part(faces: Faces, role: Role) -> Faces:
+    mask = held_out(faces)
+    if not mask.any():
+        raise DataError(
+            f"{faces.name} has no class with two images, so none can be held out for validation; add images"
+        )
+    if role == "validation":
+        return faces.subset(mask, f"{faces.name}, held-out tenth")
+    return faces.subset(~mask, f"{faces.name} without the held-out tenth")
+
+
+def _rafdb_classes(spec: DatasetSpec) -> Literal[7, 5]:
+    return 5 if spec.kind == "rafdb5" else 7
+
+
+def _npz(path: Path | None) -> Path | None:
+    return path / FILE_NAME if path is not None and path.is_dir() else path
+
+
+def _required_path(spec: DatasetSpec) -> Path:
+    if spec.path is None:
+        raise DataError(
+            f"dataset '{spec.kind}' needs a path; set it to the folder that DatasetSpec describes"
+        )
+    return spec.path

@@ -1,0 +1,101 @@
+"""Fixtures for the whole suite: the real FER data where there is any, and small datasets made on the spot."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import hypothesis
+import numpy as np
+import pytest
+from PIL import Image
+
+from fer_deploy.data.fer2013 import FILE_NAME
+
+# Derandomised: a red build is the commit's doing, not the draw's. No deadline: CI machines are busy.
+hypothesis.settings.register_profile("fer-deploy", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("fer-deploy")
+
+WriteRafdb = Callable[[Path, Sequence[tuple[str, int]]], Path]
+WriteFolder = Callable[[Path, Mapping[str, int]], Path]
+WriteNpz = Callable[..., Path]
+
+_SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+_NO_DATA = pytest.StashKey[str]()
+
+
+@pytest.fixture(scope="session")
+def fer_data(request: pytest.FixtureRequest) -> Path:
+    """The folder with the real npz; skips, and says so at the end of the run, where there is none."""
+    root = Path(os.environ.get("FER_DATA") or _SHARED)
+    if (root / FILE_NAME).is_file():
+        return root
+    reason = f"no FER data: {root / FILE_NAME} does not exist; set FER_DATA to the folder that holds it"
+    request.config.stash[_NO_DATA] = reason
+    pytest.skip(reason)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    reason = config.stash.get(_NO_DATA, None)
+    if reason is None:
+        return
+    skipped = terminalreporter.stats.get("skipped", [])
+    count = sum("no FER data" in str(report.longrepr) for report in skipped)
+    terminalreporter.section("REAL DATA NOT TESTED", sep="!", red=True, bold=True)
+    terminalreporter.write_line(f"SKIPPED: {reason} ({count} tests)", red=True, bold=True)
+
+
+@pytest.fixture
+def write_rafdb() -> WriteRafdb:
+    """Writes RAF-DB's official layout; image ``n`` of the entries is uniformly of the grey ``n``."""
+
+    def write(root: Path, entries: Sequence[tuple[str, int]]) -> Path:
+        (root / "EmoLabel").mkdir(parents=True)
+        (root / "Image" / "aligned").mkdir(parents=True)
+        for grey, (name, _) in enumerate(entries):
+            image = Image.new("RGB", (100, 100), (grey, grey, grey))
+            image.save(root / "Image" / "aligned" / name.replace(".jpg", "_aligned.jpg"), quality=100)
+        lines = "".join(f"{name} {label}\n" for name, label in entries)
+        (root / "EmoLabel" / "list_patition_label.txt").write_text(lines)
+        return root
+
+    return write
+
+
+@pytest.fixture
+def write_folder() -> WriteFolder:
+    """Writes one sub-folder per class with so many PNGs, each uniformly of the grey of its number."""
+
+    def write(root: Path, counts: Mapping[str, int]) -> Path:
+        for label, count in counts.items():
+            (root / label).mkdir(parents=True)
+            for grey in range(count):
+                Image.new("L", (20, 20), grey).save(root / label / f"{grey:03}.png")
+        return root
+
+    return write
+
+
+@pytest.fixture
+def write_npz() -> WriteNpz:
+    """Writes an npz with the keys of the real one: random, all different images, ten votes on one emotion.
+
+    Rows go round the classes and the splits are Training, PublicTest, PrivateTest in equal thirds. Keyword
+    arguments replace arrays; None leaves one out.
+    """
+
+    def write(path: Path, rows: int = 30, **replaced: np.ndarray | None) -> Path:
+        votes = np.zeros((rows, 10), dtype=np.int16)
+        votes[np.arange(rows), np.arange(rows) % 8] = 10
+        arrays: dict[str, np.ndarray | None] = {
+            "images": np.random.default_rng(0).integers(0, 256, (rows, 48, 48), dtype=np.uint8),
+            "emotion": (np.arange(rows) % 7).astype(np.uint8),
+            "usage": np.repeat(["Training", "PublicTest", "PrivateTest"], rows // 3),
+            "ferplus_votes": votes,
+        }
+        arrays |= replaced
+        np.savez_compressed(path, **{key: value for key, value in arrays.items() if value is not None})
+        return path
+
+    return write
