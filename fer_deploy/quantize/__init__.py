@@ -1,0 +1,1 @@
+"""Quantization: recipe, calibration set, post-training quantization of one shared graph."""

@@ -1,0 +1,101 @@
+"""What targets lower: a module over pixels, float or quantized, and what is known of its scales."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_deploy.contract import Contract, Frozen
+from fer_deploy.progress import track
+from fer_deploy.quantize.recipe import Recipe
+
+if TYPE_CHECKING:
+    import torch
+
+_EVAL_BATCH = 256
+
+
+class ActivationScale(Frozen):
+    """One quantize operation of the graph: real value = scale x (integer - zero_point)."""
+
+    tensor: str
+    scale: float
+    zero_point: int
+    qmin: int
+    qmax: int
+
+
+class Scales(Frozen):
+    """The quantization parameters that every target of one graph shares."""
+
+    activations: tuple[ActivationScale, ...]
+    weights_sha256: str
+    """Digest of all per-channel weight scales as float32, in graph order."""
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A module that maps float32 pixels 0..255 (N, C, H, W) to logits (N, K), ready to be lowered.
+
+    Attributes:
+        module: the float deployable module, or the PT2E graph after convert.
+        scales: None for a float graph.
+        fixed_batch: the only batch size the module accepts, or None.
+    """
+
+    module: torch.nn.Module
+    contract: Contract
+    recipe: Recipe
+    scales: Scales | None = None
+    fixed_batch: int | None = None
+
+    def export(self) -> torch.export.ExportedProgram:
+        """Return the module exported at batch 1, the shape that every artifact has."""
+        import torch
+
+        return torch.export.export(self.module, (torch.zeros(self.contract.input.shape),))
+
+    def logits(self, pixels: NDArray[np.uint8], description: str) -> NDArray[np.float32]:
+        """Return logits float32 (N, K) of uint8 pixels (N, C, H, W), run eagerly in torch."""
+        import torch
+
+        parts = []
+        with torch.inference_mode():
+            for batch in batches(pixels, self.fixed_batch or _EVAL_BATCH, description):
+                parts.append(self.module(torch.from_numpy(batch)).numpy())
+        logits: NDArray[np.float32] = np.concatenate(parts).astype(np.float32)
+        return logits
+
+
+def batches(pixels: NDArray[np.uint8], size: int, description: str) -> Iterator[NDArray[np.float32]]:
+    """Yield float32 batches of at most ``size`` images, with a progress bar over the images."""
+    starts = range(0, len(pixels), size)
+    for start in track(starts, description, len(starts)):
+        # copy: a fresh C-contiguous array, since ExecuTorch refuses the zero strides of numpy views
+        yield pixels[start : start + size].astype(np.float32, order="C", copy=True)
+
+
+def scales_of(module: torch.fx.GraphModule) -> Scales:
+    """Return the quantization parameters of a converted PT2E graph."""
+    import torch
+
+    decomposed = torch.ops.quantized_decomposed
+    activations, digest = [], hashlib.sha256()
+    for node in module.graph.nodes:
+        arguments: Any = node.args
+        if node.target == decomposed.quantize_per_tensor.default:
+            source, scale, zero_point, qmin, qmax = arguments[:5]
+            activations.append(
+                ActivationScale(
+                    tensor=source.name, scale=float(scale), zero_point=int(zero_point), qmin=qmin, qmax=qmax
+                )
+            )
+        elif node.target == decomposed.dequantize_per_channel.default:
+            values: Any = getattr(module, str(arguments[1].target))
+            digest.update(values.detach().float().numpy().tobytes())
+    return Scales(activations=tuple(activations), weights_sha256=digest.hexdigest())

@@ -1,0 +1,136 @@
+"""The quantizer that all targets share: XNNPACK's, with convolution and ReLU6 fused and exact pixels.
+
+Three things differ from ExecuTorch's XNNPACKQuantizer (executorch 1.5.1):
+
+* It observes a convolution once before and once after a ReLU6 (``_do_annotate_conv`` makes way for
+  ``relu`` only). The int8 grid before the clamp is wasted on values the clamp removes. Here the
+  output spec moves behind the clamp, and XNNPACK runs both as one kernel.
+* Pixels are whole numbers 0..255 and int8 holds 256 of them: scale 1, zero point -128 is exact. An
+  observer would only come close. The same holds for the normalised pixels behind the first operation.
+* Weight scales may be as small as they need to be; the stock floor of 2**-12 rounds the
+  normalisation's weights (about 1/64) to a few bits.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fer_deploy.contract import InputSpec
+
+if TYPE_CHECKING:
+    import torch
+
+#: What PT2E calls the annotation in ``node.meta`` (torchao ``Q_ANNOTATION_KEY``).
+_KEY = "quantization_annotation"
+_QMIN, _QMAX = -128, 127
+#: Far below any scale that a float32 weight of use gives; only keeps all-zero channels from scale 0.
+_WEIGHT_EPS = 2.0**-24
+
+
+def shared_quantizer(spec: InputSpec) -> Any:
+    """Return a torchao ``Quantizer``: per-channel symmetric int8 weights, per-tensor affine int8 activations.
+
+    Activations are observed by histogram (the range that minimises the squared quantization error);
+    pixels and normalised pixels are fixed by ``spec``.
+    """
+    from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import XNNPACKQuantizer
+
+    class SharedQuantizer(XNNPACKQuantizer):  # type: ignore[misc]
+        def annotate(self, model: torch.fx.GraphModule) -> torch.fx.GraphModule:
+            annotated: torch.fx.GraphModule = super().annotate(model)
+            fuse_clamps(annotated)
+            fix_pixels(annotated, spec)
+            return annotated
+
+    return SharedQuantizer().set_global(_configuration())
+
+
+def _configuration() -> Any:
+    import torch
+    from torchao.quantization.pt2e import HistogramObserver, PerChannelMinMaxObserver
+    from torchao.quantization.pt2e.quantizer import QuantizationConfig, QuantizationSpec
+
+    activation = QuantizationSpec(
+        dtype=torch.int8,
+        quant_min=_QMIN,
+        quant_max=_QMAX,
+        qscheme=torch.per_tensor_affine,
+        observer_or_fake_quant_ctr=HistogramObserver.with_args(eps=2.0**-12),
+    )
+    weight = QuantizationSpec(
+        dtype=torch.int8,
+        quant_min=-127,
+        quant_max=127,
+        qscheme=torch.per_channel_symmetric,
+        ch_axis=0,
+        observer_or_fake_quant_ctr=PerChannelMinMaxObserver.with_args(eps=_WEIGHT_EPS),
+    )
+    return QuantizationConfig(activation, activation, weight, None, False)
+
+
+def fuse_clamps(model: torch.fx.GraphModule) -> int:
+    """Move each operation's output spec behind the clamp that alone consumes it; return how many moved."""
+    import torch
+    from torchao.quantization.pt2e.quantizer import QuantizationAnnotation
+
+    clamps = {
+        torch.ops.aten.hardtanh.default,
+        torch.ops.aten.hardtanh_.default,
+        torch.ops.aten.relu6.default,
+        torch.ops.aten.relu6_.default,
+        torch.ops.aten.clamp.default,
+    }
+    moved = 0
+    for node in model.graph.nodes:
+        if node.target not in clamps or not isinstance(node.args[0], torch.fx.Node):
+            continue
+        producer = node.args[0]
+        annotation = producer.meta.get(_KEY)
+        if annotation is None or annotation.output_qspec is None or len(producer.users) != 1:
+            continue
+        node.meta[_KEY] = QuantizationAnnotation(
+            input_qspec_map={}, output_qspec=annotation.output_qspec, _annotated=True
+        )
+        annotation.output_qspec = None
+        moved += 1
+    return moved
+
+
+def fix_pixels(model: torch.fx.GraphModule, spec: InputSpec) -> None:
+    """Replace the observers of the pixels and of the normalised pixels by the exact grid of ``spec``.
+
+    With channels of different mean or std the normalised grid spans all of them, and is no longer
+    exact but never clips.
+    """
+    import torch
+    from torchao.quantization.pt2e.quantizer import FixedQParamsQuantizationSpec
+
+    def fixed(low: float, high: float) -> FixedQParamsQuantizationSpec:
+        scale = (high - low) / (_QMAX - _QMIN)
+        return FixedQParamsQuantizationSpec(
+            dtype=torch.int8,
+            scale=scale,
+            zero_point=round(_QMIN - low / scale),
+            quant_min=_QMIN,
+            quant_max=_QMAX,
+            qscheme=torch.per_tensor_affine,
+        )
+
+    pixels = next(node for node in model.graph.nodes if node.op == "placeholder")
+    for user in pixels.users:
+        annotation = user.meta.get(_KEY)
+        if annotation is None or pixels not in annotation.input_qspec_map:
+            continue
+        annotation.input_qspec_map[pixels] = fixed(0.0, 255.0)
+        if annotation.output_qspec is not None:
+            pairs = list(zip(spec.mean, spec.std, strict=True))
+            normalised = fixed(
+                min((0.0 - mean) / std for mean, std in pairs),
+                max((255.0 - mean) / std for mean, std in pairs),
+            )
+            annotation.output_qspec = normalised
+            # A consumer whose input spec differs from its producer's output spec would requantize.
+            for consumer in user.users:
+                consumed = consumer.meta.get(_KEY)
+                if consumed is not None and user in consumed.input_qspec_map:
+                    consumed.input_qspec_map[user] = normalised
