@@ -1,0 +1,189 @@
+"""Artifact folders: ``dist/<model>/<target>-<recipe>/`` with the model file, artifact.json and golden.json.
+
+Apps, devices and reports read these folders and nothing else; nothing is parsed out of names.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from fer_deploy.contract import Contract, Frozen, first_problem
+from fer_deploy.errors import ArtifactError
+from fer_deploy.files import folder_atomic, sha256_of, size_of, write_atomic
+from fer_deploy.quantize.graph import Graph, Scales, batches
+from fer_deploy.targets.base import Delegation, Target
+from fer_deploy.targets.golden import Golden, golden_inputs, tolerance, vectors
+
+INFO_FILE = "artifact.json"
+GOLDEN_FILE = "golden.json"
+_TOOLS = ("fer-deploy", "torch", "torchao", "executorch", "onnx", "onnxruntime", "coremltools", "numpy")
+
+
+class TensorInfo(Frozen):
+    """The artifact's input or output tensor."""
+
+    name: str
+    dtype: Literal["float32"]
+    layout: str
+    shape: tuple[int, ...]
+    meaning: str
+
+
+class CalibrationInfo(Frozen):
+    """Which training images set the quantization ranges."""
+
+    dataset: str
+    rows: tuple[int, ...]
+    seed: int
+
+
+class ArtifactInfo(Frozen):
+    """``artifact.json``: everything an app needs to run the model file, and a person to trust it."""
+
+    schema_version: Literal["1.0"] = "1.0"
+    model: str
+    weights_sha256: str
+    target: str
+    recipe: str
+    runtime: str
+    file: str
+    sha256: str
+    size_bytes: int
+    contract_sha256: str
+    contract: Contract
+    input: TensorInfo
+    output: TensorInfo
+    scales: Scales | None
+    calibration: CalibrationInfo | None
+    versions: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A verified artifact folder."""
+
+    folder: Path
+    info: ArtifactInfo
+
+    @property
+    def file(self) -> Path:
+        """The model file or package."""
+        return self.folder / self.info.file
+
+    @property
+    def key(self) -> str:
+        """``target-recipe``."""
+        return f"{self.info.target}-{self.info.recipe}"
+
+
+def tool_versions() -> dict[str, str]:
+    """Return the versions of everything that shapes an artifact."""
+    versions = {name: importlib.metadata.version(name) for name in _TOOLS}
+    return {"python": platform.python_version(), **versions}
+
+
+def write_artifact(
+    target: Target,
+    graph: Graph,
+    folder: Path,
+    model_name: str,
+    weights_sha256: str,
+    calibration: CalibrationInfo | None = None,
+) -> tuple[Artifact, Delegation]:
+    """Lower ``graph`` and write the artifact folder as a whole or not at all.
+
+    Raises:
+        TargetError: the target refuses the graph.
+        OutputError: the folder cannot be written.
+    """
+    spec = graph.contract.input
+    with folder_atomic(folder) as temporary:
+        lowered = target.lower(graph, temporary)
+        file = temporary / lowered.file
+        info = ArtifactInfo(
+            model=model_name,
+            weights_sha256=weights_sha256,
+            target=target.name,
+            recipe=graph.recipe.name,
+            runtime=target.runtime,
+            file=lowered.file,
+            sha256=sha256_of(file),
+            size_bytes=size_of(file),
+            contract_sha256=graph.contract.sha256,
+            contract=graph.contract,
+            input=TensorInfo(
+                name="pixels",
+                dtype="float32",
+                layout="NCHW",
+                shape=spec.shape,
+                meaning=f"{spec.color} pixels 0..255; the graph normalises them",
+            ),
+            output=TensorInfo(
+                name="logits",
+                dtype="float32",
+                layout="NK",
+                shape=(1, len(graph.contract.labels)),
+                meaning="one logit per label of the contract; softmax gives probabilities",
+            ),
+            scales=graph.scales,
+            calibration=calibration,
+            versions=tool_versions(),
+        )
+        write_atomic(temporary / INFO_FILE, info.model_dump_json(indent=1) + "\n")
+        golden = _golden(target, graph, file, info)
+        write_atomic(temporary / GOLDEN_FILE, golden.model_dump_json(indent=1) + "\n")
+    return Artifact(folder, info), lowered.delegation
+
+
+def _golden(target: Target, graph: Graph, file: Path, info: ArtifactInfo) -> Golden:
+    inputs = golden_inputs(graph.contract.input)
+    pixels = np.stack(list(inputs.values()))
+    if target.host_obstacle() is None:
+        logits, reference = _run(target, file, pixels), f"{target.runtime} on this machine"
+    else:
+        logits, reference = graph.logits(pixels, "golden vectors"), "torch, the graph that was lowered"
+    return Golden(
+        contract_sha256=info.contract_sha256,
+        artifact_sha256=info.sha256,
+        reference=reference,
+        max_abs_difference=tolerance(graph, target.name),
+        vectors=vectors(inputs, logits),
+    )
+
+
+def _run(target: Target, file: Path, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    session = target.open(file, threads=1)
+    return np.concatenate([session.run(batch) for batch in batches(pixels, 1, "golden vectors")])
+
+
+def open_artifact(folder: Path) -> Artifact:
+    """Return the artifact in ``folder``, its model file checked against the recorded sha256.
+
+    Raises:
+        ArtifactError: no artifact there, a damaged file, or a malformed artifact.json.
+    """
+    path = folder / INFO_FILE
+    try:
+        info = ArtifactInfo.model_validate_json(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        raise ArtifactError(f"{folder} is not an artifact folder: it has no {INFO_FILE}") from None
+    except OSError as error:
+        raise ArtifactError(f"{path} cannot be read: {error.strerror}") from None
+    except ValidationError as error:
+        raise ArtifactError(f"{path} is not valid: {first_problem(error)}") from None
+    file = folder / info.file
+    if Path(info.file).name != info.file or not file.exists():
+        raise ArtifactError(f"model file {file} does not exist; {path} names it")
+    if sha256_of(file) != info.sha256:
+        raise ArtifactError(f"model file {file} is damaged: its sha256 is not the one in {path}")
+    if info.contract.sha256 != info.contract_sha256:
+        raise ArtifactError(f"the contract in {path} was changed after export: its sha256 differs")
+    return Artifact(folder, info)

@@ -1,0 +1,92 @@
+"""What a target is. Adding one means a folder beside this file and a line in the registry."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_deploy.errors import TargetError
+from fer_deploy.quantize.graph import Graph
+
+
+@dataclass(frozen=True)
+class Delegation:
+    """How much of a lowered graph its accelerated backend takes.
+
+    Attributes:
+        backend: XNNPACK, ONNX Runtime CPU, ...
+        delegated: number of operators inside the backend, or None when it cannot be known here.
+        total: number of operators in the graph.
+        delegates: number of delegated subgraphs, or None.
+        not_delegated: operator name to count.
+        reason: why ``delegated`` is None.
+    """
+
+    backend: str
+    delegated: int | None
+    total: int
+    delegates: int | None = None
+    not_delegated: dict[str, int] = field(default_factory=dict)
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """What :meth:`Target.lower` wrote: the file's name in the artifact folder and its delegation."""
+
+    file: str
+    delegation: Delegation
+
+
+class Session(ABC):
+    """One opened artifact on this machine."""
+
+    @abstractmethod
+    def run(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return logits float32 (1, K) of one image: float32 (1, C, H, W), pixels 0..255, C-contiguous."""
+
+
+class Target(ABC):
+    """Lowers graphs to artifacts of one kind and opens host sessions on them."""
+
+    name: ClassVar[str]
+    recipes: ClassVar[tuple[str, ...]]
+    runtime: ClassVar[str]
+    input_dtype: ClassVar[Literal["float32"]] = "float32"
+
+    @abstractmethod
+    def lower(self, graph: Graph, folder: Path) -> Lowered:
+        """Write the model file of ``graph`` into ``folder``.
+
+        Raises:
+            TargetError: the target's tools refuse the graph.
+        """
+
+    @abstractmethod
+    def open(self, file: Path, threads: int) -> Session:
+        """Open a model file on this machine with ``threads`` CPU threads.
+
+        Raises:
+            ArtifactError: the file is damaged.
+            TargetError: this machine cannot run the target; see :meth:`host_obstacle`.
+        """
+
+    def host_obstacle(self) -> str | None:
+        """Return why this machine cannot run the target's artifacts, or None when it can."""
+        return None
+
+    @abstractmethod
+    def preload(self) -> None:
+        """Import the target's runtime, so that timing a load does not time Python imports."""
+
+    def require_recipe(self, recipe: str) -> None:
+        """Raise TargetError when the target has no such recipe."""
+        if recipe not in self.recipes:
+            raise TargetError(
+                f"target '{self.name}' has no recipe '{recipe}'; it has: {', '.join(self.recipes)}"
+            )

@@ -1,0 +1,5 @@
+"""Core ML ML Programs: one ``model.mlpackage`` folder."""
+
+from fer_deploy.targets.coreml.target import CoreMLTarget
+
+__all__ = ["CoreMLTarget"]

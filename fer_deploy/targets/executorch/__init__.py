@@ -1,0 +1,5 @@
+"""ExecuTorch with the XNNPACK delegate: one ``model.pte``."""
+
+from fer_deploy.targets.executorch.target import ExecuTorchTarget
+
+__all__ = ["ExecuTorchTarget"]

@@ -1,0 +1,108 @@
+"""Lowering to an ExecuTorch program, and running it with the Python runtime."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_deploy.errors import ArtifactError, TargetError
+from fer_deploy.files import write_atomic
+from fer_deploy.quantize.graph import Graph
+from fer_deploy.quiet import quiet
+from fer_deploy.targets.base import Delegation, Lowered, Session, Target
+
+FILE = "model.pte"
+
+
+class ExecuTorchTarget(Target):
+    """``.pte`` for Android and iOS, XNNPACK on CPU."""
+
+    name: ClassVar[str] = "executorch"
+    recipes: ClassVar[tuple[str, ...]] = ("float", "w8a8-ptq")
+    runtime: ClassVar[str] = "ExecuTorch XNNPACK"
+
+    def lower(self, graph: Graph, folder: Path) -> Lowered:
+        """Write ``model.pte``; batch 1, float32 pixels in, float32 logits out."""
+        self.require_recipe(graph.recipe.name)
+        with quiet():
+            from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+            from executorch.exir import to_edge_transform_and_lower
+
+            try:
+                edge = to_edge_transform_and_lower(graph.export(), partitioner=[XnnpackPartitioner()])
+                delegation = _delegation(edge.exported_program().graph_module)
+                program = edge.to_executorch()
+            except Exception as error:  # executorch raises many kinds; the first line says which pass
+                raise TargetError(
+                    f"ExecuTorch cannot lower the {graph.recipe.name} graph: {_first_line(error)}"
+                ) from error
+        write_atomic(folder / FILE, bytes(program.buffer))
+        return Lowered(FILE, delegation)
+
+    def open(self, file: Path, threads: int) -> Session:
+        """Load the program and its ``forward`` method; the thread pool is the whole process's."""
+        return _ExecuTorchSession(file, threads)
+
+    def preload(self) -> None:
+        """Import the runtime's native library."""
+        _runtime()
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+def _delegation(module: Any) -> Delegation:
+    """Count delegated operators; ``getitem`` only unpacks a delegate's results and is no operator."""
+    from executorch.devtools.backend_debug import get_delegation_info
+
+    info = get_delegation_info(module)
+    outside = {
+        name: breakdown.non_delegated
+        for name, breakdown in info.delegation_by_operator.items()
+        if breakdown.non_delegated and name != "getitem"
+    }
+    return Delegation(
+        backend="XNNPACK",
+        delegated=info.num_delegated_nodes,
+        total=info.num_delegated_nodes + sum(outside.values()),
+        delegates=info.num_delegated_subgraphs,
+        not_delegated=outside,
+    )
+
+
+def _runtime() -> Any:
+    with quiet():
+        from executorch.runtime import Runtime
+
+        return Runtime.get()
+
+
+class _ExecuTorchSession(Session):
+    def __init__(self, file: Path, threads: int) -> None:
+        import torch
+
+        runtime = _runtime()
+        with quiet():
+            from executorch.extension.pybindings.portable_lib import _unsafe_reset_threadpool
+
+            _unsafe_reset_threadpool(threads)
+            try:
+                # The program is kept: its method points into the program's memory.
+                self._program = runtime.load_program(file.read_bytes())
+                self._method = self._program.load_method("forward")
+            except (RuntimeError, OSError) as error:
+                raise ArtifactError(
+                    f"{file} is not a program that ExecuTorch can load: {_first_line(error)}"
+                ) from None
+        self._torch = torch
+
+    def run(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+        outputs = self._method.execute([self._torch.from_numpy(pixels)])
+        # copy: the runtime's output memory is reused by the next call
+        logits: NDArray[np.float32] = outputs[0].numpy().copy()
+        return logits

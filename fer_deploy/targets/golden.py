@@ -1,0 +1,88 @@
+"""Golden vectors: a few inputs and the logits an artifact must give, checked by apps at start-up.
+
+The inputs are synthetic: no dataset picture may travel into an app.
+"""
+
+from __future__ import annotations
+
+import base64
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from fer_deploy.contract import Frozen, InputSpec
+from fer_deploy.quantize.graph import Graph
+
+_BLOBS = 4
+#: Allowed difference from a float artifact, in logits: fp32 engines differ in summation order only.
+FLOAT_TOLERANCE = 1e-3
+#: Rounding at every fp16 operation moved logits by at most 3e-2 in our experiments, whatever the summation.
+FP16_TOLERANCE = 0.1
+#: Integer engines round half-way cases differently; that is worth a few steps of the logits' own grid.
+INTEGER_STEPS = 4
+#: Core ML computes in fp16 between quantize operations: up to 0.7 logits, 10 steps, in our experiments.
+COREML_STEPS = 16
+
+
+class GoldenVector(Frozen):
+    """One input and its logits."""
+
+    name: str
+    pixels_base64: str
+    """uint8 (C, H, W), row-major, base64."""
+    logits: tuple[float, ...]
+
+
+class Golden(Frozen):
+    """``golden.json``: an app that gets other logits than these must say so and not classify."""
+
+    contract_sha256: str
+    artifact_sha256: str
+    reference: str
+    """What gave the logits."""
+    max_abs_difference: float
+    """Largest allowed difference of any logit."""
+    vectors: tuple[GoldenVector, ...]
+
+
+def golden_inputs(spec: InputSpec) -> dict[str, NDArray[np.uint8]]:
+    """Return named synthetic inputs, uint8 (C, H, W): soft blobs, a gradient, a checkerboard.
+
+    The same on every machine: they come from a seeded generator and integer arithmetic.
+    """
+    generator = np.random.default_rng(0)
+    inputs: dict[str, NDArray[np.uint8]] = {}
+    for index in range(_BLOBS):
+        planes = []
+        for _ in range(spec.channels):
+            coarse = generator.integers(0, 256, size=(6, 6), dtype=np.uint8)
+            image = Image.fromarray(coarse).resize((spec.width, spec.height), Image.Resampling.BICUBIC)
+            planes.append(np.asarray(image, dtype=np.uint8))
+        inputs[f"blobs-{index}"] = np.stack(planes)
+    y, x = np.mgrid[0 : spec.height, 0 : spec.width]
+    gradient = (x * 255 // (spec.width - 1)).astype(np.uint8)
+    checkers = ((x // 8 + y // 8) % 2 * 255).astype(np.uint8)
+    inputs["gradient"] = np.stack([gradient] * spec.channels)
+    inputs["checkerboard"] = np.stack([checkers] * spec.channels)
+    return inputs
+
+
+def tolerance(graph: Graph, target: str) -> float:
+    """Return the allowed difference of any logit from its golden value."""
+    if graph.scales is not None:
+        step = graph.scales.activations[-1].scale
+        return step * (COREML_STEPS if target == "coreml" else INTEGER_STEPS)
+    return FP16_TOLERANCE if graph.recipe.precision == "fp16" else FLOAT_TOLERANCE
+
+
+def vectors(inputs: dict[str, NDArray[np.uint8]], logits: NDArray[np.float32]) -> tuple[GoldenVector, ...]:
+    """Return the vectors of inputs and their logits (N, K), in the same order."""
+    return tuple(
+        GoldenVector(
+            name=name,
+            pixels_base64=base64.b64encode(np.ascontiguousarray(pixels).tobytes()).decode(),
+            logits=tuple(float(value) for value in row),
+        )
+        for (name, pixels), row in zip(inputs.items(), logits, strict=True)
+    )

@@ -1,0 +1,61 @@
+"""Graph passes between torch's exporter and the artifact. Each changes the proto in place."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+
+def activations_to_uint8(graph: onnx.GraphProto) -> int:
+    """Shift every int8 activation and its zero point by 128 to uint8; return the number of nodes changed.
+
+    Exact: real value = scale x (integer - zero point), and both move together. ONNX Runtime keeps
+    operations with int8 activations in float on x86 unless it can shift the pair itself, which it cannot
+    where a value is used twice: every residual connection (9 of 32 convolutions of fer_s). ARM takes both.
+
+    Weights, dequantized straight from an initializer, stay int8.
+    """
+    constants = {item.name: item for item in graph.initializer}
+    shifted: dict[str, str] = {}
+    changed = 0
+    for node in graph.node:
+        is_activation = node.op_type == "QuantizeLinear" or (
+            node.op_type == "DequantizeLinear" and node.input[0] not in constants
+        )
+        if not is_activation or len(node.input) < 3:
+            continue
+        name = node.input[2]
+        zero_point = numpy_helper.to_array(constants[name])
+        if zero_point.dtype != np.int8:
+            continue
+        if name not in shifted:
+            shifted[name] = f"{name}_uint8"
+            value = (zero_point.astype(np.int16) + 128).astype(np.uint8)
+            graph.initializer.append(numpy_helper.from_array(value, shifted[name]))
+        node.input[2] = shifted[name]
+        for attribute in [item for item in node.attribute if item.name == "output_dtype"]:
+            node.attribute.remove(attribute)  # the zero point's type decides
+        changed += 1
+    _drop_unused(graph)
+    return changed
+
+
+def _drop_unused(graph: onnx.GraphProto) -> None:
+    used = {name for node in graph.node for name in node.input}
+    kept = [item for item in graph.initializer if item.name in used]
+    del graph.initializer[:]
+    graph.initializer.extend(kept)
+
+
+def strip_metadata(model: onnx.ModelProto) -> None:
+    """Remove the exporter's stack traces and names from nodes and values: they hold paths of the build machine."""
+    del model.metadata_props[:]
+    model.doc_string = ""
+    graph = model.graph
+    graph.doc_string = ""
+    del graph.metadata_props[:]
+    for item in (*graph.node, *graph.initializer, *graph.input, *graph.output):
+        item.doc_string = ""
+        del item.metadata_props[:]
+    del graph.value_info[:]

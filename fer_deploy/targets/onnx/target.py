@@ -1,0 +1,125 @@
+"""Lowering to ONNX, and running it with ONNX Runtime."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_deploy.errors import ArtifactError, TargetError
+from fer_deploy.files import write_atomic
+from fer_deploy.quantize.graph import Graph
+from fer_deploy.quiet import quiet
+from fer_deploy.targets.base import Delegation, Lowered, Session, Target
+
+FILE = "model.onnx"
+#: The newest opset that onnxruntime-android 1.20 (2024) and later read; 13 is the first with per-channel QDQ.
+OPSET = 20
+#: Compute operations of which a quantized graph should leave none in float.
+_COMPUTE = {"Conv", "Gemm", "MatMul", "Add", "Mul", "FusedConv", "FusedGemm"}
+_MOVES = {"QuantizeLinear", "DequantizeLinear", "Transpose", "Reshape", "ReorderOutput", "ReorderInput"}
+
+
+class OnnxTarget(Target):
+    """``.onnx`` for ONNX Runtime on Android, iOS, browsers and servers."""
+
+    name: ClassVar[str] = "onnx"
+    recipes: ClassVar[tuple[str, ...]] = ("float", "w8a8-ptq")
+    runtime: ClassVar[str] = "ONNX Runtime CPU"
+
+    def lower(self, graph: Graph, folder: Path) -> Lowered:
+        """Write ``model.onnx``; batch 1, float32 ``pixels`` in, float32 ``logits`` out."""
+        self.require_recipe(graph.recipe.name)
+        with quiet():
+            import onnx
+            import torch
+
+            from fer_deploy.targets.onnx.passes import activations_to_uint8, strip_metadata
+
+            try:
+                program = torch.onnx.export(
+                    graph.export(),
+                    (),
+                    dynamo=True,
+                    opset_version=OPSET,
+                    input_names=["pixels"],
+                    output_names=["logits"],
+                    verbose=False,
+                )
+                assert program is not None
+                model = program.model_proto
+                activations_to_uint8(model.graph)
+                strip_metadata(model)
+                onnx.checker.check_model(model)
+            except Exception as error:  # the exporter raises many kinds
+                message = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+                raise TargetError(
+                    f"the ONNX exporter cannot lower the {graph.recipe.name} graph: {message}"
+                ) from error
+        write_atomic(folder / FILE, model.SerializeToString(deterministic=True))
+        return Lowered(FILE, _delegation(folder / FILE, graph.recipe.quantized))
+
+    def open(self, file: Path, threads: int) -> Session:
+        """Create an inference session on the CPU provider."""
+        return _OnnxSession(file, threads)
+
+    def preload(self) -> None:
+        """Import the runtime's native library."""
+        import onnxruntime  # noqa: F401
+
+
+def _options(threads: int) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return options
+
+
+def _delegation(file: Path, quantized: bool) -> Delegation:
+    """Count integer kernels in the graph that ONNX Runtime makes of a quantized file on this machine.
+
+    For a float file every operation is a float kernel of the CPU provider, which is what was asked.
+    """
+    import onnx
+    import onnxruntime
+
+    with tempfile.TemporaryDirectory() as folder:
+        options = _options(1)
+        options.optimized_model_filepath = str(Path(folder) / FILE)
+        onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+        optimised = onnx.load(options.optimized_model_filepath)
+    kinds = Counter(node.op_type for node in optimised.graph.node)
+    total = sum(count for kind, count in kinds.items() if kind not in _MOVES)
+    outside = {kind: count for kind, count in kinds.items() if quantized and kind in _COMPUTE}
+    return Delegation(
+        backend="ONNX Runtime integer kernels" if quantized else "ONNX Runtime CPU",
+        delegated=total - sum(outside.values()),
+        total=total,
+        not_delegated=outside,
+    )
+
+
+class _OnnxSession(Session):
+    def __init__(self, file: Path, threads: int) -> None:
+        import onnxruntime
+
+        try:
+            self._session = onnxruntime.InferenceSession(
+                file.read_bytes(), _options(threads), providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # onnxruntime's exception classes have no common public base
+            raise ArtifactError(
+                f"{file} is not a model that ONNX Runtime can load: {str(error).strip().splitlines()[0]}"
+            ) from None
+        self._input = self._session.get_inputs()[0].name
+
+    def run(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+        logits: NDArray[np.float32] = self._session.run(None, {self._input: pixels})[0]
+        return logits
