@@ -1,0 +1,1 @@
+"""Measuring: the Measurement itself, parity, statistics, latency and memory."""

@@ -1,0 +1,1 @@
+"""The report: one schema, and views of it that compute nothing."""

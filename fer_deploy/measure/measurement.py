@@ -1,0 +1,97 @@
+"""A figure and how it was obtained. Reports hold no bare floats: every figure is a Measurement."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from fer_deploy.contract import Frozen
+
+
+class Provenance(StrEnum):
+    """How a figure was obtained."""
+
+    MEASURED = "measured"
+    EMULATED = "emulated"
+    ESTIMATED = "estimated"
+    NOT_MEASURED = "not measured"
+
+
+class Unit(StrEnum):
+    """Units that reports use. ``fraction`` is 0..1; ``points`` are percentage points."""
+
+    FRACTION = "fraction"
+    POINTS = "points"
+    MILLISECONDS = "ms"
+    BYTES = "bytes"
+    COUNT = "count"
+    DECIBEL = "dB"
+    LOGITS = "logits"
+    NATS = "nats"
+
+
+class Interval(Frozen):
+    """An interval around a value, in the value's unit."""
+
+    low: float
+    high: float
+    method: str = Field(min_length=1, description="e.g. '95 %, Wilson'")
+
+
+class Measurement(Frozen):
+    """One figure: value, unit, provenance, interval and the conditions it holds under.
+
+    Rules, checked on construction: a value is there if and only if it was obtained; what was not
+    measured says why; an estimate has an interval; time is never emulated.
+    """
+
+    value: float | None
+    unit: Unit
+    provenance: Provenance
+    reason: str | None = None
+    interval: Interval | None = None
+    conditions: dict[str, str] = Field(default_factory=dict)
+    samples: tuple[float, ...] = Field(default=(), description="raw samples in the value's unit, in order")
+
+    @model_validator(mode="after")
+    def _rules(self) -> Measurement:
+        if (self.value is None) != (self.provenance is Provenance.NOT_MEASURED):
+            raise ValueError("a value is missing if and only if the figure is 'not measured'")
+        if self.provenance is Provenance.NOT_MEASURED and not self.reason:
+            raise ValueError("a figure that is 'not measured' must say why")
+        if self.provenance is Provenance.ESTIMATED and self.interval is None:
+            raise ValueError("an estimate must have an interval")
+        if self.provenance is Provenance.EMULATED and self.unit is Unit.MILLISECONDS:
+            raise ValueError("emulated time is not latency and is never reported")
+        return self
+
+    @property
+    def known(self) -> bool:
+        """True when there is a value."""
+        return self.value is not None
+
+
+def measured(
+    value: float,
+    unit: Unit,
+    interval: Interval | None = None,
+    conditions: Mapping[str, Any] | None = None,
+    samples: tuple[float, ...] = (),
+) -> Measurement:
+    """Return a figure that was measured; ``conditions`` values are turned into text."""
+    return Measurement(
+        value=float(value),
+        unit=unit,
+        provenance=Provenance.MEASURED,
+        interval=interval,
+        conditions={key: str(item) for key, item in (conditions or {}).items()},
+        samples=samples,
+    )
+
+
+def not_measured(unit: Unit, reason: str) -> Measurement:
+    """Return the place of a figure that could not be measured, with the reason."""
+    return Measurement(value=None, unit=unit, provenance=Provenance.NOT_MEASURED, reason=reason)

@@ -1,0 +1,157 @@
+"""Accuracy of one set of logits, and the paired comparison of two on the same images."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_deploy.data.faces import Faces
+from fer_deploy.errors import ModelError
+from fer_deploy.measure.figures import AccuracyFigures, ClassFigures, Flip, ParityFigures, TargetParity
+from fer_deploy.measure.measurement import Interval, Measurement, Unit, measured, not_measured
+from fer_deploy.measure.statistics import (
+    expected_calibration_error,
+    mcnemar_exact,
+    paired_drop_interval,
+    wilson_interval,
+)
+
+Logits = NDArray[np.float32]
+#: Standard deviation of a logit over images below which a model is taken for untrained. Trained nets
+#: of the family show 1 to 3; at random initialisation it is about 0.01.
+MIN_LOGIT_SPREAD = 0.05
+
+
+def proportion(flags: NDArray[np.bool_], conditions: dict[str, str] | None = None) -> Measurement:
+    """Return the share of True as a measured fraction with its Wilson interval."""
+    if len(flags) == 0:
+        return not_measured(Unit.FRACTION, "no image of this kind in the test set")
+    right = int(flags.sum())
+    return measured(
+        right / len(flags),
+        Unit.FRACTION,
+        wilson_interval(right, len(flags)),
+        {"images": str(len(flags)), **(conditions or {})},
+    )
+
+
+def require_spread(logits: Logits, source: str) -> None:
+    """Raise ModelError when logits (N, K) hardly depend on the image: parity would prove nothing."""
+    spread = float(logits.std(axis=0).max())
+    if not spread >= MIN_LOGIT_SPREAD:
+        raise ModelError(
+            f"the logits of {source} hardly depend on the image (spread {spread:.2g}, at least "
+            f"{MIN_LOGIT_SPREAD} expected); is the model trained, and the contract's mean and std right?"
+        )
+
+
+def accuracy_figures(logits: Logits, faces: Faces) -> AccuracyFigures:
+    """Return how logits (N, K) classify ``faces``."""
+    predicted = logits.argmax(axis=1)
+    right = predicted == faces.targets
+    classes = len(faces.labels)
+    confusion = np.zeros((classes, classes), dtype=np.int64)
+    np.add.at(confusion, (faces.targets, predicted), 1)
+    figures = []
+    for index, label in enumerate(faces.labels):
+        of_class = faces.targets == index
+        figures.append(
+            ClassFigures(label=label, images=int(of_class.sum()), recall=proportion(right[of_class]))
+        )
+    recalls = [figure.recall.value for figure in figures if figure.recall.value is not None]
+    return AccuracyFigures(
+        accuracy=proportion(right),
+        accuracy_without_leaked=proportion(right[~faces.leaked], {"left out": "images also in training"}),
+        balanced_accuracy=measured(
+            sum(recalls) / len(recalls), Unit.FRACTION, conditions={"classes": len(recalls)}
+        ),
+        ece=measured(expected_calibration_error(logits, faces.targets), Unit.FRACTION),
+        classes=tuple(figures),
+        confusion=tuple(tuple(int(cell) for cell in row) for row in confusion),
+    )
+
+
+def parity_figures(reference: Logits, other: Logits, faces: Faces) -> ParityFigures:
+    """Return how an artifact's logits (N, K) differ from the float model's on the same faces."""
+    first, second = reference.argmax(axis=1), other.argmax(axis=1)
+    right_first, right_second = first == faces.targets, second == faces.targets
+    bound = paired_drop_interval(right_first, right_second)
+    drops = {
+        index: float(right_first[mask].mean() - right_second[mask].mean())
+        for index in range(len(faces.labels))
+        if (mask := faces.targets == index).any()
+    }
+    worst = max(drops, key=lambda index: drops[index])
+    difference = np.abs(reference.astype(np.float64) - other.astype(np.float64))
+    noise = float(np.square(difference).sum())
+    signal = float(np.square(reference.astype(np.float64)).sum())
+    changed = np.flatnonzero(first != second)
+    return ParityFigures(
+        drop=measured(
+            100 * float(right_first.mean() - right_second.mean()),
+            Unit.POINTS,
+            Interval(low=100 * bound.low, high=100 * bound.high, method=bound.method),
+        ),
+        mcnemar_p=mcnemar_exact(right_first, right_second),
+        agreement=proportion(first == second),
+        worst_class_drop=measured(100 * drops[worst], Unit.POINTS),
+        worst_class=faces.labels[worst],
+        max_logit_difference=measured(float(difference.max()), Unit.LOGITS),
+        rms_logit_difference=measured(float(np.sqrt(np.square(difference).mean())), Unit.LOGITS),
+        sqnr=(
+            measured(10 * np.log10(signal / noise), Unit.DECIBEL)
+            if noise > 0
+            else not_measured(Unit.DECIBEL, "the logits are equal, the ratio is infinite")
+        ),
+        flips=tuple(
+            Flip(
+                row=int(faces.rows[index]),
+                label=faces.labels[int(faces.targets[index])],
+                reference=faces.labels[int(first[index])],
+                artifact=faces.labels[int(second[index])],
+            )
+            for index in changed
+        ),
+    )
+
+
+def target_parity(recipe: str, first: str, second: str, logits: tuple[Logits, Logits]) -> TargetParity:
+    """Return the agreement of two targets' logits (N, K) on the same images."""
+    return TargetParity(
+        recipe=recipe,
+        first=first,
+        second=second,
+        agreement=proportion(logits[0].argmax(axis=1) == logits[1].argmax(axis=1)),
+        max_logit_difference=measured(float(np.abs(logits[0] - logits[1]).max()), Unit.LOGITS),
+    )
+
+
+def missing_accuracy(faces: Faces, reason: str) -> AccuracyFigures:
+    """Return accuracy figures that are all "not measured" for one reason."""
+    gap = not_measured(Unit.FRACTION, reason)
+    counts = np.bincount(faces.targets, minlength=len(faces.labels))
+    return AccuracyFigures(
+        accuracy=gap,
+        accuracy_without_leaked=gap,
+        balanced_accuracy=gap,
+        ece=gap,
+        classes=tuple(
+            ClassFigures(label=label, images=int(count), recall=gap)
+            for label, count in zip(faces.labels, counts, strict=True)
+        ),
+    )
+
+
+def missing_parity(reason: str) -> ParityFigures:
+    """Return parity figures that are all "not measured" for one reason."""
+    return ParityFigures(
+        drop=not_measured(Unit.POINTS, reason),
+        mcnemar_p=None,
+        agreement=not_measured(Unit.FRACTION, reason),
+        worst_class_drop=not_measured(Unit.POINTS, reason),
+        worst_class=None,
+        max_logit_difference=not_measured(Unit.LOGITS, reason),
+        rms_logit_difference=not_measured(Unit.LOGITS, reason),
+        sqnr=not_measured(Unit.DECIBEL, reason),
+        flips=(),
+    )

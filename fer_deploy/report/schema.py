@@ -1,0 +1,130 @@
+"""The report's schema. JSON is its only stored form; every other view is rendered from it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+
+from fer_deploy.contract import Contract, Frozen, first_problem
+from fer_deploy.errors import ArtifactError
+from fer_deploy.files import write_atomic
+from fer_deploy.measure.figures import AccuracyFigures as AccuracyFigures
+from fer_deploy.measure.figures import ClassFigures as ClassFigures
+from fer_deploy.measure.figures import Flip as Flip
+from fer_deploy.measure.figures import ParityFigures as ParityFigures
+from fer_deploy.measure.figures import RuntimeFigures as RuntimeFigures
+from fer_deploy.measure.figures import TargetParity as TargetParity
+from fer_deploy.measure.measurement import Measurement
+
+#: Raised in its first part when a reader of the old one would misread the new one.
+SCHEMA_VERSION: Literal["1.0"] = "1.0"
+
+
+class ModelSummary(Frozen):
+    """The float model that went in."""
+
+    name: str
+    source: str = Field(description="what --model named")
+    contract: Contract
+    contract_sha256: str
+    weights_sha256: str
+    parameters: Measurement
+    macs: Measurement = Field(description="multiply-accumulates of one inference")
+
+
+class DatasetSummary(Frozen):
+    """The images that accuracy was measured on."""
+
+    name: str
+    images: int
+    leaked: int = Field(description="images with a pixel-identical twin in the training split")
+    per_class: dict[str, int]
+
+
+class CalibrationSummary(Frozen):
+    """The images that ranges were observed on; always training images."""
+
+    dataset: str
+    images: int
+    per_class: dict[str, int]
+    rows: tuple[int, ...] = Field(description="their rows in the source")
+    observer: str
+    seed: int
+
+
+class DelegationFigures(Frozen):
+    """How much of the graph the target's accelerated backend takes."""
+
+    backend: str
+    share: Measurement = Field(description="delegated share of the graph's operators, fraction")
+    delegates: int | None = Field(default=None, description="number of delegated subgraphs")
+    not_delegated: dict[str, int] = Field(default_factory=dict, description="operator name to count")
+
+
+class ArtifactReport(Frozen):
+    """One artifact folder and what is known of it on any device."""
+
+    target: str
+    recipe: str
+    path: str
+    file: str
+    sha256: str
+    size: Measurement
+    delegation: DelegationFigures
+    accuracy: AccuracyFigures
+    parity: ParityFigures
+
+    @property
+    def key(self) -> str:
+        """``target-recipe``, by which devices refer to it."""
+        return f"{self.target}-{self.recipe}"
+
+
+class DeviceReport(Frozen):
+    """One device and every artifact on it."""
+
+    name: str
+    market_name: str
+    soc: str
+    os: str
+    transport: str
+    figures: tuple[RuntimeFigures, ...]
+
+
+class Report(Frozen):
+    """Everything one run found out."""
+
+    schema_version: Literal["1.0"] = SCHEMA_VERSION
+    created: str = Field(description="ISO 8601, UTC")
+    command: str
+    versions: dict[str, str]
+    model: ModelSummary
+    dataset: DatasetSummary
+    calibration: CalibrationSummary | None
+    float_accuracy: AccuracyFigures
+    artifacts: tuple[ArtifactReport, ...]
+    between_targets: tuple[TargetParity, ...]
+    devices: tuple[DeviceReport, ...]
+    warnings: tuple[str, ...] = ()
+
+    def write(self, path: Path) -> None:
+        """Write the report as JSON, atomically."""
+        write_atomic(path, self.model_dump_json(indent=2) + "\n")
+
+
+def load_report(path: Path) -> Report:
+    """Return the report in a JSON file.
+
+    Raises:
+        ArtifactError: the file is missing or not a report of this schema version.
+    """
+    try:
+        return Report.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise ArtifactError(f"report {path} cannot be read: {error.strerror}") from None
+    except ValidationError as error:
+        raise ArtifactError(
+            f"report {path} is not a report of schema {SCHEMA_VERSION}: {first_problem(error)}"
+        ) from None

@@ -1,0 +1,248 @@
+"""What the tables and sentences of every view say, without saying how they look.
+
+Terminal, Markdown and HTML render the same :class:`Table` and :data:`Sentence`, so that a figure
+cannot be in one view and missing, or named differently, in another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from fer_deploy.measure.measurement import Measurement, Unit, not_measured
+from fer_deploy.report.format import clean, grounds, probability
+from fer_deploy.report.schema import AccuracyFigures, ArtifactReport, DeviceReport, Flip, Report
+
+Cell = Measurement | str
+#: Running text with figures in it; each view adds its own provenance marker to them.
+Sentence = tuple[Cell, ...]
+FLOAT_ROW = "float model"
+#: The column names that stand for milliseconds, so that a narrow view may put the unit in the heading.
+TIMES = ("p50", "p90", "p95", "p99", "load", "first inference")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A heading for the row names, the columns' names, and named rows of cells."""
+
+    corner: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[Cell, ...]], ...]
+
+    def figures(self) -> Iterator[tuple[str, str, Measurement]]:
+        """Yield row name, column name and figure of every cell that holds one."""
+        for name, cells in self.rows:
+            for column, cell in zip(self.columns, cells, strict=True):
+                if isinstance(cell, Measurement):
+                    yield name, column, cell
+
+
+@dataclass(frozen=True)
+class FlipGroup:
+    """The rows of the images that went from one class to the same other one."""
+
+    label: str
+    reference: str
+    artifact: str
+    rows: tuple[int, ...]
+
+
+def artifact_table(report: Report) -> Table:
+    """Return the three-target table: one row per artifact, and the float model's accuracy above them."""
+    columns = ("size", "delegated", "accuracy", "drop", "agreement", "SQNR")
+    first: tuple[Cell, ...] = ("", "", report.float_accuracy.accuracy, "", "", "")
+    rows = [(FLOAT_ROW, first)]
+    for one in report.artifacts:
+        parity = one.parity
+        rows.append(
+            (
+                one.key,
+                (
+                    one.size,
+                    one.delegation.share,
+                    one.accuracy.accuracy,
+                    parity.drop,
+                    parity.agreement,
+                    parity.sqnr,
+                ),
+            )
+        )
+    return Table("artifact", columns, tuple(rows))
+
+
+def accuracy_table(report: Report) -> Table:
+    """Return the accuracy figures beyond the headline one."""
+    columns = ("without leaked images", "balanced accuracy", "calibration error")
+    everyone = [(FLOAT_ROW, report.float_accuracy), *((one.key, one.accuracy) for one in report.artifacts)]
+    rows = [(name, (acc.accuracy_without_leaked, acc.balanced_accuracy, acc.ece)) for name, acc in everyone]
+    return Table("artifact", columns, tuple(rows))
+
+
+def parity_table(report: Report) -> Table:
+    """Return the figures that compare each artifact with the float model, beyond drop, agreement and SQNR."""
+    columns = ("worst class", "its drop", "McNemar p", "flips", "max logit diff.", "RMS logit diff.")
+    rows = []
+    for one in report.artifacts:
+        parity = one.parity
+        cells: tuple[Cell, ...] = (
+            parity.worst_class or "–",
+            parity.worst_class_drop,
+            probability(parity.mcnemar_p),
+            flip_count(one),
+            parity.max_logit_difference,
+            parity.rms_logit_difference,
+        )
+        rows.append((one.key, cells))
+    return Table("artifact", columns, tuple(rows))
+
+
+def between_table(report: Report) -> Table:
+    """Return the targets against each other, one row per pair of artifacts."""
+    columns = ("agreement", "max logit diff.")
+    rows = [
+        (f"{pair.first} – {pair.second}, {pair.recipe}", (pair.agreement, pair.max_logit_difference))
+        for pair in report.between_targets
+    ]
+    return Table("pair", columns, tuple(rows))
+
+
+def device_table(device: DeviceReport) -> Table:
+    """Return one device's figures, one row per artifact."""
+    columns = (*TIMES, "peak memory", "threads")
+    rows = []
+    for one in device.figures:
+        cells: tuple[Cell, ...] = (
+            one.latency_p50,
+            one.latency_p90,
+            one.latency_p95,
+            one.latency_p99,
+            one.load,
+            one.first_inference,
+            one.peak_memory,
+            "–" if one.threads is None else str(one.threads),
+        )
+        rows.append((one.artifact, cells))
+    return Table("artifact", columns, tuple(rows))
+
+
+def class_table(report: Report) -> Table:
+    """Return recall per class; artifacts without any recall have no column, see :func:`without_recall`."""
+    shown = [one for one in report.artifacts if has_recall(one)]
+    columns = ("images", FLOAT_ROW, *(one.key for one in shown))
+    models = [report.float_accuracy, *(one.accuracy for one in shown)]
+    rows: list[tuple[str, tuple[Cell, ...]]] = []
+    for one in report.float_accuracy.classes:
+        recalls = tuple(_recall(model, one.label) for model in models)
+        rows.append((one.label, (f"{one.images:,}", *recalls)))
+    return Table("true class", columns, tuple(rows))
+
+
+def without_recall(report: Report) -> Table:
+    """Return the artifacts that :func:`class_table` has no column for, with the figure that says why."""
+    rows = [
+        (one.key, (next((c.recall for c in one.accuracy.classes), one.accuracy.accuracy),))
+        for one in report.artifacts
+        if not has_recall(one)
+    ]
+    return Table("artifact", ("recall",), tuple(rows))
+
+
+def has_recall(artifact: ArtifactReport) -> bool:
+    """Return whether at least one class of the artifact has a recall."""
+    return any(one.recall.known for one in artifact.accuracy.classes)
+
+
+def model_sentence(report: Report) -> Sentence:
+    """Return the line about the float model."""
+    model, spec = report.model, report.model.contract.input
+    leaked = f", {report.dataset.leaked:,} with a twin in the training split" if report.dataset.leaked else ""
+    return (
+        f"{spec.height} x {spec.width} {spec.color} input, {len(model.contract.labels)} labels, ",
+        model.parameters,
+        " parameters, ",
+        model.macs,
+        " multiply-accumulates. Float accuracy ",
+        report.float_accuracy.accuracy,
+        f" on {report.dataset.name} ({report.dataset.images:,} images{leaked}).",
+    )
+
+
+def headline(report: Report, artifact: ArtifactReport) -> Sentence:
+    """Return what is known of one artifact in words: facts, no verdict."""
+    parts: list[Cell] = ["Takes ", artifact.size, f"; {artifact.delegation.backend} runs "]
+    parts += [artifact.delegation.share, " of its operators. "]
+    accuracy, parity = artifact.accuracy.accuracy, artifact.parity
+    parts += ["Accuracy ", accuracy]
+    if accuracy.known:
+        parts += [
+            ", a drop of ",
+            parity.drop,
+            " against the float model. Flips: ",
+            flip_count(artifact),
+            ". ",
+        ]
+        if parity.worst_class is not None:
+            parts += [f"Largest loss of recall: {parity.worst_class}, ", parity.worst_class_drop, ". "]
+    else:
+        parts.append(". ")
+    times = [
+        (device.market_name, one.latency_p50)
+        for device in report.devices
+        for one in device.figures
+        if one.artifact == artifact.key
+    ]
+    for number, (name, time) in enumerate(times):
+        parts += [f"{'; on ' if number else 'Median latency on '}{name} ", time]
+    if times:
+        parts.append(".")
+    return tuple(parts)
+
+
+def flip_count(artifact: ArtifactReport) -> str:
+    """Return the number of flips, or that it is unknown: an empty list without agreement is not zero flips."""
+    return f"{len(artifact.parity.flips):,}" if artifact.parity.agreement.known else "not measured"
+
+
+def flip_groups(flips: tuple[Flip, ...]) -> tuple[FlipGroup, ...]:
+    """Return the flips grouped by true class, reference and artifact class, the largest group first."""
+    groups: dict[tuple[str, str, str], list[int]] = {}
+    for flip in flips:
+        groups.setdefault((flip.label, flip.reference, flip.artifact), []).append(flip.row)
+    ordered = sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
+    return tuple(FlipGroup(*names, tuple(sorted(rows))) for names, rows in ordered)
+
+
+def runtimes(device: DeviceReport) -> dict[str, tuple[str, ...]]:
+    """Return each runtime's name with the artifacts that it ran."""
+    found: dict[str, tuple[str, ...]] = {}
+    for one in device.figures:
+        found[one.runtime] = (*found.get(one.runtime, ()), one.artifact)
+    return found
+
+
+def table_grounds(table: Table) -> dict[str, str]:
+    """Return how the table's figures were obtained: each distinct way, and the figures it holds for."""
+    ways: dict[str, dict[str, list[str]]] = {}
+    for row, column, figure in table.figures():
+        if figure.known:
+            ways.setdefault(grounds(figure), {}).setdefault(column, []).append(row)
+    return {way: _where(columns, len(table.rows)) for way, columns in ways.items()}
+
+
+def _where(columns: dict[str, list[str]], rows: int) -> str:
+    """Return e.g. ``size, accuracy (all rows); drop (onnx-float)``: columns with the same rows share them."""
+    by_rows: dict[tuple[str, ...], list[str]] = {}
+    for column, names in columns.items():
+        by_rows.setdefault(tuple(names), []).append(column)
+    return "; ".join(
+        f"{', '.join(map(clean, names))} ({'all rows' if len(where) == rows else ', '.join(map(clean, where))})"
+        for where, names in by_rows.items()
+    )
+
+
+def _recall(model: AccuracyFigures, label: str) -> Measurement:
+    """Return the recall of ``label``; a model that has no such class says so instead of shifting a column."""
+    found = next((one.recall for one in model.classes if one.label == label), None)
+    if found is not None:
+        return found
+    return not_measured(Unit.FRACTION, "no figure for this class")
