@@ -1,0 +1,1 @@
+"""The command line: one file per command, each importing its work when it runs."""

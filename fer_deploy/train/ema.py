@@ -25,9 +25,7 @@ class WeightAverage:
         """Move the average toward ``model`` by one step; integer state is copied."""
         self.step += 1
         decay = min(self.decay, (1 + self.step) / (10 + self.step))
-        for mine, theirs in zip(
-            self.module.state_dict().values(), model.state_dict().values(), strict=True
-        ):
+        for mine, theirs in zip(self.module.state_dict().values(), model.state_dict().values(), strict=True):
             if mine.is_floating_point():
                 mine.lerp_(theirs, 1 - decay)
             else:

@@ -125,7 +125,9 @@ class Trainer:
         while self.epoch < self.recipe.epochs:
             began = time.perf_counter()
             train_loss, rate = self._train_epoch()
-            val_loss, accuracy = _evaluate(self.average.module, self.validation, self.recipe.input, self.device)
+            val_loss, accuracy = _evaluate(
+                self.average.module, self.validation, self.recipe.input, self.device
+            )
             if accuracy > self.best_accuracy:
                 self.best_epoch, self.best_accuracy = self.epoch, accuracy
                 self.best_state = self._copy_of_average()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 from pydantic import Field, ValidationError
 
 from fer_deploy.contract import Frozen, InputSpec, first_problem
+from fer_deploy.data.registry import DatasetSpec
 from fer_deploy.errors import TrainingError
 from fer_deploy.files import read_toml
 
@@ -31,19 +31,12 @@ class AugmentSpec(Frozen):
     erase: float = Field(default=0.25, ge=0, le=1, description="probability of one erased rectangle")
 
 
-class DataSpec(Frozen):
-    """Where the images come from."""
-
-    kind: Literal["ferplus", "fer2013", "rafdb", "rafdb5", "folder"] = "ferplus"
-    path: Path | None = Field(default=None, description="the file or folder; default FER_DATA's npz")
-
-
 class TrainRecipe(Frozen):
     """A training run. The same recipe on the same machine gives the same weights."""
 
     architecture: ArchitectureSpec
     input: InputSpec
-    data: DataSpec = DataSpec()
+    data: DatasetSpec = DatasetSpec()
     augment: AugmentSpec = AugmentSpec()
     epochs: int = Field(default=60, ge=1)
     batch_size: int = Field(default=128, ge=2)
