@@ -1,1 +1,80 @@
-"""The command line: one file per command, each importing its work when it runs."""
+"""The command line: one file per command, each imported only when it is asked for."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, cast
+
+import click
+
+from fer_deploy.errors import FerDeployError
+
+#: Command name to one line of help, in the order of the work; the command is ``command`` in the module of
+#: that name. The lines stand here so that ``fer-deploy --help`` imports none of the modules.
+COMMANDS: Mapping[str, str] = MappingProxyType(
+    {
+        "run": "Quantize, export, profile and report: the whole job.",
+        "export": "Lower a model to one target's artifacts.",
+        "profile": "Time exported artifacts on a device.",
+        "predict": "Classify one image with a model or an artifact.",
+        "evaluate": "Print how a model or an artifact classifies a test set.",
+        "train": "Train a model from a recipe.",
+        "devices": "List the device profiles.",
+    }
+)
+
+
+class _Failure(click.ClickException):
+    """A FerDeployError as click shows it: one sentence on stderr, and the error's own exit code."""
+
+    def __init__(self, error: FerDeployError) -> None:
+        super().__init__(" ".join(str(error).split()))
+        self.exit_code = error.exit_code
+
+
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"fer_deploy.cli.{cmd_name.replace('-', '_')}")
+        return cast(click.Command, module.command)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except FerDeployError as error:
+            raise _Failure(error) from error
+
+
+def _print_version(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:  # noqa: ARG001
+    if value and not ctx.resilient_parsing:
+        click.echo(f"fer-deploy {importlib.metadata.version('fer-deploy')}")
+        ctx.exit()
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 done, 1 a bug in fer-deploy, 2 bad input or usage, 3 a budget was exceeded, "
+    "4 a required figure could not be measured.",
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Print the version and exit.",
+)
+def main() -> None:
+    """Quantize, export, profile and gate small facial-expression-recognition networks."""
