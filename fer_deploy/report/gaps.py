@@ -9,12 +9,16 @@ from fer_deploy.measure.measurement import Measurement
 from fer_deploy.report.format import Footnotes, clean
 from fer_deploy.report.schema import Report
 from fer_deploy.report.tables import (
+    TIMES,
     accuracy_table,
     artifact_table,
     between_table,
     device_table,
     parity_table,
 )
+
+_RUNTIME = (*TIMES, "peak memory")
+_RUNTIME_TOGETHER = ("every time and peak memory",)
 
 
 @dataclass(frozen=True)
@@ -51,15 +55,25 @@ def footnotes(report: Report) -> Footnotes:
 
 
 def place(gap: Gap) -> str:
-    """Return where a gap is, in one line of plain text."""
-    return "; ".join(f"{clean(owner)}: {', '.join(map(clean, names))}" for owner, names in gap.missing)
+    """Return where a gap is, in one line of plain text: who lacks the same figures is named together."""
+    owners: dict[tuple[str, ...], list[str]] = {}
+    for owner, names in gap.missing:
+        owners.setdefault(_RUNTIME_TOGETHER if set(_RUNTIME) <= set(names) else names, []).append(owner)
+    return "; ".join(
+        f"{', '.join(map(clean, who))}: {', '.join(map(clean, names))}" for names, who in owners.items()
+    )
 
 
 def _figures(report: Report) -> Iterator[tuple[str, str, Measurement]]:
     """Yield whose it is, its name and the figure, for every figure of the report."""
     yield report.model.name, "parameters", report.model.parameters
     yield report.model.name, "multiply-accumulates", report.model.macs
-    for table in (artifact_table(report), accuracy_table(report), parity_table(report), between_table(report)):
+    for table in (
+        artifact_table(report),
+        accuracy_table(report),
+        parity_table(report),
+        between_table(report),
+    ):
         yield from table.figures()
     models = [("float model", report.float_accuracy), *((one.key, one.accuracy) for one in report.artifacts)]
     for key, accuracy in models:

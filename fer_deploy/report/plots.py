@@ -92,10 +92,18 @@ def confusion_change(report: Report, artifact: ArtifactReport) -> str | None:
                     axes.add_patch(Rectangle(corner, 1, 1, facecolor=color, alpha=strength, linewidth=0))
                 if true == predicted:
                     inner = (corner[0] + 0.05, corner[1] + 0.05)
-                    axes.add_patch(Rectangle(inner, 0.9, 0.9, facecolor="none", edgecolor=MUTED, linewidth=0.9))
+                    axes.add_patch(
+                        Rectangle(inner, 0.9, 0.9, facecolor="none", edgecolor=MUTED, linewidth=0.9)
+                    )
                 text = f"{cell:+d}".replace("-", "\N{MINUS SIGN}") if cell else "·"
                 axes.text(
-                    predicted, true, text, ha="center", va="center", fontsize=8.5, color=INK if cell else MUTED
+                    predicted,
+                    true,
+                    text,
+                    ha="center",
+                    va="center",
+                    fontsize=8.5,
+                    color=INK if cell else MUTED,
                 )
         names = [_short(label) for label in labels]
         axes.set_xticks(range(len(labels)), names, rotation=40, ha="right", rotation_mode="anchor")
@@ -122,6 +130,10 @@ class _Styles:
     def color(self, one: ArtifactReport) -> str:
         return SERIES[self._targets.index(one.target) % len(SERIES)]
 
+    def size(self, one: ArtifactReport) -> float:
+        """Return the marker size in points: later targets are smaller, so that equal figures stay visible."""
+        return (11.0, 7.5, 4.5, 3.0)[min(self._targets.index(one.target), 3)]
+
     def marker(self, one: ArtifactReport, figures: Iterable[Measurement]) -> dict[str, Any]:
         """Return matplotlib's keywords; the least direct provenance of ``figures`` decides how full it is."""
         order = list(_FILL)
@@ -133,11 +145,17 @@ class _Styles:
         """Put one entry per artifact below the plot, the float model first."""
         from matplotlib.lines import Line2D
 
-        style = {"marker": "|", "markersize": 10, "linestyle": "none"} if with_float == "|" else {"linestyle": "--"}
+        style = (
+            {"marker": "|", "markersize": 10, "linestyle": "none"}
+            if with_float == "|"
+            else {"linestyle": "--"}
+        )
         handles = [Line2D([], [], color=INK, linewidth=1, label=FLOAT_ROW, **style)]
         for one in shown:
             handles.append(Line2D([], [], label=_short(one.key, 28), markersize=5, **self._look(one)))
-        figure.legend(handles=handles, loc="outside lower center", ncols=3, columnspacing=1.2, handletextpad=0.3)
+        figure.legend(
+            handles=handles, loc="outside lower center", ncols=3, columnspacing=1.2, handletextpad=0.3
+        )
 
     def _look(self, one: ArtifactReport) -> dict[str, Any]:
         marker = MARKERS[self._recipes.index(one.recipe) % len(MARKERS)]
@@ -170,7 +188,9 @@ def _scatter(
                 ends = scale(x.interval.low), scale(x.interval.high)
                 axes.plot(ends, [100 * y.value] * 2, color=color, alpha=0.45, linewidth=1)
             _whiskers(axes, y, scale(x.value), color, horizontal=False)
-            axes.plot(scale(x.value), 100 * y.value, **styles.marker(one, (x, y)), markersize=6.5)
+            axes.plot(
+                scale(x.value), 100 * y.value, **styles.marker(one, (x, y)), markersize=styles.size(one)
+            )
         axes.set_xlim(left=0)
         axes.set_xlabel(xlabel)
         axes.set_ylabel("accuracy in %")

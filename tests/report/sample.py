@@ -10,7 +10,7 @@ import numpy as np
 from fer_deploy.contract import Contract, InputSpec, TrainedOn
 from fer_deploy.data.faces import Faces, one_hot
 from fer_deploy.devices.timing import TimingProtocol, TimingResult
-from fer_deploy.measure.figures import AccuracyFigures, ParityFigures, RuntimeFigures
+from fer_deploy.measure.figures import RuntimeFigures
 from fer_deploy.measure.latency import _figures, missing_runtime
 from fer_deploy.measure.measurement import Interval, Measurement, Provenance, Unit, measured, not_measured
 from fer_deploy.measure.parity import (
@@ -104,12 +104,19 @@ def sample_report(labels: tuple[str, ...] = HOSTILE_LABELS) -> Report:
         ),
         dataset=DatasetSummary(name=faces.name, images=len(faces), leaked=20, per_class=per_class),
         calibration=CalibrationSummary(
-            dataset="FER+ Training", images=256, per_class=per_class, rows=(4, 9), observer="histogram", seed=0
+            dataset="FER+ Training",
+            images=256,
+            per_class=per_class,
+            rows=(4, 9),
+            observer="histogram",
+            seed=0,
         ),
         float_accuracy=accuracy_figures(logits, faces),
         artifacts=artifacts,
         between_targets=tuple(
-            target_parity(recipe, "executorch", "onnx", (by_key[f"executorch-{recipe}"], by_key[f"onnx-{recipe}"]))
+            target_parity(
+                recipe, "executorch", "onnx", (by_key[f"executorch-{recipe}"], by_key[f"onnx-{recipe}"])
+            )
             for recipe in _NOISE
         ),
         devices=(
@@ -135,7 +142,9 @@ def sample_report(labels: tuple[str, ...] = HOSTILE_LABELS) -> Report:
                 soc="A16 Bionic",
                 os="iOS 19",
                 transport="none",
-                figures=tuple(missing_runtime(stand_in(key), NEEDS_MACOS) for key in by_key if "coreml" in key),
+                figures=tuple(
+                    missing_runtime(stand_in(key), NEEDS_MACOS) for key in by_key if "coreml" in key
+                ),
             ),
         ),
         warnings=(f"class '{labels[1]}' has only {per_class[labels[1]]} test images; its recall is coarse",),
@@ -160,7 +169,9 @@ def host_runtime(key: str, seed: int = 0) -> RuntimeFigures:
         load_ms=7.31,
         first_ms=4.02,
         peak_memory_bytes=None if key.startswith("onnx") else 5_242_880,
-        peak_memory_reason="the runner's baseline moved while it was taken" if key.startswith("onnx") else None,
+        peak_memory_reason="the runner's baseline moved while it was taken"
+        if key.startswith("onnx")
+        else None,
         runtime_version="1.5.1",
         threads=1,
     )
