@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterator
 
@@ -30,7 +31,7 @@ from fer_deploy.report.tables import (
 
 #: ASCII punctuation that starts markup somewhere inside a line; CommonMark lets a backslash disarm each.
 _INSIDE = re.compile(r"([\\`*_{}\[\]|~$#!])")
-_AT_START = re.compile(r"^(\s*)([-+=>]|\d+(?=[.)]))")
+_AT_START = re.compile(r"^(\s*)([-+=>]|\d+(?=[.)](?:\s|$)))")
 
 
 def render_markdown(report: Report) -> str:
@@ -142,7 +143,7 @@ class _Document:
             yield f"  {escape(f'{one.path}/{one.file}')}, sha256 {escape(one.sha256)}{self._left_over(one)}"
 
     def _left_over(self, one: ArtifactReport) -> str:
-        names = ", ".join(f"{name} × {count}" for name, count in one.delegation.not_delegated.items())
+        names = ", ".join(f"{count} {name}" for name, count in one.delegation.not_delegated.items())
         return f"; not delegated: {escape(names)}" if names else ""
 
     def _flips(self) -> Iterator[str]:
@@ -157,11 +158,12 @@ class _Document:
             if not agreement.known:
                 yield f"**{escape(one.key)}**: {self._cell(agreement)}"
                 continue
-            count = f"{escape(one.key)}: {flip_count(one)} {MARKS[agreement.provenance]}"
+            count = f"{flip_count(one)} {MARKS[agreement.provenance]}"
             if not one.parity.flips:
-                yield count
+                yield f"**{escape(one.key)}**: {count}"
                 continue
-            yield f"<details><summary>{count}</summary>"
+            # Inside <summary> GitHub reads HTML, not Markdown.
+            yield f"<details><summary><b>{html.escape(clean(one.key))}</b>: {count}</summary>"
             yield ""
             groups = tuple(
                 (
@@ -210,7 +212,8 @@ class _Document:
 
     def _table(self, table: Table) -> Iterator[str]:
         yield _row((table.corner, *table.columns))
-        yield "|" + "|".join([" --- ", *([" ---: "] * len(table.columns))]) + "|"
+        rules = (" ---: " if _numeric(table, index) else " --- " for index in range(len(table.columns)))
+        yield "|" + "|".join((" --- ", *rules)) + "|"
         for name, cells in table.rows:
             yield f"| {escape(name)} | " + " | ".join(self._cell(cell) for cell in cells) + " |"
 
@@ -229,12 +232,18 @@ class _Document:
             return f"not measured [^{self._numbers.number(cell)}]"
         parts = [amount(cell), MARKS[cell.provenance]]
         if intervals and cell.interval is not None:
-            parts.append(escape(interval(cell)))
+            parts.append(interval(cell))
         return " ".join(parts)
 
 
 def _row(cells: tuple[str, ...]) -> str:
     return "| " + " | ".join(map(escape, cells)) + " |"
+
+
+def _numeric(table: Table, index: int) -> bool:
+    """Return whether a column holds figures or counts, which stand flush right."""
+    cells = [cells[index] for _, cells in table.rows]
+    return any(isinstance(cell, Measurement) or cell.replace(",", "").isdigit() for cell in cells)
 
 
 def _counts(per_class: dict[str, int]) -> str:

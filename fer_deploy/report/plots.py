@@ -182,7 +182,8 @@ def _scatter(
             axes.axhline(100 * reference.value, color=INK, linewidth=1, linestyle="--", zorder=1)
         for one, x in known:
             y = one.accuracy.accuracy
-            assert x.value is not None and y.value is not None
+            assert x.value is not None  # known
+            assert y.value is not None
             color = styles.color(one)
             if x.interval is not None:
                 ends = scale(x.interval.low), scale(x.interval.high)

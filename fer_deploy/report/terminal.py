@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 MAX_WIDTH = 100
 #: Columns of artifacts that fit beside a class name.
 _CLASS_COLUMNS = 6
+_LONG_NAME = 12  # characters; a shorter name stays on one line even where space is short
+_UNBOUNDED = 1000  # columns, to ask a table for its natural width
 _STYLES = {Provenance.MEASURED: "green", Provenance.EMULATED: "cyan", Provenance.ESTIMATED: "yellow"}
 
 
@@ -99,7 +101,10 @@ class _View:
         if not table.rows:
             return
         grid = self._grid(table, intervals, str)
-        if Extent.get(self._console, self._console.options, grid).maximum > self._width:
+        if (
+            Extent.get(self._console, self._console.options.update(width=_UNBOUNDED), grid).maximum
+            > self._width
+        ):
             grid = self._grid(table, intervals, _broken)
         self.heading(title)
         self._print(grid)
@@ -138,7 +143,9 @@ class _View:
 
     def _cell(self, cell: Cell, column: str, intervals: bool) -> Text:
         if isinstance(cell, str):
-            return self._text(clean(cell))
+            return self._text(
+                MARKS[Provenance.NOT_MEASURED] if cell == Provenance.NOT_MEASURED else clean(cell)
+            )
         value = bare_amount(cell) if column in TIMES and cell.unit is Unit.MILLISECONDS else amount(cell)
         return self._figure(cell, value, intervals or column == "p50", between="\n")
 
@@ -165,14 +172,17 @@ def _heading(column: str) -> str:
     if column in TIMES:
         return f"{column} ms".replace("first inference", "first\ninference")
     return (
-        _broken(clean(column)).replace("peak memory", "peak\nmemory").replace(" logit diff.", "\ndifference")
+        _broken(clean(column))
+        .replace("peak memory", "peak\nmemory")
+        .replace(" logit diff.", "\ndifference")
+        .replace("McNemar p", "McNemar\np")
     )
 
 
 def _broken(name: str) -> str:
-    """Return a ``target-recipe`` key on two lines."""
+    """Return a long ``target-recipe`` key on two lines."""
     target, dash, recipe = name.partition("-")
-    return f"{target}{dash}\n{recipe}" if dash and recipe else name
+    return f"{target}{dash}\n{recipe}" if recipe and len(name) > _LONG_NAME else name
 
 
 def _columns_apart(table: Table, most: int) -> Iterator[Table]:
