@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import pytest
 import torch
-from fixtures.synthetic import contract_for, input_spec
 from torch import nn
 
 from fer_deploy.measure.macs import count_macs
@@ -11,6 +10,7 @@ from fer_deploy.quantize.graph import Graph
 from fer_deploy.quantize.ptq import float_graph
 from fer_deploy.quantize.recipe import FLOAT
 from fer_deploy.zoo import build
+from fixtures.synthetic import contract_for, input_spec
 
 
 def _macs(module: nn.Module, color: str = "rgb") -> int:
@@ -60,9 +60,10 @@ def test_zoo_net_agrees_with_counting_by_hooks(name: str) -> None:
         elif isinstance(module, nn.Linear):
             counted += module.weight.numel()
 
-    for module in network.modules():
-        module.register_forward_hook(hook)
+    hooks = [module.register_forward_hook(hook) for module in network.modules()]
     network(torch.zeros(1, 1, 48, 48))
+    for handle in hooks:
+        handle.remove()
     contract = contract_for(input_spec(48), tuple("abcdefgh"))
     normalisation = 48 * 48
     assert count_macs(float_graph(Model(name, name, network, contract, ""))) == counted + normalisation

@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import pytest
 import torch
-from fixtures.synthetic import NO_AUGMENT
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fer_deploy.train.augment import augment
 from fer_deploy.train.recipe import AugmentSpec
+from fixtures.synthetic import NO_AUGMENT
 
 
 def _generator(seed: int = 0) -> torch.Generator:

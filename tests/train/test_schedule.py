@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import pytest
 import torch
-from fixtures.synthetic import input_spec, tiny_recipe
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
@@ -10,6 +9,7 @@ from torch import nn
 from fer_deploy.train.ema import WeightAverage
 from fer_deploy.train.loop import learning_rate_at, normalised
 from fer_deploy.train.losses import soft_cross_entropy
+from fixtures.synthetic import input_spec, tiny_recipe
 
 
 @given(
