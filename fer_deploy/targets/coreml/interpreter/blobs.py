@@ -96,7 +96,8 @@ def decode(raw: bytes, dtype: str, shape: tuple[int, ...]) -> NDArray[np.generic
         values = (flags[: count * bits].reshape(count, bits) * weights).sum(axis=1).astype(np.int16)
         if dtype == "INT4":
             values = np.where(values > 7, values - 16, values)
-        return values.astype(np.int8 if dtype == "INT4" else np.uint8).reshape(shape)
+        widened: NDArray[np.generic] = values.astype(np.int8 if dtype == "INT4" else np.uint8)
+        return widened.reshape(shape)
     if dtype not in STORAGE:
         raise ArtifactError(f"constants of type {dtype} cannot be read")
     storage = STORAGE[dtype]

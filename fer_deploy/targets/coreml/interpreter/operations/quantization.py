@@ -12,7 +12,7 @@ _RANGES = {"int8": (-128, 127), "uint8": (0, 255)}
 
 @operation("quantize")
 def quantize(
-    input: Tensor,  # noqa: A002 - the operation's parameter name
+    input: Tensor,
     scale: Operand,
     output_dtype: str,
     zero_point: Operand = 0,
@@ -26,7 +26,7 @@ def quantize(
 
 @operation("dequantize")
 def dequantize(
-    input: Tensor,  # noqa: A002 - the operation's parameter name
+    input: Tensor,
     scale: Operand,
     zero_point: Operand = 0,
     axis: int = 0,
