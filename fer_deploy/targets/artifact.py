@@ -216,3 +216,20 @@ def read_golden(artifact: Artifact) -> Golden:
             f"{path} belongs to another artifact: its sha256 differ; export the artifact again"
         )
     return golden
+
+
+def find_artifacts(root: Path) -> list[Artifact]:
+    """Return the artifacts in ``root/<model>/<target>-<recipe>/``, sorted by folder.
+
+    Raises:
+        ArtifactError: there is none, or one of them is damaged.
+    """
+    folders = sorted(path.parent for path in root.glob(f"*/*/{INFO_FILE}") if not _temporary(path, root))
+    if not folders:
+        raise ArtifactError(f"there is no artifact below {root}; make some with `fer-deploy export` or `run`")
+    return [open_artifact(folder) for folder in folders]
+
+
+def _temporary(path: Path, root: Path) -> bool:
+    """A folder that is being written, or was left by a killed process (``files.folder_atomic``)."""
+    return any(part.startswith(".") for part in path.relative_to(root).parts)

@@ -117,10 +117,8 @@ def test_calibration_error_at_the_ends() -> None:
 def test_softmax(logits: np.ndarray) -> None:
     probabilities = softmax(logits)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1)
-    np.testing.assert_allclose(softmax(logits + np.float32(0)), probabilities)
-    assert (
-        np.take_along_axis(probabilities, logits.argmax(1)[:, None], 1) == probabilities.max(1, keepdims=True)
-    ).all()
+    top = np.take_along_axis(probabilities, logits.argmax(axis=1)[:, None], axis=1)
+    assert (top[:, 0] == probabilities.max(axis=1)).all()
 
 
 @settings(max_examples=60)
