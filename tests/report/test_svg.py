@@ -3,9 +3,10 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from fer_deploy.report.format import clean
 from fer_deploy.report.svg import INK, MORE, SERIES, VARIABLES, draw
 
 
@@ -65,7 +66,8 @@ def test_labels_stay_text(label: str) -> None:
     assert label in ["".join(element.itertext()).strip() for element in ElementTree.fromstring(svg).iter()]
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(st.text(max_size=20))
-def test_any_title_gives_well_formed_xml(title: str) -> None:
-    ElementTree.fromstring(draw(1, 1, title, lambda figure: None))
+@example("\x08\ufffe\ud800 ]]> &amp; <b>")
+def test_any_clean_text_gives_well_formed_xml(text: str) -> None:
+    ElementTree.fromstring(draw(1, 1, text, paint_label(clean(text))))
