@@ -1,10 +1,14 @@
+import io
+
 import pytest
-from reading import terminal
+from reading import squeezed, terminal
 from rich.cells import cell_len
-from sample import HOSTILE_LABELS
+from rich.console import Console
+from sample import HOSTILE_LABELS, NEEDS_MACOS, NO_PHONE
 
 from fer_deploy.report.format import amount
 from fer_deploy.report.schema import Report
+from fer_deploy.report.terminal import print_device
 
 
 @pytest.mark.parametrize("width", [100, 80, 200])
@@ -31,6 +35,16 @@ def test_markup_in_labels_stays_text_and_sets_no_colour(report: Report) -> None:
 
 def test_without_a_terminal_there_is_no_escape_sequence(report: Report) -> None:
     assert "\x1b" not in terminal(report)
+
+
+def test_a_device_alone_gives_its_figures_and_its_own_reasons(report: Report) -> None:
+    stream = io.StringIO()
+    print_device(report.devices[1], Console(file=stream, width=100))
+    text = squeezed(stream.getvalue())
+    assert text.startswith("Pixel 8 (Tensor G3, Android 16)")
+    assert "4.40 ≈" in text
+    assert f"[1] {NO_PHONE}" in text
+    assert NEEDS_MACOS not in text
 
 
 def test_many_artifacts_share_the_class_table_in_pieces(report: Report) -> None:
