@@ -1,13 +1,13 @@
 import re
 
 import pytest
-from reading import Page
-from sample import HOSTILE_LABELS
 
 from fer_deploy.report.html import render_html
 from fer_deploy.report.schema import Report
 from fer_deploy.report.svg import VARIABLES
 from fer_deploy.report.tables import flip_groups
+from fixtures.reading import Page
+from fixtures.sample_report import HOSTILE_LABELS
 
 
 @pytest.fixture(scope="module")

@@ -2,11 +2,11 @@ import re
 
 from hypothesis import example, given
 from hypothesis import strategies as st
-from reading import Page, rendered, squeezed
 
 from fer_deploy.report.format import clean
 from fer_deploy.report.markdown import escape, render_markdown
 from fer_deploy.report.schema import Report
+from fixtures.reading import Page, rendered, squeezed
 
 #: What a line or a table cell of plain text may be rendered with.
 _PLAIN = {"p", "table", "thead", "tbody", "tr", "th", "td"}

@@ -3,7 +3,6 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sample import NEEDS_MACOS, sample_report
 
 from fer_deploy.measure.measurement import Measurement, Unit, measured, not_measured
 from fer_deploy.report.format import amount
@@ -28,6 +27,7 @@ from fer_deploy.report.tables import (
     table_grounds,
     without_recall,
 )
+from fixtures.sample_report import NEEDS_MACOS, sample_report
 
 
 def by_key(report: Report, key: str) -> ArtifactReport:

@@ -1,14 +1,14 @@
 import io
 
 import pytest
-from reading import squeezed, terminal
 from rich.cells import cell_len
 from rich.console import Console
-from sample import HOSTILE_LABELS, NEEDS_MACOS, NO_PHONE
 
 from fer_deploy.report.format import amount
 from fer_deploy.report.schema import Report
 from fer_deploy.report.terminal import print_device
+from fixtures.reading import squeezed, terminal
+from fixtures.sample_report import HOSTILE_LABELS, NEEDS_MACOS, NO_PHONE
 
 
 @pytest.mark.parametrize("width", [100, 80, 200])

@@ -3,8 +3,6 @@
 from collections.abc import Callable
 
 import pytest
-from reading import Page, figures, reasons, rendered, squeezed, terminal
-from sample import HOSTILE_LABELS, NEEDS_MACOS, NO_PHONE
 
 from fer_deploy.measure.measurement import Provenance
 from fer_deploy.report.format import MARKS, UNITS_NOTE, amount, clean, interval
@@ -12,6 +10,8 @@ from fer_deploy.report.gaps import footnotes, gaps, place
 from fer_deploy.report.html import render_html
 from fer_deploy.report.markdown import render_markdown
 from fer_deploy.report.schema import Report
+from fixtures.reading import Page, figures, reasons, rendered, squeezed, terminal
+from fixtures.sample_report import HOSTILE_LABELS, NEEDS_MACOS, NO_PHONE
 
 #: Pages already rendered, with their report: it takes seconds, and no test changes either.
 _RENDERED: list[tuple[Report, str]] = []
