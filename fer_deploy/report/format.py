@@ -111,8 +111,6 @@ class Footnotes:
 
 def _number(value: float, scale_by: float, unit: Unit) -> tuple[str, str]:
     """Return number and unit text; ``scale_by`` chooses digits and scale so that an interval matches its value."""
-    if not math.isfinite(value):
-        return ("not a number" if math.isnan(value) else f"{MINUS if value < 0 else ''}∞"), _UNIT_TEXT[unit]
     match unit:
         case Unit.FRACTION:
             return _fixed(100 * value, _decimals(100 * scale_by, (0.0, 100.0))), "%"

@@ -8,13 +8,20 @@ from fer_deploy.report.format import amount
 from fer_deploy.report.schema import Report
 from fer_deploy.report.terminal import print_device
 from fixtures.reading import squeezed, terminal
-from fixtures.sample_report import HOSTILE_LABELS, NEEDS_MACOS, NO_PHONE
+from fixtures.sample_report import HOSTILE_LABELS, NEEDS_MACOS, NO_PHONE, PLAIN_LABELS, sample_report
 
 
 @pytest.mark.parametrize("width", [100, 80, 200])
 def test_no_line_is_wider_than_the_terminal_or_a_hundred_columns(report: Report, width: int) -> None:
     widest = max(cell_len(line) for line in terminal(report, width).splitlines())
     assert widest <= min(width, 100)
+
+
+def test_long_labels_fold_instead_of_vanishing() -> None:
+    labels = ("x" * 150, *PLAIN_LABELS[1:])
+    text = terminal(sample_report(labels))
+    assert max(map(cell_len, text.splitlines())) <= 100
+    assert "…" not in text
 
 
 def test_plain_reports_keep_keys_and_figures_whole_at_a_hundred_columns(plain_report: Report) -> None:
