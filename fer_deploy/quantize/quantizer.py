@@ -34,7 +34,7 @@ def shared_quantizer(spec: InputSpec) -> Any:
     Activations are observed by histogram (the range that minimises the squared quantization error);
     pixels and normalised pixels are fixed by ``spec``.
     """
-    with quiet():  # importing it warns of deprecated importlib.resources and of libraries it cannot load
+    with quiet():
         from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import XNNPACKQuantizer
 
     class SharedQuantizer(XNNPACKQuantizer):  # type: ignore[misc]
