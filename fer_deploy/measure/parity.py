@@ -120,8 +120,13 @@ def parity_figures(reference: Logits, other: Logits, faces: Faces) -> ParityFigu
         rms_logit_difference=measured(float(np.sqrt(np.square(difference).mean())), Unit.LOGITS),
         sqnr=(
             measured(10 * np.log10(signal / noise), Unit.DECIBEL)
-            if noise > 0
-            else not_measured(Unit.DECIBEL, "the logits are equal, the ratio is infinite")
+            if noise > 0 and signal > 0
+            else not_measured(
+                Unit.DECIBEL,
+                "the logits are equal, the ratio is infinite"
+                if noise == 0
+                else "the reference's logits are all zero",
+            )
         ),
         flips=tuple(
             Flip(
