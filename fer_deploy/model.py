@@ -24,6 +24,7 @@ from fer_deploy.contract import (
 )
 from fer_deploy.errors import ModelError
 from fer_deploy.files import folder_atomic, read_toml, sha256_of, write_atomic
+from fer_deploy.quiet import quiet
 from fer_deploy.safe_load import load_dict
 
 if TYPE_CHECKING:
@@ -154,7 +155,8 @@ def deployable(model: Model) -> nn.Module:
         normalise.bias.copy_(-torch.tensor(spec.mean, dtype=torch.float32) / std)
     module = nn.Sequential()
     module.add_module("normalise", normalise)
-    module.add_module("network", copy.deepcopy(model.network))
+    with quiet():  # torch warns of the LeafSpec that its own exported graphs still carry
+        module.add_module("network", copy.deepcopy(model.network))
     # Not module.eval(): exported programs refuse to be switched, and were checked when loaded.
     normalise.requires_grad_(False)
     module.training = False
