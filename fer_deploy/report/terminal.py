@@ -47,6 +47,19 @@ _UNBOUNDED = 1000  # columns, to ask a table for its natural width
 _STYLES = {Provenance.MEASURED: "green", Provenance.EMULATED: "cyan", Provenance.ESTIMATED: "yellow"}
 
 
+def print_summary(report: Report, console: Console) -> None:
+    """Print what a run is judged by: the artifacts, the devices, and what could not be measured."""
+    view = _View(report, console)
+    view.heading(report.model.name)
+    view.sentence(model_sentence(report))
+    view.warnings(report.warnings)
+    view.table("Artifacts", artifact_table(report), intervals=False)
+    for device in report.devices:
+        view.device(device)
+    view.gaps()
+    view.legend()
+
+
 def print_report(report: Report, console: Console) -> None:
     """Print the report. Nothing in it is read as rich markup, and control characters are gone."""
     view = _View(report, console)
