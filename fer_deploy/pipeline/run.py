@@ -18,7 +18,6 @@ from fer_deploy.measure.emulation import as_emulated
 from fer_deploy.measure.figures import RuntimeFigures
 from fer_deploy.measure.inference import Inference, infer
 from fer_deploy.measure.latency import runtime_figures
-from fer_deploy.measure.macs import count_macs
 from fer_deploy.measure.measurement import Unit, measured, not_measured
 from fer_deploy.measure.parity import (
     accuracy_figures,
@@ -28,7 +27,7 @@ from fer_deploy.measure.parity import (
     require_spread,
     target_parity,
 )
-from fer_deploy.model import Model, count_parameters, load_model
+from fer_deploy.model import Model, load_model
 from fer_deploy.pipeline.config import Config
 from fer_deploy.pipeline.export import (
     Exported,
@@ -38,17 +37,14 @@ from fer_deploy.pipeline.export import (
     plan_exports,
     write_artifacts,
 )
+from fer_deploy.pipeline.summaries import calibration_summary, dataset_summary, model_summary
 from fer_deploy.progress import say
 from fer_deploy.quantize.calibration import CalibrationSet
-from fer_deploy.quantize.graph import Graph
-from fer_deploy.quantize.ptq import OBSERVER, float_graph
+from fer_deploy.quantize.ptq import float_graph
 from fer_deploy.report.schema import (
     ArtifactReport,
-    CalibrationSummary,
-    DatasetSummary,
     DelegationFigures,
     DeviceReport,
-    ModelSummary,
     Report,
     TargetParity,
 )
@@ -119,9 +115,9 @@ def run(config: Config, command: str) -> Report:
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         command=command,
         versions=tool_versions(),
-        model=_model_summary(model, plain),
-        dataset=_dataset_summary(test),
-        calibration=_calibration_summary(inputs.calibration),
+        model=model_summary(model, plain),
+        dataset=dataset_summary(test),
+        calibration=calibration_summary(inputs.calibration),
         float_accuracy=accuracy_figures(reference, test),
         artifacts=tuple(
             _artifact_report(one, reference, answers[one.artifact.key], test) for one in exported
@@ -201,43 +197,6 @@ def _between_targets(
             parity = target_parity(recipe, *names, (ours.logits, theirs.logits))
             pairs.append(as_emulated(parity, ours.emulation or theirs.emulation))
     return tuple(pairs)
-
-
-def _model_summary(model: Model, plain: Graph) -> ModelSummary:
-    return ModelSummary(
-        name=model.name,
-        source=model.source,
-        contract=model.contract,
-        contract_sha256=model.contract.sha256,
-        weights_sha256=model.weights_sha256,
-        parameters=measured(
-            count_parameters(model.network), Unit.COUNT, conditions={"of": "the float network"}
-        ),
-        macs=measured(count_macs(plain), Unit.COUNT, conditions={"of": "the exported float graph"}),
-    )
-
-
-def _dataset_summary(test: Faces) -> DatasetSummary:
-    counts = np.bincount(test.targets, minlength=len(test.labels))
-    return DatasetSummary(
-        name=test.name,
-        images=len(test),
-        leaked=int(test.leaked.sum()),
-        per_class={label: int(count) for label, count in zip(test.labels, counts, strict=True)},
-    )
-
-
-def _calibration_summary(calibration: CalibrationSet | None) -> CalibrationSummary | None:
-    if calibration is None:
-        return None
-    return CalibrationSummary(
-        dataset=calibration.faces.name,
-        images=len(calibration.faces),
-        per_class=calibration.per_class,
-        rows=tuple(int(row) for row in calibration.faces.rows),
-        observer=OBSERVER,
-        seed=calibration.seed,
-    )
 
 
 def _warnings(inputs: Inputs, exported: list[Exported]) -> tuple[str, ...]:

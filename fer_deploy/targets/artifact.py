@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from fer_deploy.contract import Contract, Frozen, first_problem
 from fer_deploy.errors import ArtifactError, TargetError
@@ -53,7 +53,9 @@ class ArtifactInfo(Frozen):
     target: str
     recipe: str
     runtime: str
-    file: str
+    file: str = Field(
+        pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$", description="a name in the artifact's own folder"
+    )
     sha256: str
     size_bytes: int
     contract_sha256: str
@@ -171,10 +173,10 @@ def _session(target: Target, file: Path) -> Session | None:
 
 
 def open_artifact(folder: Path) -> Artifact:
-    """Return the artifact in ``folder``, its model file checked against the recorded sha256.
+    """Return the artifact in ``folder``, its files checked against each other and the recorded digests.
 
     Raises:
-        ArtifactError: no artifact there, a damaged file, or a malformed artifact.json.
+        ArtifactError: no artifact there, a damaged or missing file, or a malformed or contradictory JSON.
     """
     path = folder / INFO_FILE
     try:
@@ -186,13 +188,40 @@ def open_artifact(folder: Path) -> Artifact:
     except ValidationError as error:
         raise ArtifactError(f"{path} is not valid: {first_problem(error)}") from None
     file = folder / info.file
-    if Path(info.file).name != info.file or not file.exists():
+    if not file.exists():
         raise ArtifactError(f"model file {file} does not exist; {path} names it")
     if sha256_of(file) != info.sha256:
         raise ArtifactError(f"model file {file} is damaged: its sha256 is not the one in {path}")
     if info.contract.sha256 != info.contract_sha256:
         raise ArtifactError(f"the contract in {path} was changed after export: its sha256 differs")
-    return Artifact(folder, info)
+    if info.input.shape != info.contract.input.shape or info.output.shape != (1, len(info.contract.labels)):
+        raise ArtifactError(f"the tensor shapes in {path} are not those of its contract; export it again")
+    artifact = Artifact(folder, info)
+    read_golden(artifact)
+    return artifact
+
+
+def read_golden(artifact: Artifact) -> Golden:
+    """Return the golden vectors of an artifact.
+
+    Raises:
+        ArtifactError: golden.json is missing, malformed or another artifact's.
+    """
+    path = artifact.folder / GOLDEN_FILE
+    try:
+        golden = Golden.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise ArtifactError(f"{path} cannot be read: {error.strerror}; export the artifact again") from None
+    except ValidationError as error:
+        raise ArtifactError(f"{path} is not valid: {first_problem(error)}") from None
+    if (golden.artifact_sha256, golden.contract_sha256) != (
+        artifact.info.sha256,
+        artifact.info.contract_sha256,
+    ):
+        raise ArtifactError(
+            f"{path} belongs to another artifact: its sha256 differ; export the artifact again"
+        )
+    return golden
 
 
 def find_artifacts(root: Path) -> list[Artifact]:

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from fixtures.mil_programs import check, mb
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+
+from fixtures.mil_programs import check, mb
 
 Array = NDArray[Any]
 SHAPES = st.lists(st.integers(1, 5), min_size=0, max_size=3).map(lambda rest: (1, *rest))

@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from fixtures.mil_programs import check, mb
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch.nn import functional
+
+from fixtures.mil_programs import check, mb
 
 Array = NDArray[Any]
 few = settings(max_examples=5)

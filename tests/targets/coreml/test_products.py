@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from fixtures.mil_programs import built, check, draw, mb, outputs_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -16,6 +15,7 @@ from torch.nn import functional
 
 from fer_deploy.errors import TargetError
 from fer_deploy.targets.coreml.interpreter.sums import SUMS
+from fixtures.mil_programs import built, check, draw, mb, outputs_of
 
 Array = NDArray[Any]
 TESTED = {

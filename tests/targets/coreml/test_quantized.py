@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fixtures.mil_programs import check, draw, mb
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -15,6 +14,7 @@ from fer_deploy.errors import ArtifactError
 from fer_deploy.targets.coreml.interpreter import operations as operations
 from fer_deploy.targets.coreml.interpreter.blobs import decode
 from fer_deploy.targets.coreml.interpreter.table import OPERATIONS
+from fixtures.mil_programs import check, draw, mb
 
 Array = NDArray[Any]
 few = settings(max_examples=5)
