@@ -23,6 +23,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "evaluate": "Print how a model or an artifact classifies a test set.",
         "train": "Train a model from a recipe.",
         "card": "Measure a zoo model and write its card.md.",
+        "inspect": "Show what an artifact holds.",
         "devices": "List the device profiles.",
     }
 )

@@ -59,7 +59,9 @@ class Inspection(Frozen):
     outputs: tuple[Port, ...]
     delegated: Share | Unknown
     activation_bytes: int | Unknown
-    advice: tuple[str, ...] = Field(default=(), description="what is known to be slow or unsupported, with source")
+    advice: tuple[str, ...] = Field(
+        default=(), description="what is known to be slow or unsupported, with source"
+    )
 
 
 class WeightCounter:

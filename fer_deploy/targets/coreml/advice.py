@@ -118,7 +118,9 @@ def fp16_overflow(ranges: Mapping[str, tuple[float, float]]) -> tuple[str, ...]:
     for name, (low, high) in ranges.items():
         peak = max(abs(low), abs(high))
         if not math.isfinite(peak) or peak > FP16_MAX:
-            lines.append(f"{name} reaches {peak:.3g}, beyond fp16's {FP16_MAX:,.0f}: it overflows to infinity")
+            lines.append(
+                f"{name} reaches {peak:.3g}, beyond fp16's {FP16_MAX:,.0f}: it overflows to infinity"
+            )
         elif peak > FP16_MAX / 2:
             lines.append(f"{name} reaches {peak:.3g}, within a factor of two of fp16's {FP16_MAX:,.0f}")
     return tuple(lines)

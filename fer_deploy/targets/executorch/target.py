@@ -13,6 +13,7 @@ from fer_deploy.files import write_atomic
 from fer_deploy.quantize.graph import Graph
 from fer_deploy.quiet import quiet
 from fer_deploy.targets.base import Delegation, Lowered, Session, Target
+from fer_deploy.targets.inspection import Inspection
 
 FILE = "model.pte"
 
@@ -45,6 +46,12 @@ class ExecuTorchTarget(Target):
     def open(self, file: Path, threads: int) -> Session:
         """Load the program and its ``forward`` method; the thread pool is the whole process's."""
         return _ExecuTorchSession(file, threads)
+
+    def inspect(self, file: Path) -> Inspection:
+        """Read the program's plan and its XNNPACK delegates."""
+        from fer_deploy.targets.executorch.inspect import inspect
+
+        return inspect(file)
 
     def preload(self) -> None:
         """Import the runtime's native library."""

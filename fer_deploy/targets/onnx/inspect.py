@@ -15,6 +15,24 @@ from fer_deploy.targets.inspection import Inspection, Port, Share, Unknown, Weig
 _LAYERS = {"Conv", "ConvTranspose", "Gemm", "MatMul"}
 
 
+def is_quantized(file: Path) -> bool:
+    """Return whether an ONNX file quantizes activations; raises as :func:`inspect`."""
+    return any(node.op_type == "QuantizeLinear" for node in _load(file).graph.node)
+
+
+def _load(file: Path) -> Any:
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    try:
+        model = onnx.load(str(file))
+    except (DecodeError, OSError) as error:
+        raise ArtifactError(f"{file} is not an ONNX model: {error}") from None
+    if not model.graph.node:
+        raise ArtifactError(f"{file} is not an ONNX model: it has no operation")
+    return model
+
+
 def inspect(file: Path, delegated: Share | Unknown) -> Inspection:
     """Return the contents of an ONNX file; ``delegated`` is counted by the target, with its runtime.
 
@@ -22,14 +40,10 @@ def inspect(file: Path, delegated: Share | Unknown) -> Inspection:
         ArtifactError: the file is not ONNX.
     """
     import onnx
-    from google.protobuf.message import DecodeError
     from onnx import numpy_helper
 
-    try:
-        model = onnx.load(str(file))
-        inferred = onnx.shape_inference.infer_shapes(model).graph
-    except (DecodeError, OSError, onnx.shape_inference.InferenceError) as error:
-        raise ArtifactError(f"{file} is not an ONNX model: {error}") from None
+    model = _load(file)
+    inferred = onnx.shape_inference.infer_shapes(model).graph
     graph = model.graph
     arrays = {item.name: numpy_helper.to_array(item) for item in graph.initializer}
     counter = WeightCounter()

@@ -8,15 +8,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from fixtures.mil_programs import check, mb
+from fixtures.mil_programs import check, few, mb
 
 Array = NDArray[Any]
 SHAPES = st.lists(st.integers(1, 5), min_size=0, max_size=3).map(lambda rest: (1, *rest))
-few = settings(max_examples=5)
 _erf = np.vectorize(math.erf)
 
 UNARY: dict[str, Callable[[Array], Array]] = {

@@ -6,15 +6,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from fixtures.mil_programs import check, mb
+from fixtures.mil_programs import check, few, mb
 
 Array = NDArray[Any]
-few = settings(max_examples=5)
 REDUCTIONS = {
     "reduce_mean": np.mean,
     "reduce_sum": np.sum,

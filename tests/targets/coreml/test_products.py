@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch.nn import functional
 
 from fer_deploy.errors import TargetError
 from fer_deploy.targets.coreml.interpreter.sums import SUMS
-from fixtures.mil_programs import built, check, draw, mb, outputs_of
+from fixtures.mil_programs import built, check, draw, few, mb, outputs_of
 
 Array = NDArray[Any]
 TESTED = {
@@ -23,7 +23,6 @@ TESTED = {
     *("max_pool", "avg_pool", "l2_pool"),
     *("batch_norm", "instance_norm", "layer_norm", "l2_norm", "local_response_norm"),
 }
-few = settings(max_examples=5)
 
 
 def naive_convolution(
@@ -147,7 +146,7 @@ def test_conv_transpose_with_an_output_shape_as_torch_output_padding() -> None:
 @given(rows=st.integers(1, 4), inner=st.integers(1, 6), columns=st.integers(1, 4))
 def test_matrix_products(rows: int, inner: int, columns: int) -> None:
     w, b = draw((columns, inner), 0), draw((columns,), 1)
-    stacked = draw((1, 3, inner, columns), 2)
+    turned_stack = draw((1, inner, rows, columns), 2)
 
     def build(x: Any, y: Any) -> list[Any]:
         turned = mb.transpose(x=x, perm=[0, 2, 1])
@@ -164,8 +163,8 @@ def test_matrix_products(rows: int, inner: int, columns: int) -> None:
 
     check(build, reference, (1, rows, inner), (1, inner, columns))
     check(
-        lambda x: mb.einsum(values=(x, stacked), equation="bnhw,bnwu->bnhu"),
-        lambda x: x.astype(np.float64) @ stacked,
+        lambda x: mb.einsum(values=(x, turned_stack), equation="nchw,nwhu->nchu"),
+        lambda x: np.einsum("nchw,nwhu->nchu", x.astype(np.float64), turned_stack),
         (1, 3, rows, inner),
     )
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -14,10 +14,9 @@ from fer_deploy.errors import ArtifactError
 from fer_deploy.targets.coreml.interpreter import operations as operations
 from fer_deploy.targets.coreml.interpreter.blobs import decode
 from fer_deploy.targets.coreml.interpreter.table import OPERATIONS
-from fixtures.mil_programs import check, draw, mb
+from fixtures.mil_programs import check, draw, few, mb
 
 Array = NDArray[Any]
-few = settings(max_examples=5)
 TESTED = {
     *("quantize", "dequantize", "constexpr_affine_dequantize", "constexpr_cast"),
     *("constexpr_lut_to_dense", "constexpr_sparse_to_dense", "constexpr_blockwise_shift_scale"),
