@@ -154,4 +154,5 @@ def _macs(graph: dict[str, Any]) -> int:
 
 def _port(name: str, value: Any) -> Port:
     dtype = getattr(getattr(value, "scalar_type", None), "name", type(value).__name__).lower()
+    dtype = {"float": "float32", "half": "float16", "char": "int8", "byte": "uint8"}.get(dtype, dtype)
     return Port(name=name, dtype=dtype, shape=tuple(getattr(value, "sizes", ())))

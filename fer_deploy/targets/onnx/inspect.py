@@ -114,4 +114,5 @@ def _port(item: Any) -> Port:
 
     tensor = item.type.tensor_type
     shape = tuple(d.dim_value if d.HasField("dim_value") else None for d in tensor.shape.dim)
-    return Port(name=item.name, dtype=onnx.TensorProto.DataType.Name(tensor.elem_type).lower(), shape=shape)
+    dtype = str(onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type))
+    return Port(name=item.name, dtype=dtype, shape=shape)
