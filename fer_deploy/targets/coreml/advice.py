@@ -12,10 +12,25 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fer_deploy.quantize.graph import Scales
 from fer_deploy.targets.coreml.interpreter.program import Operation, Program, Reference
+from fer_deploy.targets.coreml.options import MINIMUM_IOS
 
 #: Largest finite half-precision number (IEEE 754-2019, binary16).
 FP16_MAX = 65504.0
+_IOS16 = {
+    "constexpr_affine_dequantize",
+    "constexpr_cast",
+    "constexpr_lut_to_dense",
+    "constexpr_sparse_to_dense",
+}
+_IOS18 = {
+    "constexpr_blockwise_shift_scale",
+    "constexpr_lut_to_sparse",
+    "constexpr_sparse_blockwise_shift_scale",
+    "slice_update",
+    "scaled_dot_product_attention",
+}
 _COLLECTION = "github.com/hollance/neural-engine, unsupported-layers.md (collected reports, partly guesses)"
 _GUIDE = "ane-guide.readthedocs.io, capability surface (reverse-engineered)"
 _TYPED = "coremltools guide, typed execution"
@@ -106,7 +121,31 @@ def advice(program: Program) -> tuple[str, ...]:
             "int8 activations are faster than fp16 only from A17 Pro and M4 on "
             "[coremltools guide, quantization overview]"
         )
+    needed, why = needed_ios(program)
+    exported_for = program.specification_version + 9
+    if exported_for > needed:
+        lines.append(
+            f"loads on iOS {exported_for} and later because it was exported for it; its operations need iOS "
+            f"{needed} ({why})"
+        )
     return tuple(lines)
+
+
+def needed_ios(program: Program) -> tuple[int, str]:
+    """Return the oldest iOS version whose operation set holds the program's operations, and what needs it."""
+    kinds = {operation.kind for operation in program.operations}
+    if kinds & _IOS18:
+        return 18, ", ".join(sorted(kinds & _IOS18))
+    precision = "w8a8" if kinds & {"quantize", "dequantize"} else "w8" if kinds & _IOS16 else "fp16"
+    return MINIMUM_IOS[precision]
+
+
+def calibrated_ranges(scales: Scales) -> dict[str, tuple[float, float]]:
+    """Return tensor name to the real range (low, high) that calibration gave its int8 grid."""
+    return {
+        one.tensor: ((one.qmin - one.zero_point) * one.scale, (one.qmax - one.zero_point) * one.scale)
+        for one in scales.activations
+    }
 
 
 def fp16_overflow(ranges: Mapping[str, tuple[float, float]]) -> tuple[str, ...]:

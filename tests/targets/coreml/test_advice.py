@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fer_deploy.targets.coreml.advice import FP16_MAX, RULES, advice, fp16_overflow
+from fer_deploy.quantize.graph import ActivationScale, Scales
+from fer_deploy.targets.coreml.advice import FP16_MAX, RULES, advice, calibrated_ranges, fp16_overflow
 from fixtures.mil_programs import built, draw, mb
 
 
@@ -36,8 +37,17 @@ def test_rules_name_the_operation_and_their_source(build: Any, shape: tuple[int,
     assert any(rule.source in lines[0] for rule in RULES)
 
 
-def test_plain_fp16_convolution_draws_no_advice() -> None:
-    assert advice(built(half(lambda x: mb.relu(x=mb.conv(x=x, weight=WEIGHT))), {"x": (1, 2, 8, 8)})) == ()
+def test_plain_fp16_convolution_draws_no_advice_but_on_its_ios_version() -> None:
+    build = half(lambda x: mb.relu(x=mb.conv(x=x, weight=WEIGHT)))
+    assert advice(built(build, {"x": (1, 2, 8, 8)}, ios=15)) == ()
+    (line,) = advice(built(build, {"x": (1, 2, 8, 8)}, ios=17))
+    assert "loads on iOS 17" in line
+    assert "need iOS 15 (ML Programs)" in line
+
+
+def test_calibrated_ranges_are_the_int8_grid_s_ends() -> None:
+    step = ActivationScale(tensor="relu", scale=0.5, zero_point=-128, qmin=-128, qmax=127)
+    assert calibrated_ranges(Scales(activations=(step,), weights_sha256="0")) == {"relu": (0.0, 127.5)}
 
 
 def test_fp16_overflow_names_what_leaves_the_range() -> None:
