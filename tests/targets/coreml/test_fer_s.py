@@ -74,14 +74,25 @@ def test_w8_agrees_on_99_of_100(model: Model, faces: Faces, reference: Logits, t
     assert agreement(emulated(float_graph(model, W8), faces, tmp_path), reference) >= 0.99
 
 
-@pytest.mark.parametrize(("compute", "floor"), [("fp16", 0.995), ("fp32", 0.998)])
-def test_w8a8_agrees_with_the_quantized_graph(
-    quantized: Graph, faces: Faces, tmp_path: Path, compute: str, floor: float
+def test_w8a8_agrees_with_the_quantized_graph_on_995_of_1000(
+    quantized: Graph, faces: Faces, tmp_path: Path
 ) -> None:
-    """Of what remains in fp16 most are ties: logits have 256 values, and two classes often share the highest."""
-    options = CoreMLOptions(quantized_compute=compute)
-    logits = emulated(quantized, faces, tmp_path, options)
-    assert agreement(logits, quantized.logits(faces.pixels, "quantized graph")) >= floor
+    logits = emulated(quantized, faces, tmp_path)
+    assert agreement(logits, quantized.logits(faces.pixels, "quantized graph")) >= 0.995
+
+
+def test_w8a8_in_fp16_changes_the_top_class_only_where_the_two_highest_are_close(
+    quantized: Graph, faces: Faces, tmp_path: Path
+) -> None:
+    """Logits have 256 values: two classes often share the highest or are a step or two apart."""
+    assert quantized.scales is not None
+    step = quantized.scales.activations[-1].scale
+    reference = quantized.logits(faces.pixels, "quantized graph")
+    logits = emulated(quantized, faces, tmp_path, CoreMLOptions(quantized_compute="fp16"))
+    highest = np.sort(reference, axis=1)
+    changed = logits.argmax(axis=1) != reference.argmax(axis=1)
+    assert agreement(logits, reference) >= 0.99
+    assert ((highest[:, -1] - highest[:, -2])[changed] <= 3.5 * step).all()
 
 
 @pytest.mark.parametrize("change", ["mean and std left out", "mirrored rows"])
