@@ -59,5 +59,4 @@ def test_fp16_overflow_names_what_leaves_the_range() -> None:
     }
     lines = fp16_overflow(ranges)
     assert [line.split()[0] for line in lines] == ["near", "beyond", "bad"]
-    assert np.isinf(np.float16(2 * FP16_MAX))
-    assert np.isfinite(np.float16(FP16_MAX))
+    assert np.finfo(np.float16).max == FP16_MAX
