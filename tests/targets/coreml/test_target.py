@@ -61,8 +61,12 @@ def test_quantized_graph_needs_ios_17_and_keeps_its_scales(
         lowered(graph, tmp_path / "16", ios=16)
     target, file = lowered(graph, tmp_path / "17", quantized_compute="fp32")
     program = read_program(read_package(file))
-    scales = {round(step.scale, 6) for step in graph.scales.activations}
-    assert {round(scale, 6) for scale in _scales(program)} == scales
+    scales = np.array([step.scale for step in graph.scales.activations])
+    # Around a residual addition coremltools divides the three scales by that of one summand
+    # (distributive_quantized_binary_op_scale_normalization); the integers stay the same.
+    known = np.concatenate([scales, (scales[:, None] / scales).reshape(-1)])
+    for scale in _scales(program):
+        assert np.isclose(known, scale, rtol=1e-5).any()
     logits = target.open(file, threads=1).run_batch(test_faces.pixels.astype(np.float32))
     assert (logits.argmax(1) == graph.logits(test_faces.pixels, "quantized").argmax(1)).mean() >= 0.98
 
@@ -170,7 +174,10 @@ def test_options_out_of_range() -> None:
         CoreMLOptions(ios=14)
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_graph_that_coremltools_refuses(tmp_path: Path) -> None:
+    """The warning is of a temporary folder that coremltools 9.0 leaves behind when it fails."""
+
     class Sorted(torch.nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return torch.linalg.svdvals(x.flatten(2)).flatten(1)[:, :4]
