@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError
 from fer_deploy.contract import Frozen
 from fer_deploy.devices.estimator.cpu import Basis, Point, fit_cpu, log_errors
 from fer_deploy.devices.estimator.rows import DATA, Precision, Row, calibration_rows
+from fer_deploy.devices.estimator.workload import RIDGE
 from fer_deploy.files import write_json_atomic
 
 #: Share of published rows that a band is made to hold.
@@ -58,13 +59,13 @@ class LeftOut:
     log_error: float
 
 
-def leave_out(rows: Sequence[Row], key: Key) -> Iterator[LeftOut]:
+def leave_out(rows: Sequence[Row], key: Key, ridge: float = RIDGE) -> Iterator[LeftOut]:
     """Yield every row that has an answer, predicted from the rows with other values of ``key``."""
     for value in sorted({key(row) for row in rows}, key=str):
         kept = [row for row in rows if key(row) != value]
         if kept:
             held = [row for row in rows if key(row) == value]
-            yield from (LeftOut(*found) for found in log_errors(fit_cpu(kept), held))
+            yield from (LeftOut(*found) for found in log_errors(fit_cpu(kept, ridge), held))
 
 
 class Band(Frozen):

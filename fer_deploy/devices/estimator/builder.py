@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fer_deploy.devices.estimator.ops import GraphCosts, Kind, Op
+from fer_deploy.quantize.costs import GraphCosts, Kind, Op
 
 
 def divisible(value: float, divisor: int = 8) -> int:

@@ -9,12 +9,12 @@ from typing import Literal
 
 import numpy as np
 
-from fer_deploy.devices.estimator.ops import GraphCosts
 from fer_deploy.devices.estimator.rows import FAMILIES, Precision, Row
 from fer_deploy.devices.estimator.speed import MARGIN, SpeedModel, fit_speed, known_as, rating, reference
 from fer_deploy.devices.estimator.terms import Array, Family, Group, Terms, fit_terms
 from fer_deploy.devices.estimator.workload import RIDGE, workload
 from fer_deploy.devices.profile_schema import CoreCluster
+from fer_deploy.quantize.costs import GraphCosts
 
 #: A network may be this many times smaller or larger than those of the rows. Leave-one-model-out tries
 #: that much: without the smallest network the next is 2.2 times larger, without the largest 2.1 times smaller.

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from fer_deploy.devices.estimator.bands import COVERAGE, calibrated_bands
 from fer_deploy.devices.estimator.cpu import CpuModel, Point, Query, fit_cpu
 from fer_deploy.devices.estimator.npu import NPU_RUNTIMES, predict_npu
-from fer_deploy.devices.estimator.ops import GraphCosts
 from fer_deploy.devices.estimator.rows import Precision, Row, calibration_devices, calibration_rows
 from fer_deploy.devices.profile_schema import DeviceProfile
+from fer_deploy.quantize.costs import GraphCosts, graph_costs
 
 if TYPE_CHECKING:
     from fer_deploy.quantize.graph import Graph
@@ -77,7 +77,7 @@ def estimate_latency(
         runtime: executorch, xnnpack, tflite or ncnn for the CPU; qnn or coreml for the NPU; onnx is refused.
         threads: CPU threads, on the fastest cores; an NPU takes no notice.
     """
-    costs = network if isinstance(network, GraphCosts) else _counted(network)
+    costs = network if isinstance(network, GraphCosts) else graph_costs(network)
     if runtime in NPU_RUNTIMES:
         found = predict_npu(profile, costs, precision, runtime)
         if isinstance(found, str):
@@ -105,12 +105,6 @@ def estimate_latency(
     if isinstance(point, str):
         return Refusal(point)
     return _banded(point, precision, runtime, family)
-
-
-def _counted(graph: Graph) -> GraphCosts:
-    from fer_deploy.devices.estimator.from_graph import graph_costs
-
-    return graph_costs(graph)
 
 
 def _banded(point: Point, precision: Precision, runtime: str, family: str) -> Estimate:

@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from fer_deploy.devices.estimator import published_classic as classic
 from fer_deploy.devices.estimator import published_mobile as mobile
-from fer_deploy.devices.estimator.ops import GraphCosts
+from fer_deploy.quantize.costs import GraphCosts
 
 #: Full name to layer table and to the name of its architecture: what is left out together in validation.
 _FIXED: Mapping[str, tuple[Callable[[int], GraphCosts], str]] = MappingProxyType(

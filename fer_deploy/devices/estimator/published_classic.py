@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fer_deploy.devices.estimator.builder import Builder
-from fer_deploy.devices.estimator.ops import GraphCosts
+from fer_deploy.quantize.costs import GraphCosts
 
 _CLASSES = 1000
 

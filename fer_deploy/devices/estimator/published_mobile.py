@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from fer_deploy.devices.estimator.builder import Builder, divisible
-from fer_deploy.devices.estimator.ops import GraphCosts
+from fer_deploy.quantize.costs import GraphCosts
 
 _CLASSES = 1000
 

@@ -81,7 +81,8 @@ def _family(row: Row) -> Family:
 
 
 def _floored(terms: Array) -> Array:
-    return np.maximum(terms, _FLOOR * terms.max())
+    floored: Array = np.maximum(terms, _FLOOR * terms.max())
+    return floored
 
 
 def fit_terms(rows: Sequence[Row], ridge: float = RIDGE) -> Terms:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_deploy.devices.estimator.ops import GraphCosts, Op
+from fer_deploy.quantize.costs import GraphCosts, Op
 
 #: One term per kind of kernel that runtimes implement apart; ``winograd``: dense 3x3 at stride 1.
 TERMS = ("pointwise", "winograd", "conv", "depthwise", "grouped", "linear", "elementwise", "dispatch")

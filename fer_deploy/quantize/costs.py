@@ -1,16 +1,73 @@
-"""Counts the operators of a graph as a runtime will run it, from the shapes that really flow through it."""
+"""What one inference costs before any device is known: operators with their multiplications and data.
+
+Operators are those that a runtime executes: normalisation folded, ReLU fused, quantize and dequantize gone.
+"""
 
 from __future__ import annotations
 
+import functools
 import math
-from typing import TYPE_CHECKING, Any
-
-from fer_deploy.devices.estimator.ops import GraphCosts, Kind, Op
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import torch
 
     from fer_deploy.quantize.graph import Graph
+
+Kind = Literal["conv", "pointwise", "depthwise", "grouped", "linear", "pool", "elementwise"]
+KINDS: tuple[Kind, ...] = ("conv", "pointwise", "depthwise", "grouped", "linear", "pool", "elementwise")
+
+
+@dataclass(frozen=True)
+class Op:
+    """One operator as it runs: normalisation folded, ReLU and ReLU6 fused into what they follow.
+
+    Attributes:
+        kind: conv (dense, kernel above 1x1), pointwise (dense 1x1), depthwise, grouped, linear, pool,
+            elementwise (additions, products, activations that stay operators, concatenation, shuffles).
+        macs: multiply-accumulates.
+        weights: number of weights, biases left out.
+        inputs: elements read, weights left out.
+        outputs: elements written.
+        kernel: side of the (square) kernel; 1 where there is none.
+        stride: of the kernel; 1 where there is none.
+    """
+
+    kind: Kind
+    macs: int
+    weights: int
+    inputs: int
+    outputs: int
+    kernel: int = 1
+    stride: int = 1
+
+
+@dataclass(frozen=True)
+class GraphCosts:
+    """The operators of one inference at batch 1, in any order."""
+
+    name: str
+    ops: tuple[Op, ...]
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one inference."""
+        return sum(op.macs for op in self.ops)
+
+    @property
+    def weights(self) -> int:
+        """Number of weights, biases and folded normalisation left out."""
+        return sum(op.weights for op in self.ops)
+
+    def macs_by_kind(self) -> dict[Kind, int]:
+        """Return multiply-accumulates per kind of operator, every kind present."""
+        counter: Counter[Kind] = Counter()
+        for op in self.ops:
+            counter[op.kind] += op.macs
+        return {kind: counter[kind] for kind in KINDS}
+
 
 #: Fused into what they follow, or no work at all when a graph runs.
 _FREE = (
@@ -30,6 +87,7 @@ _POOLS = (
 _PRODUCTS = ("addmm", "mm", "bmm", "linear")
 
 
+@functools.lru_cache(maxsize=8)
 def graph_costs(graph: Graph) -> GraphCosts:
     """Return the operators of a float or quantized graph at batch 1.
 
@@ -43,7 +101,9 @@ def graph_costs(graph: Graph) -> GraphCosts:
 def _op(node: torch.fx.Node) -> Op | None:
     if node.op != "call_function":
         return None
-    name = str(node.target).split(".")[-2] if "." in str(node.target) else str(node.target)
+    # "aten.add.Tensor" and "quantized_decomposed.quantize_per_tensor.default", but plain Python's getitem
+    parts = str(node.target).split(".")
+    name = parts[-2] if len(parts) > 2 else str(getattr(node.target, "__name__", node.target))
     if name in _FREE or not hasattr(node.meta.get("val"), "shape"):
         return None
     shapes = [
