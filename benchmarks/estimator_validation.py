@@ -57,10 +57,13 @@ class Scored:
         return abs(self.point.milliseconds / self.row.milliseconds - 1)
 
 
-def score(model: CpuModel, bands: Bands, rows: Iterable[Row]) -> list[Scored]:
+def score(model: CpuModel, bands: Bands | None, rows: Sequence[Row]) -> list[Scored]:
+    """Score rows; without ``bands``, with those learnt from the rows that the model was fitted on."""
+    points = [model.predict(row.costs, query_of(row)) for row in rows]
+    if bands is None:
+        bands = fit_bands(model.rows, bases={point.basis for point in points if isinstance(point, Point)})
     found = []
-    for row in rows:
-        point = model.predict(row.costs, query_of(row))
+    for row, point in zip(rows, points, strict=True):
         if isinstance(point, str):
             found.append(Scored(row, None, False, math.nan, point))
             continue
@@ -76,7 +79,7 @@ def held_out(rows: Sequence[Row], key: Key, what: str) -> list[Scored]:
     for value in track(sorted({key(row) for row in rows}, key=str), f"leaving out {what}"):
         kept = [row for row in rows if key(row) != value]
         held = [row for row in rows if key(row) == value]
-        found += score(fit_cpu(kept), fit_bands(kept), held)
+        found += score(fit_cpu(kept), None, held)
     return found
 
 
@@ -128,17 +131,25 @@ def _by(scored: Sequence[Scored], name: str, key: Key) -> str:
     return _table([name, *_HEAD[1:]], lines)
 
 
-def verdict(scored: Sequence[Scored]) -> str:
+def _judged(what: str, scored: Sequence[Scored]) -> str:
     known = [one for one in scored if one.point is not None]
     error = statistics.median(one.error for one in known)
     inside = sum(one.inside for one in known) / len(known)
-    parts = [
-        f"median error {100 * error:.1f} % (target: at most {100 * _TARGET_ERROR:.0f} %, "
-        f"{'reached' if error <= _TARGET_ERROR else 'NOT reached'})",
+    return (
+        f"{what}, {len(known)} of {len(scored)} rows answered: median error {100 * error:.1f} % (target: at most "
+        f"{100 * _TARGET_ERROR:.0f} %, {'reached' if error <= _TARGET_ERROR else 'NOT reached'}); "
         f"{100 * inside:.1f} % of the held-out rows inside the band (target: at least "
-        f"{100 * _TARGET_COVERAGE:.0f} %, {'reached' if inside >= _TARGET_COVERAGE else 'NOT reached'})",
-    ]
-    return f"Leave-one-model-out, {len(known)} of {len(scored)} rows answered: " + "; ".join(parts) + "."
+        f"{100 * _TARGET_COVERAGE:.0f} %, {'reached' if inside >= _TARGET_COVERAGE else 'NOT reached'})."
+    )
+
+
+def verdict(scored: Sequence[Scored]) -> str:
+    return "\n\n".join(
+        [
+            _judged("Leave-one-model-out, all", scored),
+            _judged("Of these int8", [one for one in scored if one.row.precision == "int8"]),
+        ]
+    )
 
 
 def _npu_table() -> str:
@@ -189,8 +200,11 @@ def sections() -> dict[str, str]:
         "models": _by(models, "model left out", by_architecture),
         "devices": _by(devices, "SoC left out", by_device),
         "bands": _table(
-            ["basis", "precision", "band", "left-out rows it was learnt from"],
-            [[b.basis, b.precision, f"x {math.exp(b.log_width):.2f}", str(b.rows)] for b in bands.bands],
+            ["basis", "precision", "band", "left-out rows it was learnt from", "of networks or devices"],
+            [
+                [b.basis, b.precision, f"x {math.exp(b.log_width):.2f}", str(b.rows), str(b.clusters)]
+                for b in bands.bands
+            ],
         ),
         "npu": _npu_table(),
         "rows": _rows_table(),

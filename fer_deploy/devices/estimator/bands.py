@@ -5,8 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import math
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic import Field, ValidationError
@@ -42,6 +41,13 @@ def by_device(row: Row) -> Hashable:
     return row.device.family
 
 
+#: Rows that err together: of one architecture, or of one device.
+_CLUSTER: dict[Basis, Key] = {
+    "same conditions": by_architecture,
+    "same device": lambda row: row.device.name,
+    "other devices": by_device,
+}
+
 #: What must be left out to learn the error of each basis.
 LEFT_OUT: dict[Basis, Key] = {
     "same conditions": by_architecture,
@@ -75,6 +81,7 @@ class Band(Frozen):
     precision: Precision
     log_width: float = Field(gt=0)
     rows: int = Field(description="left-out rows that it was learnt from")
+    clusters: int = Field(description="networks or devices that they belong to")
 
 
 class Bands(Frozen):
@@ -92,23 +99,45 @@ class Bands(Frozen):
         return max(b.log_width for b in self.bands)
 
 
-def quantile(errors: Iterable[float], coverage: float = COVERAGE) -> float:
-    """Return the conformal quantile of absolute errors: the ceil((n + 1) coverage)-th smallest (arXiv:2107.07511)."""
-    ordered = sorted(abs(error) for error in errors)
-    return ordered[min(len(ordered), math.ceil((len(ordered) + 1) * coverage)) - 1]
+def width_for(errors: Mapping[Hashable, Sequence[float]], coverage: float = COVERAGE) -> float:
+    """Return the absolute error that holds ``coverage`` of a further cluster's rows.
+
+    Rows of one network, or of one device, err together, so every cluster weighs the same however many rows it
+    has, and the further cluster is counted as infinitely wrong: split conformal prediction for clusters,
+    arXiv:2306.06342. With too few clusters for that the largest error of all is returned.
+    """
+    weighted = sorted((abs(one), 1 / len(some)) for some in errors.values() for one in some)
+    needed = coverage * (len(errors) + 1)
+    total = 0.0
+    for error, weight in weighted:
+        total += weight
+        if total >= needed - 1e-9:
+            return error
+    return weighted[-1][0]
 
 
-def fit_bands(rows: Sequence[Row], sha256: str = "") -> Bands:
-    """Return the bands learnt from leaving rows out, for every basis and precision; some dozens of fits."""
+def fit_bands(rows: Sequence[Row], sha256: str = "", bases: Iterable[Basis] = tuple(LEFT_OUT)) -> Bands:
+    """Return the bands of ``bases`` learnt from leaving rows out, for each precision; some dozens of fits."""
     bands = []
     precisions: tuple[Precision, ...] = ("float", "int8")
-    for basis, key in LEFT_OUT.items():
+    for basis in bases:
+        key = LEFT_OUT[basis]
         found = [one for one in leave_out(rows, key) if one.point.basis == basis]
         for precision in precisions:
-            errors = [one.log_error for one in found if one.row.precision == precision]
-            if errors:
-                width = max(quantile(errors), 1e-3)
-                bands.append(Band(basis=basis, precision=precision, log_width=width, rows=len(errors)))
+            clusters: dict[Hashable, list[float]] = {}
+            for one in found:
+                if one.row.precision == precision:
+                    clusters.setdefault(_CLUSTER[basis](one.row), []).append(one.log_error)
+            if clusters:
+                bands.append(
+                    Band(
+                        basis=basis,
+                        precision=precision,
+                        log_width=max(width_for(clusters), 1e-3),
+                        rows=sum(map(len, clusters.values())),
+                        clusters=len(clusters),
+                    )
+                )
     return Bands(calibration_sha256=sha256, coverage=COVERAGE, bands=tuple(bands))
 
 

@@ -11,10 +11,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from fer_deploy.contract import Frozen
 from fer_deploy.devices.estimator.networks import architecture, network
+from fer_deploy.devices.estimator.workload import workload
 from fer_deploy.devices.profile_schema import CoreCluster
 from fer_deploy.errors import DataError
 from fer_deploy.files import read_toml
@@ -71,6 +74,11 @@ class Row:
     precision: Precision
     milliseconds: float
     source: str
+
+    @functools.cached_property
+    def amounts(self) -> NDArray[np.float64]:
+        """What the network asks of a device: float64 (8,), see :mod:`~.workload`."""
+        return workload(self.costs)
 
     @property
     def group(self) -> tuple[str, str, str, int, Precision]:

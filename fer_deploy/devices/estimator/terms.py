@@ -87,7 +87,7 @@ def _floored(terms: Array) -> Array:
 
 def fit_terms(rows: Sequence[Row], ridge: float = RIDGE) -> Terms:
     """Return the terms fitted on ``rows``; integer families are drawn to their float ones."""
-    amounts = {id(row): workload(row.costs, ridge) for row in rows}
+    amounts = {id(row): row.amounts if ridge == RIDGE else workload(row.costs, ridge) for row in rows}
 
     def stacked(some: Sequence[Row], factor: dict[Group, float]) -> tuple[Array, Array]:
         matrix = np.array([amounts[id(row)] for row in some])
