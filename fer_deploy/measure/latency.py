@@ -25,7 +25,7 @@ def runtime_figures(artifact: Artifact, device: DeviceProfile, protocol: TimingP
         return missing_runtime(artifact, f"{device.market_name} does not run {artifact.info.target}")
     if device.transport != "host":
         return estimated_runtime(artifact, device, protocol.threads)
-    obstacle = target.host_obstacle()
+    obstacle = target.timing_obstacle()
     if obstacle:
         return missing_runtime(artifact, obstacle)
     return _figures(artifact, time_on_host(artifact, protocol), protocol)
