@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# Builds and tests the Swift package on Debian or Ubuntu, and typechecks the app against stub modules.
+#
+#   ios_demo/check-linux.sh            # about 2 minutes the first time is the toolchain: 2.7 GB in the cache
+#
+# The toolchain is Debian trixie's swiftlang (Swift 6.0) in a chroot. Needs: mmdebstrap, unshare (util-linux), and
+# root or unprivileged user namespaces. Nothing is installed on the system; the cache is
+# ${FER_TOOLCHAIN:-~/.cache/fer-deploy}; delete it when you are done.
+# FER_VECTOR_FILE names another vector file, for a wider check of the preprocessing.
+set -euo pipefail
+
+demo=$(cd "$(dirname "$0")" && pwd)
+repository=$(dirname "$demo")
+cache=${FER_TOOLCHAIN:-${XDG_CACHE_HOME:-$HOME/.cache}/fer-deploy}
+root=$cache/swift-trixie
+packages=swiftlang,libc6-dev,libstdc++-14-dev,gcc,binutils
+
+for tool in mmdebstrap unshare; do
+    command -v "$tool" >/dev/null || { echo "check-linux.sh: needs $tool: apt-get install mmdebstrap util-linux" >&2; exit 2; }
+done
+
+if [ ! -x "$root/usr/bin/swift" ]; then
+    echo "check-linux.sh: making the Swift toolchain in $root" >&2
+    mkdir -p "$cache"
+    rm -rf "$root.partial"
+    mmdebstrap --quiet --variant=minbase --include="$packages" trixie "$root.partial"
+    mv "$root.partial" "$root"
+fi
+
+mkdir -p "$root/repository" "$root/build" "$root/vectors"
+# Only the mount namespace of this process sees the mounts below; they vanish with it.
+as_root=$([ "$(id -u)" = 0 ] || echo --map-root-user)
+# shellcheck disable=SC2086
+exec unshare $as_root --mount --pid --fork bash -euo pipefail -s "$root" "$repository" "${FER_VECTOR_FILE:-}" <<'INSIDE'
+root=$1 repository=$2 vectors=$3
+mount --bind "$repository" "$root/repository"
+mount -o remount,bind,ro "$root/repository"
+mount -t proc proc "$root/proc"
+mount --bind /dev "$root/dev"
+environment=(HOME=/root PATH=/usr/bin:/bin LANG=C.UTF-8)
+if [ -n "$vectors" ]; then
+    mount --bind "$(dirname "$vectors")" "$root/vectors"
+    environment+=("FER_VECTOR_FILE=/vectors/$(basename "$vectors")")
+fi
+run() { chroot "$root" env -i "${environment[@]}" "$@"; }
+run swift --version 2>&1 | head -1
+run swift test --package-path /repository/ios_demo/Core --scratch-path /build -Xswiftc -warnings-as-errors
+INSIDE
