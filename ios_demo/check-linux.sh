@@ -19,10 +19,12 @@ for tool in mmdebstrap unshare; do
     command -v "$tool" >/dev/null || { echo "check-linux.sh: needs $tool: apt-get install mmdebstrap util-linux" >&2; exit 2; }
 done
 
-if [ ! -x "$root/usr/bin/swift" ]; then
+# swift is an absolute link, which leads nowhere outside the chroot.
+if [ ! -L "$root/usr/bin/swift" ]; then
     echo "check-linux.sh: making the Swift toolchain in $root" >&2
     mkdir -p "$cache"
-    rm -rf "$root.partial"
+    # An interrupted mmdebstrap may have left /proc, /sys and /dev mounted in there.
+    rm -rf --one-file-system "$root.partial"
     mmdebstrap --quiet --variant=minbase --include="$packages" trixie "$root.partial"
     mv "$root.partial" "$root"
 fi
