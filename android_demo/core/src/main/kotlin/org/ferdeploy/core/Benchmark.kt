@@ -18,6 +18,29 @@ data class TimingProtocol(
         require(maxSeconds > 0) { "max_seconds must be above 0, got $maxSeconds" }
         require(threads >= 1) { "threads must be 1 or more, got $threads" }
     }
+
+    companion object {
+        /**
+         * Decodes the JSON of Python's `TimingProtocol`; what it leaves out keeps its default.
+         *
+         * @throws ArtifactException the text is no JSON object, or a member is of the wrong kind or out of range.
+         */
+        fun decode(text: String): TimingProtocol {
+            val fields = Fields.parse(text, "the timing protocol")
+            val default = TimingProtocol()
+            return try {
+                TimingProtocol(
+                    warmups = if ("warmups" in fields) fields.int("warmups") else default.warmups,
+                    minRuns = if ("min_runs" in fields) fields.int("min_runs") else default.minRuns,
+                    minSeconds = if ("min_seconds" in fields) fields.number("min_seconds") else default.minSeconds,
+                    maxSeconds = if ("max_seconds" in fields) fields.number("max_seconds") else default.maxSeconds,
+                    threads = if ("threads" in fields) fields.int("threads") else default.threads,
+                )
+            } catch (error: IllegalArgumentException) {
+                throw ArtifactException("the timing protocol is refused: ${error.message}")
+            }
+        }
+    }
 }
 
 /** What a run gave; [json] has the members of `fer_deploy.devices.timing.TimingResult`. */

@@ -20,7 +20,7 @@ data class Box(val left: Int, val top: Int, val right: Int, val bottom: Int) {
      * Returns where this box lies after a picture of [imageWidth] x [imageHeight] is turned clockwise by [turns]
      * quarter turns.
      */
-    fun turnedClockwise(turns: Int, imageWidth: Int, imageHeight: Int): Box = when (Math.floorMod(turns, 4)) {
+    fun turnedClockwise(turns: Int, imageWidth: Int, imageHeight: Int): Box = when (turns.mod(4)) {
         0 -> this
         1 -> Box(imageHeight - bottom, left, imageHeight - top, right)
         2 -> Box(imageWidth - right, imageHeight - bottom, imageWidth - left, imageHeight - top)

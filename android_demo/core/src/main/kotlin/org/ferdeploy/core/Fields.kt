@@ -5,6 +5,8 @@ class ArtifactException(message: String) : Exception(message)
 
 /** The members of one JSON object, read by name; every complaint says where: `artifact.json: input.shape ...`. */
 internal class Fields private constructor(private val where: String, private val map: Map<*, *>) {
+    operator fun contains(name: String): Boolean = name in map
+
     fun text(name: String): String = require(name)
 
     fun flag(name: String): Boolean = require(name)

@@ -9,7 +9,7 @@ class RgbImage(val width: Int, val height: Int, val bytes: ByteArray) {
 
     /** Returns the picture turned clockwise by [turns] quarter turns, as camera sensors need to stand upright. */
     fun turnedClockwise(turns: Int): RgbImage {
-        val quarter = Math.floorMod(turns, 4)
+        val quarter = turns.mod(4)
         if (quarter == 0) return this
         val (newWidth, newHeight) = if (quarter == 2) width to height else height to width
         val out = ByteArray(bytes.size)
