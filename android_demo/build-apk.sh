@@ -121,7 +121,7 @@ fi
 fetch "onnxruntime-$ONNXRUNTIME" fetch_aar
 fetch "executorch-$EXECUTORCH" from_npm react-native-executorch "$EXECUTORCH" package/android/libs/classes.jar
 runtimes=$cache/onnxruntime-$ONNXRUNTIME/classes.jar:$cache/executorch-$EXECUTORCH/android/libs/classes.jar
-tool() { LD_LIBRARY_PATH="$debian/usr/lib/x86_64-linux-gnu/android:$debian/usr/lib/x86_64-linux-gnu:$debian/usr/lib/p7zip" "$debian/usr/bin/$@"; }
+tool() { LD_LIBRARY_PATH="$debian/usr/lib/x86_64-linux-gnu/android:$debian/usr/lib/x86_64-linux-gnu:$debian/usr/lib:$debian/usr/lib/p7zip" "$debian/usr/bin/$@"; }
 
 # What Gradle would take from app/build.gradle.kts.
 setting() { sed -nE "s/^ *$1 = \"?([^\" ]+).*/\1/p" "$demo/app/build.gradle.kts"; }
@@ -174,7 +174,7 @@ if [ ! -f "$cache/debug.keystore" ]; then
     keytool -genkeypair -keystore "$cache/debug.keystore" -alias debug -storepass android -keypass android \
         -keyalg RSA -keysize 2048 -validity 10000 -dname "CN=fer-demo debug" >&2
 fi
-signer() { java -cp "$debian/usr/share/apksigner/apksigner.jar:$debian/usr/share/java/apksigner.jar:$debian/usr/share/java/apksig.jar" com.android.apksigner.ApkSignerTool "$@"; }
+signer() { java -cp "$debian/usr/share/java/apksigner.jar:$debian/usr/share/java/apksig.jar" com.android.apksigner.ApkSignerTool "$@"; }
 signer sign --ks "$cache/debug.keystore" --ks-pass pass:android --out "$build/fer-demo.apk" "$build/aligned.apk"
 signer verify "$build/fer-demo.apk"
 echo "$build/fer-demo.apk"

@@ -39,7 +39,7 @@ mount --bind "$repository" "$root/repository"
 mount -o remount,bind,ro "$root/repository"
 mount -t proc proc "$root/proc"
 mount --bind /dev "$root/dev"
-environment=(HOME=/root PATH=/usr/bin:/bin LANG=C.UTF-8)
+environment=(HOME=/root PATH=/usr/bin:/bin LANG=C.UTF-8 ${FER_SCREENS:+FER_SCREENS=1})
 if [ -n "$vectors" ]; then
     mount --bind "$(dirname "$vectors")" "$root/vectors"
     environment+=("FER_VECTOR_FILE=/vectors/$(basename "$vectors")")

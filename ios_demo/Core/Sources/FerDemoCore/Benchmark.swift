@@ -84,6 +84,9 @@ public protocol PeakMemory {
 }
 
 public enum Benchmark {
+    /// Nanoseconds since some moment in the past; never runs backwards.
+    public static let uptime: @Sendable () -> UInt64 = { DispatchTime.now().uptimeNanoseconds }
+
     /// Times `artifact`: load, first inference, then the samples of `timing` over the golden inputs in turn. The
     /// golden check comes last, so that it warms nothing up.
     ///
@@ -94,7 +97,7 @@ public enum Benchmark {
         _ timing: TimingProtocol,
         memory: inout Memory,
         threads: Int,
-        nanoseconds: () -> UInt64 = { DispatchTime.now().uptimeNanoseconds },
+        nanoseconds: () -> UInt64 = uptime,
         load: (Artifact) throws -> Engine
     ) throws -> TimingResult {
         let inputs = artifact.golden.vectors.map { FacePixels.floats($0.pixels) }

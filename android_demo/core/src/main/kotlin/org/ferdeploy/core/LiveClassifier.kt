@@ -61,7 +61,7 @@ class LiveClassifier(private val artifact: Artifact, private val engine: Engine)
 
         /** What the screen shows when there is nothing to run. */
         fun failed(problem: String): ScreenState = ScreenState(
-            title = "no model", labels = emptyList(), trainedOn = "nothing", verdict = null, problem = problem,
+            title = "no model", labels = emptyList(), trainedOn = null, verdict = null, problem = problem,
             probabilities = null, history = emptyList(), historySeconds = HISTORY_SECONDS, now = 0.0, face = null,
             inferenceMs = emptyList(),
         )

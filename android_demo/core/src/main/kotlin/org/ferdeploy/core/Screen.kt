@@ -18,7 +18,7 @@ sealed interface Shape {
 data class ScreenState(
     val title: String,
     val labels: List<String>,
-    val trainedOn: String,
+    val trainedOn: String?,
     val verdict: GoldenVerdict?,
     val problem: String?,
     val probabilities: List<Double>?,
@@ -68,7 +68,7 @@ class Screen(private val width: Float, private val height: Float) {
             state.problem != null -> Triple("Cannot run", state.problem, RED)
             verdict == null -> Triple("Self-check is running", "", GREY)
             verdict.agrees -> Triple("Self-check passed", "$verdict", GREEN)
-            else -> Triple("WRONG ANSWERS ON THIS DEVICE: not classifying", "$verdict", RED)
+            else -> Triple("Wrong answers on this device", "$verdict", RED)
         }
         val lines = wrapped(detail, DETAIL_COLUMNS).take(BANNER_LINES)
         return listOf(
@@ -122,7 +122,9 @@ class Screen(private val width: Float, private val height: Float) {
             "inference p50 %.2f ms, p95 %.2f ms over the last ${state.inferenceMs.size} frames"
                 .format(null, quantile(state.inferenceMs, 0.5), quantile(state.inferenceMs, 0.95))
         }
-        val lines = listOf(state.title, speed, "trained on ${state.trainedOn}; an expression is not an emotion")
+        val lines = listOfNotNull(
+            state.title, speed, state.trainedOn?.let { "trained on $it" }, "an expression is not an emotion",
+        )
         return lines.mapIndexed { index, line ->
             Shape.Text(line, edge, height - (FOOTER - 1.3f - 1.5f * index) * unit, 1.05f * unit, DIM)
         }
@@ -131,7 +133,7 @@ class Screen(private val width: Float, private val height: Float) {
     companion object {
         private const val BANNER = 7f
         private const val BARS = 14f
-        private const val FOOTER = 5f
+        private const val FOOTER = 6.5f
         private const val BANNER_LINES = 3
         private const val DETAIL_COLUMNS = 58
         private const val BACKGROUND = 0xFF10141AL

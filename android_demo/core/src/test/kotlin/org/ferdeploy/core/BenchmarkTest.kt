@@ -69,6 +69,16 @@ class BenchmarkTest {
     }
 
     @Test
+    fun `a protocol is read from Python's JSON`() {
+        val text = """{"warmups": 3, "min_runs": 4, "min_seconds": 0.5, "max_seconds": 6.0, "threads": 2}"""
+        assertEquals(TimingProtocol(3, 4, 0.5, 6.0, 2), TimingProtocol.decode(text))
+        assertEquals(TimingProtocol(), TimingProtocol.decode("{}"))
+        for (broken in listOf("", "[]", """{"threads": 0}""", """{"warmups": "a"}""", """{"min_runs": 1.5}""")) {
+            assertFailsWith<ArtifactException>(broken) { TimingProtocol.decode(broken) }
+        }
+    }
+
+    @Test
     fun `peak memory is this process's, or a reason`() {
         val memory = ProcPeakMemory()
         memory.start()
