@@ -47,4 +47,14 @@ fi
 run() { chroot "$root" env -i "${environment[@]}" "$@"; }
 run swift --version 2>&1 | head -1
 run swift test --package-path /repository/ios_demo/Core --scratch-path /build -Xswiftc -warnings-as-errors
+stubs() {
+    for module in CoreGraphics CoreML AVFoundation Vision SwiftUI Darwin; do
+        run swiftc -swift-version 5 -parse-as-library -emit-module -module-name "$module" -I /build/stubs \
+            -o "/build/stubs/$module.swiftmodule" "/repository/ios_demo/stubs/$module.swift"
+    done
+}
+mkdir -p "$root/build/stubs"
+stubs
+run bash -c 'swiftc -swift-version 5 -typecheck -warnings-as-errors -I /build/stubs -I /build/debug/Modules /repository/ios_demo/App/*.swift'
+echo "the app typechecks against the stub modules"
 INSIDE

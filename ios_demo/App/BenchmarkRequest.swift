@@ -26,7 +26,7 @@ struct BenchmarkRequest {
     }
 
     func run() async {
-        let documents = URL.documentsDirectory
+        let documents = FileManager.default.urls(for: .documentDirectory, in: .userDomainMask)[0]
         let result: Data
         do {
             result = try await time(Artifact(folder: documents.appendingPathComponent(folder)))

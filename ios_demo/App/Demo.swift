@@ -49,7 +49,7 @@ final class Demo {
 
 extension RgbImage {
     var cgImage: CGImage? {
-        CGDataProvider(data: Data(bytes) as CFData).flatMap {
+        CGDataProvider(data: NSData(data: Data(bytes)) as CFData).flatMap {
             CGImage(
                 width: width, height: height, bitsPerComponent: 8, bitsPerPixel: 24, bytesPerRow: 3 * width,
                 space: CGColorSpaceCreateDeviceRGB(), bitmapInfo: CGBitmapInfo(rawValue: CGImageAlphaInfo.none.rawValue),
