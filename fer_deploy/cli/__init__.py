@@ -22,6 +22,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "predict": "Classify one image with a model or an artifact.",
         "evaluate": "Print how a model or an artifact classifies a test set.",
         "train": "Train a model from a recipe.",
+        "card": "Measure a zoo model and write its card.md.",
         "devices": "List the device profiles.",
     }
 )
@@ -32,7 +33,8 @@ class _Failure(click.ClickException):
 
     def __init__(self, error: FerDeployError) -> None:
         super().__init__(" ".join(str(error).split()))
-        self.exit_code = error.exit_code
+        # click declares a class variable; an instance's own value is what it reads
+        self.__dict__["exit_code"] = error.exit_code
 
 
 class _Commands(click.Group):

@@ -17,10 +17,15 @@ def count_macs(graph: Graph) -> int:
     """
     import torch
 
+    from fer_deploy.quiet import quiet
+
+    with quiet():  # torch warns of its own deprecated tree specs here
+        nodes = graph.export().run_decompositions().graph.nodes
     aten = torch.ops.aten
+    counted = (aten.convolution.default, aten.addmm.default, aten.mm.default, aten.bmm.default)
     total = 0
-    for node in graph.export().run_decompositions({}).graph.nodes:
-        if node.op != "call_function":
+    for node in nodes:
+        if node.target not in counted:
             continue
         shapes = [arg.meta["val"].shape for arg in node.args if isinstance(arg, torch.fx.Node)]
         if node.target == aten.convolution.default:
@@ -31,6 +36,6 @@ def count_macs(graph: Graph) -> int:
             total += per_position * spatial * (positions[1] if node.args[6] else 1)
         elif node.target == aten.addmm.default:
             total += shapes[1][0] * shapes[1][1] * shapes[2][1]
-        elif node.target in (aten.mm.default, aten.bmm.default):
+        else:
             total += math.prod(shapes[0]) * shapes[1][-1]
     return int(total)
