@@ -9,13 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fer_deploy.errors import ArtifactError, OutputError, TargetError
+from fer_deploy.errors import ConfigError, OutputError, TargetError
 from fer_deploy.files import folder_atomic, read_toml
 from fer_deploy.targets.artifact import GOLDEN_FILE, INFO_FILE, Artifact, open_artifact
-from fer_deploy.targets.golden import open_golden
 
 #: ML Program specification versions of Core ML by the first iOS that reads them (coremltools, proto/Model.proto).
-_SPECIFICATION_IOS = {7: 16, 8: 17, 9: 18}
+_SPECIFICATION_IOS = {6: 15, 7: 16, 8: 17, 9: 18}
+#: The release of ONNX Runtime that is known to read what targets/onnx writes, and its newest IR version
+#: (onnxruntime, docs/Versioning.md: ONNX 1.17 is what 1.20 was built with).
+_ONNXRUNTIME, _ONNX_IR = "1.20", 10
 
 
 @dataclass(frozen=True)
@@ -41,18 +43,16 @@ def bundle(app: str, artifact_folder: Path, demo: Path | None = None) -> Path:
         The folder that was written.
 
     Raises:
-        ArtifactError: the artifact is damaged, or its golden vectors are not its own.
+        ConfigError: there is no such app.
+        ArtifactError: the artifact is damaged or contradicts itself.
         TargetError: the app does not run the artifact's target, or its runtime is too old for it.
         OutputError: ``demo`` is no such demo, or cannot be written.
     """
-    kind = _APPS[app]
+    kind = _APPS.get(app)
+    if kind is None:
+        raise ConfigError(f"there is no app '{app}'; the apps are {' and '.join(_APPS)}")
     demo = demo or Path(kind.folder)
     artifact = open_artifact(artifact_folder)
-    golden = open_golden(artifact_folder / GOLDEN_FILE)
-    if (golden.artifact_sha256, golden.contract_sha256) != (artifact.info.sha256, artifact.info.contract_sha256):
-        raise ArtifactError(
-            f"{GOLDEN_FILE} in {artifact_folder} belongs to another export than {INFO_FILE}; export it again"
-        )
     if artifact.info.target not in kind.targets:
         raise TargetError(
             f"the {app} demo runs {' and '.join(kind.targets)} artifacts, and {artifact_folder} is for "
@@ -73,7 +73,9 @@ def bundle(app: str, artifact_folder: Path, demo: Path | None = None) -> Path:
 def _check_android(demo: Path, artifact: Artifact) -> None:
     catalog = demo / "gradle" / "libs.versions.toml"
     if not catalog.is_file():
-        raise OutputError(f"{demo} is not the Android demo: it has no {catalog.relative_to(demo)}; name it with --demo")
+        raise OutputError(
+            f"{demo} is not the Android demo: it has no {catalog.relative_to(demo)}; name it with --demo"
+        )
     versions: dict[str, Any] = read_toml(catalog, OutputError, "version catalog").get("versions", {})
     package = {"onnx": "onnxruntime", "executorch": "executorch"}[artifact.info.target]
     runtime = versions.get(package)
@@ -94,20 +96,19 @@ def _needed_runtime(artifact: Artifact) -> str:
 
 
 def _onnxruntime_for(file: Path) -> str:
-    """Return the first ONNX Runtime that reads a model (onnxruntime.ai, compatibility: opset and IR by release)."""
+    """Return the ONNX Runtime release from which on a model as this fer-deploy writes it can be read."""
     import onnx
+
+    from fer_deploy.targets.onnx.target import OPSET
 
     model = onnx.load(str(file))
     opset = max(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
-    by_opset = {21: "1.18", 22: "1.20", 23: "1.23"}
-    by_ir = {10: "1.18", 11: "1.21", 12: "1.23"}
-    if opset > max(by_opset) or model.ir_version > max(by_ir):
+    if opset > OPSET or model.ir_version > _ONNX_IR:
         raise TargetError(
-            f"{file} is of opset {opset} and IR version {model.ir_version}, newer than what this fer-deploy knows of "
-            f"ONNX Runtime; it knows opset {max(by_opset)} and IR version {max(by_ir)}"
+            f"{file} is of opset {opset} and IR version {model.ir_version}; that ONNX Runtime on phones reads it is "
+            f"known up to opset {OPSET} and IR version {_ONNX_IR} only; export it again with this fer-deploy"
         )
-    needed = [by_opset.get(opset, "1.17"), by_ir.get(model.ir_version, "1.17")]
-    return max(needed, key=_release)
+    return _ONNXRUNTIME
 
 
 def _check_ios(demo: Path, artifact: Artifact) -> None:
@@ -115,11 +116,18 @@ def _check_ios(demo: Path, artifact: Artifact) -> None:
     try:
         text = project.read_text(encoding="utf-8")
     except OSError:
-        raise OutputError(f"{demo} is not the iOS demo: it has no {project.relative_to(demo)}; name it with --demo") from None
+        raise OutputError(
+            f"{demo} is not the iOS demo: it has no {project.relative_to(demo)}; name it with --demo"
+        ) from None
     found = re.findall(r"IPHONEOS_DEPLOYMENT_TARGET = ([0-9.]+);", text)
     if not found:
         raise OutputError(f"{project} names no IPHONEOS_DEPLOYMENT_TARGET")
-    specification = _specification(artifact.file)
+    specification, tensors = _described(artifact.file)
+    if not {"pixels", "logits"} <= tensors:
+        raise TargetError(
+            f"{artifact.file} has {', '.join(sorted(tensors))}, and the ios demo gives an array 'pixels' and reads "
+            "'logits'; export it without image input"
+        )
     needed = _SPECIFICATION_IOS.get(specification)
     if needed is None:
         raise TargetError(
@@ -134,13 +142,18 @@ def _check_ios(demo: Path, artifact: Artifact) -> None:
         )
 
 
-def _specification(package: Path) -> int:
+def _described(package: Path) -> tuple[int, set[str]]:
+    """Return a package's specification version and the names of its array inputs and outputs."""
     from fer_deploy.quiet import quiet
 
     with quiet():
         import coremltools as ct
 
-        return int(ct.utils.load_spec(str(package)).specificationVersion)
+        spec = ct.utils.load_spec(str(package))
+    features = (*spec.description.input, *spec.description.output)
+    return int(spec.specificationVersion), {
+        feature.name for feature in features if feature.type.WhichOneof("Type") == "multiArrayType"
+    }
 
 
 def _release(version: str) -> tuple[int, ...]:
@@ -155,4 +168,3 @@ _APPS = {
     "android": _App("android_demo", "app/src/main/assets/artifact", ("onnx", "executorch"), _check_android),
     "ios": _App("ios_demo", "Artifact", ("coreml",), _check_ios),
 }
-APP_NAMES = tuple(_APPS)

@@ -55,12 +55,18 @@ def files() -> dict[str, bytes]:
         contract_sha256=contract.sha256,
         contract=contract,
         input=TensorInfo(
-            name="pixels", dtype="float32", layout="NCHW", shape=contract.input.shape, meaning="rgb pixels 0..255"
+            name="pixels",
+            dtype="float32",
+            layout="NCHW",
+            shape=contract.input.shape,
+            meaning="rgb pixels 0..255",
         ),
         output=TensorInfo(name="logits", dtype="float32", layout="NK", shape=(1, 3), meaning="logits"),
         scales=None,
         calibration=None,
-        versions={name: "1.0.0" for name in ("python", "fer-deploy", "executorch", "onnxruntime", "coremltools")},
+        versions={
+            name: "1.0.0" for name in ("python", "fer-deploy", "executorch", "onnxruntime", "coremltools")
+        },
     )
     golden = Golden(
         contract_sha256=contract.sha256,
