@@ -121,7 +121,7 @@ def _case(draw: random.Random, index: int) -> Case:
         clockwise_quarter_turns=turns,
         box=_box(draw, *upright),
         color="rgb" if index % 4 == 0 and sizes is None else "grey",
-        resize="bilinear" if index // 2 % 2 == 0 else "bicubic",
+        resize="bilinear" if index // 4 % 2 == 0 else "bicubic",
         crop_margin=draw.choice(MARGINS),
         out_width=out_width,
         out_height=out_height,

@@ -96,8 +96,10 @@ func decoded<Value: Decodable>(_ data: Data, file: String) throws -> Value {
         return try JSONDecoder().decode(Value.self, from: data)
     } catch DecodingError.keyNotFound(let key, let context) {
         throw ArtifactError("\(file): \(place(context.codingPath, key)) is missing")
-    } catch DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context) {
+    } catch DecodingError.typeMismatch(_, let context) {
         throw ArtifactError("\(file): \(place(context.codingPath)) is of the wrong kind")
+    } catch DecodingError.valueNotFound(_, let context) {
+        throw ArtifactError("\(file): \(place(context.codingPath)) is null")
     } catch DecodingError.dataCorrupted(let context) where !context.codingPath.isEmpty {
         throw ArtifactError("\(file): \(place(context.codingPath)) is unknown to this app")
     } catch {
