@@ -28,10 +28,8 @@ class BenchmarkActivity : Activity() {
         thread(name = "benchmark") {
             val json = try {
                 time(files, name, protocol)
-            } catch (error: ArtifactException) {
-                failure(error)
-            } catch (error: RuntimeException) {
-                failure(error)
+            } catch (error: Exception) { // each runtime has exceptions of its own; adb must hear of all of them
+                Json.write(mapOf("error" to (error.message ?: error.toString())))
             }
             files?.let { publish(json, it) }
             Log.i(TAG, json)
@@ -49,8 +47,6 @@ class BenchmarkActivity : Activity() {
         val artifact = Artifact.open(File(files, name))
         return Benchmark.run(artifact, Engines(resources), TimingProtocol.decode(protocol), ProcPeakMemory()).json()
     }
-
-    private fun failure(error: Exception) = Json.write(mapOf("error" to (error.message ?: error.toString())))
 
     /** Renamed into place, so that adb never pulls half a file. */
     private fun publish(json: String, files: File) {

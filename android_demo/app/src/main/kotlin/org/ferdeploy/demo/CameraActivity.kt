@@ -8,7 +8,6 @@ import android.os.Bundle
 import android.os.SystemClock
 import android.view.WindowManager
 import java.util.concurrent.Executors
-import org.ferdeploy.core.ArtifactException
 import org.ferdeploy.core.Engine
 import org.ferdeploy.core.LiveClassifier
 import org.ferdeploy.core.ScreenState
@@ -19,6 +18,9 @@ class CameraActivity : Activity() {
     private lateinit var view: ScreenView
     private val loader = Executors.newSingleThreadExecutor()
     private var camera: FrontCamera? = null
+
+    /** Held while the engine runs or closes. */
+    private val lock = Any()
 
     @Volatile
     private var classifier: LiveClassifier? = null
@@ -42,8 +44,8 @@ class CameraActivity : Activity() {
             classifier = checked
             show(checked.state(null, now()))
             if (checked.verdict.agrees) runOnUiThread(::startCamera)
-        } catch (error: ArtifactException) {
-            show(LiveClassifier.failed(error.message.orEmpty()))
+        } catch (error: Exception) { // each runtime has exceptions of its own
+            show(failed(error))
         }
     }
 
@@ -59,7 +61,12 @@ class CameraActivity : Activity() {
     }
 
     override fun onDestroy() {
-        loader.execute { engine?.close() }
+        loader.execute {
+            synchronized(lock) {
+                classifier = null
+                engine?.close()
+            }
+        }
         loader.shutdown()
         super.onDestroy()
     }
@@ -80,9 +87,15 @@ class CameraActivity : Activity() {
 
     /** Runs on the camera's thread, one picture at a time. */
     private fun onSeen(seen: Seen) {
-        val state = classifier?.state(seen, now()) ?: return
-        show(state, FaceFinder.bitmap(seen.picture))
+        try {
+            val state = synchronized(lock) { classifier?.state(seen, now()) } ?: return
+            show(state, FaceFinder.bitmap(seen.picture))
+        } catch (error: Exception) { // each runtime has exceptions of its own
+            show(failed(error))
+        }
     }
+
+    private fun failed(error: Exception) = LiveClassifier.failed(error.message ?: error.toString())
 
     private fun show(state: ScreenState, picture: Bitmap? = null) = runOnUiThread { view.show(state, picture) }
 

@@ -44,15 +44,23 @@ class FrontCamera(
     /** Starts the pictures; the app must hold the CAMERA permission. */
     @SuppressLint("MissingPermission")
     fun open() {
-        try {
+        guarded {
             val id = manager.cameraIdList.find { facing(it) == CameraCharacteristics.LENS_FACING_FRONT }
                 ?: manager.cameraIdList.firstOrNull()
                 ?: return onProblem("this device has no camera")
             val about = manager.getCameraCharacteristics(id)
             reader = reader(about)
             manager.openCamera(id, Opening(about), handler)
+        }
+    }
+
+    private inline fun guarded(work: () -> Unit) {
+        try {
+            work()
         } catch (error: CameraAccessException) {
-            onProblem("the camera cannot be opened: ${error.message}")
+            onProblem("the camera cannot be used: ${error.message}")
+        } catch (error: IllegalStateException) {
+            onProblem("the camera was closed meanwhile: ${error.message}")
         }
     }
 
@@ -82,19 +90,7 @@ class FrontCamera(
             Plane(ByteArray(plane.buffer.remaining()).also(plane.buffer::get), plane.rowStride, plane.pixelStride)
         }
         val upright = rgbOf(image.width, image.height, luma, blue, red).turnedClockwise(turns)
-        val square = middleSquare(upright)
-        val picture = upright.cropped(square)
-        val face = if (found == null) FaceFinder.find(picture) else face(image, turns)?.let {
-            Box(it.left - square.left, it.top - square.top, it.right - square.left, it.bottom - square.top)
-        }
-        return Seen(picture, face)
-    }
-
-    private fun middleSquare(image: RgbImage): Box {
-        val side = minOf(image.width, image.height)
-        val left = (image.width - side) / 2
-        val top = (image.height - side) / 2
-        return Box(left, top, left + side, top + side)
+        return Seen.middleOf(upright, if (found == null) FaceFinder.find(upright) else face(image, turns))
     }
 
     private fun face(image: Image, turns: Int): Box? {
@@ -111,13 +107,15 @@ class FrontCamera(
         override fun onOpened(camera: CameraDevice) {
             device = camera
             val surface = reader?.surface ?: return
-            val request = camera.createCaptureRequest(CameraDevice.TEMPLATE_PREVIEW).apply {
-                addTarget(surface)
-                faceDetectMode()?.let { set(CaptureRequest.STATISTICS_FACE_DETECT_MODE, it) }
-            }.build()
-            // The successor of this call needs Android 9.
-            @Suppress("DEPRECATION")
-            camera.createCaptureSession(listOf(surface), Session(request), handler)
+            guarded {
+                val request = camera.createCaptureRequest(CameraDevice.TEMPLATE_PREVIEW).apply {
+                    addTarget(surface)
+                    faceDetectMode()?.let { set(CaptureRequest.STATISTICS_FACE_DETECT_MODE, it) }
+                }.build()
+                // The successor of this call needs Android 9.
+                @Suppress("DEPRECATION")
+                camera.createCaptureSession(listOf(surface), Session(request), handler)
+            }
         }
 
         override fun onDisconnected(camera: CameraDevice) = camera.close()
@@ -135,7 +133,7 @@ class FrontCamera(
 
     private inner class Session(private val request: CaptureRequest) : CameraCaptureSession.StateCallback() {
         override fun onConfigured(session: CameraCaptureSession) {
-            session.setRepeatingRequest(request, Results(), handler)
+            guarded { session.setRepeatingRequest(request, Results(), handler) }
         }
 
         override fun onConfigureFailed(session: CameraCaptureSession) = onProblem("the camera refuses its configuration")

@@ -1,7 +1,18 @@
 package org.ferdeploy.core
 
 /** An upright camera picture and the face found in it, or null where there is none. */
-class Seen(val picture: RgbImage, val face: Box?)
+class Seen(val picture: RgbImage, val face: Box?) {
+    companion object {
+        /** Cuts the middle square, which the screen shows, out of an [upright] picture; the face moves with it. */
+        fun middleOf(upright: RgbImage, face: Box?): Seen {
+            val side = minOf(upright.width, upright.height)
+            val left = (upright.width - side) / 2
+            val top = (upright.height - side) / 2
+            val moved = face?.let { Box(it.left - left, it.top - top, it.right - left, it.bottom - top) }
+            return Seen(upright.cropped(Box(left, top, left + side, top + side)), moved)
+        }
+    }
+}
 
 /**
  * From camera pictures to what the screen shows: pixels by the contract, logits, softmax, smoothing, history.

@@ -25,6 +25,15 @@ class CameraTest {
     }
 
     @Test
+    fun `the middle square is cut out and the face moves with it`() {
+        val wide = numbered(4, 2)
+        val seen = Seen.middleOf(wide, Box(2, 0, 4, 1))
+        assertContentEquals(byteArrayOf(3, 4, 5, 6, 7, 8, 15, 16, 17, 18, 19, 20), seen.picture.bytes)
+        assertEquals(Box(1, 0, 3, 1), seen.face)
+        assertNull(Seen.middleOf(wide, null).face)
+    }
+
+    @Test
     fun `an empty box is refused`() {
         assertFailsWith<IllegalArgumentException> { Box(3, 0, 3, 5) }
         assertFailsWith<IllegalArgumentException> { RgbImage(0, 3, ByteArray(0)) }
