@@ -144,12 +144,10 @@ def _check_ios(demo: Path, artifact: Artifact) -> None:
 
 def _described(package: Path) -> tuple[int, set[str]]:
     """Return a package's specification version and the names of its array inputs and outputs."""
-    from fer_deploy.quiet import quiet
+    # Not coremltools' load_spec: opening a package, it rewrites the manifest, and the digest is no longer right.
+    from fer_deploy.targets.coreml.interpreter.package import read_package
 
-    with quiet():
-        import coremltools as ct
-
-        spec = ct.utils.load_spec(str(package))
+    spec = read_package(package).spec
     features = (*spec.description.input, *spec.description.output)
     return int(spec.specificationVersion), {
         feature.name for feature in features if feature.type.WhichOneof("Type") == "multiArrayType"
