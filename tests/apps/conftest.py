@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-_CACHE = Path(os.environ.get("FER_TOOLCHAIN") or Path.home() / ".cache" / "fer-deploy")
+_USER_CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+_CACHE = Path(os.environ.get("FER_TOOLCHAIN") or _USER_CACHE / "fer-deploy")
 _MISSING = pytest.StashKey[dict[str, str]]()
 
 Script = Callable[..., subprocess.CompletedProcess[str]]
