@@ -11,7 +11,8 @@ from fer_deploy.targets.artifact import open_artifact
 
 
 def test_committed_vectors_are_the_reference_s() -> None:
-    assert make_vectors.COMMITTED.read_text() == make_vectors.text(make_vectors.document())
+    why = "run python tests/apps/make_vectors.py"
+    assert make_vectors.COMMITTED.read_text() == make_vectors.text(make_vectors.document()), why
 
 
 def test_vectors_cover_kernels_colours_turns_borders_and_both_scales() -> None:
@@ -52,7 +53,8 @@ def test_pictures_are_the_documented_formula() -> None:
 
 def test_committed_artifact_is_what_fer_deploy_writes() -> None:
     for name, content in make_artifact.files().items():
-        assert (make_artifact.COMMITTED / name).read_bytes() == content, name
+        why = f"{name} is not what the schemas write now: run python tests/apps/make_artifact.py"
+        assert (make_artifact.COMMITTED / name).read_bytes() == content, why
     assert open_artifact(make_artifact.COMMITTED).key == "onnx-float"
 
 
