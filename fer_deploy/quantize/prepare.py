@@ -60,7 +60,7 @@ def prepare(model: Model, calibration: CalibrationSet, options: PtqOptions) -> P
     if options.equalization:
         equalize(folded, statistics_pixels(model, calibration))
     with known_warnings():
-        observed = prepare_pt2e(copy.deepcopy(folded), shared_quantizer(model.contract.input, options))
+        observed = prepare_pt2e(copy_graph(folded), shared_quantizer(model.contract.input, options))
         with torch.no_grad():
             size = model.fixed_batch or _CALIBRATION_BATCH
             for batch in batches(calibration.faces.pixels, size, "calibrating"):
@@ -113,3 +113,11 @@ def known_warnings() -> Iterator[None]:
         # On every observer: reduce_range will go; int8 here is explicit.
         warnings.filterwarnings("ignore", message="Please use quant_min and quant_max")
         yield
+
+
+def copy_graph(module: torch.fx.GraphModule) -> torch.fx.GraphModule:
+    """Return a copy of a graph that shares no parameter with it."""
+    with warnings.catch_warnings():
+        # torch 2.13 deprecates the LeafSpec that its own exported graphs still carry.
+        warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)
+        return copy.deepcopy(module)

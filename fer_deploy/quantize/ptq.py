@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import TYPE_CHECKING, Any
 
 from fer_deploy.errors import QuantizationError
@@ -11,7 +10,7 @@ from fer_deploy.quantize.bias import channel_means, correct_biases, snap_biases
 from fer_deploy.quantize.calibration import CalibrationSet
 from fer_deploy.quantize.graph import Graph, scales_of
 from fer_deploy.quantize.options import PtqOptions
-from fer_deploy.quantize.prepare import Prepared, known_warnings, prepare, statistics_pixels
+from fer_deploy.quantize.prepare import Prepared, copy_graph, known_warnings, prepare, statistics_pixels
 from fer_deploy.quantize.recipe import FLOAT, W8A8_PTQ, Recipe
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ def convert(prepared: Prepared, recipe: Recipe, calibration: CalibrationSet) -> 
 
     model, options = prepared.model, prepared.options
     with known_warnings():
-        converted: torch.fx.GraphModule = convert_pt2e(copy.deepcopy(prepared.observed))
+        converted: torch.fx.GraphModule = convert_pt2e(copy_graph(prepared.observed))
     if options.bias_correction:
         pixels = statistics_pixels(model, calibration)
         correct_biases(converted, channel_means(prepared.float_graph, pixels), pixels)
