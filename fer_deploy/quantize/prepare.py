@@ -18,6 +18,7 @@ from fer_deploy.quantize.layers import name_layers
 from fer_deploy.quantize.options import PtqOptions
 from fer_deploy.quantize.preflight import check_classes, check_float_graph, check_observers
 from fer_deploy.quantize.quantizer import shared_quantizer
+from fer_deploy.quiet import quiet
 
 if TYPE_CHECKING:
     import torch
@@ -53,10 +54,11 @@ def prepare(model: Model, calibration: CalibrationSet, options: PtqOptions) -> P
         QuantizationError: the model cannot be exported, or a check of :mod:`preflight` failed.
     """
     import torch
-    from torchao.quantization.pt2e.quantize_pt2e import prepare_pt2e
 
     check_classes(calibration.faces)
     folded = folded_graph(model)
+    from torchao.quantization.pt2e.quantize_pt2e import prepare_pt2e
+
     if options.equalization:
         equalize(folded, statistics_pixels(model, calibration))
     with known_warnings():
@@ -76,7 +78,9 @@ def folded_graph(model: Model) -> torch.fx.GraphModule:
         QuantizationError: it cannot be exported, or BatchNorm is in training mode, or a constant is infinite.
     """
     import torch
-    from torchao.quantization.pt2e.utils import _fuse_conv_bn_
+
+    with quiet():
+        from torchao.quantization.pt2e.utils import _fuse_conv_bn_
 
     shape = model.contract.input.shape
     # Two images and a symbolic batch, so that the graph also evaluates in large batches.
