@@ -21,6 +21,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "profile": "Time exported artifacts on a device.",
         "predict": "Classify one image with a model or an artifact.",
         "evaluate": "Print how a model or an artifact classifies a test set.",
+        "compare": "Compare two artifacts, or an artifact and its float model.",
         "train": "Train a model from a recipe.",
         "devices": "List the device profiles.",
     }

@@ -13,12 +13,13 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from fer_deploy.contract import Contract, Frozen, first_problem
 from fer_deploy.errors import ArtifactError
 from fer_deploy.files import folder_atomic, sha256_of, size_of, write_atomic
 from fer_deploy.quantize.graph import Graph, Scales, batches
+from fer_deploy.quantize.options import PtqOptions
 from fer_deploy.targets.base import Delegation, Target
 from fer_deploy.targets.golden import Golden, golden_inputs, tolerance, vectors
 
@@ -63,6 +64,9 @@ class ArtifactInfo(Frozen):
     output: TensorInfo
     scales: Scales | None
     calibration: CalibrationInfo | None
+    quantization: PtqOptions | None = None
+    lowering: dict[str, str] = Field(default_factory=dict)
+    """What lowering decided: opset, integer types, what a runtime has to be told."""
     versions: dict[str, str]
 
 
@@ -135,6 +139,8 @@ def write_artifact(
             ),
             scales=graph.scales,
             calibration=calibration,
+            quantization=graph.options,
+            lowering=lowered.choices,
             versions=tool_versions(),
         )
         write_atomic(temporary / INFO_FILE, info.model_dump_json(indent=1) + "\n")

@@ -31,16 +31,21 @@ class ExecuTorchTarget(Target):
             from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
             from executorch.exir import to_edge_transform_and_lower
 
+            from fer_deploy.targets.executorch.reasons import partition_reasons
+
+            reasons: dict[str, str] = {}
             try:
-                edge = to_edge_transform_and_lower(graph.export(), partitioner=[XnnpackPartitioner()])
-                delegation = _delegation(edge.exported_program().graph_module)
+                with partition_reasons(reasons):
+                    edge = to_edge_transform_and_lower(graph.export(), partitioner=[XnnpackPartitioner()])
+                delegation = _delegation(edge.exported_program().graph_module, reasons)
                 program = edge.to_executorch()
             except Exception as error:  # executorch raises many kinds; the first line says which pass
                 raise TargetError(
                     f"ExecuTorch cannot lower the {graph.recipe.name} graph: {_first_line(error)}"
                 ) from error
         write_atomic(folder / FILE, bytes(program.buffer))
-        return Lowered(FILE, delegation)
+        integers = {"activations": "int8", "weights": "int8", "biases": "int32"}
+        return Lowered(FILE, delegation, integers if graph.recipe.quantized else {})
 
     def open(self, file: Path, threads: int) -> Session:
         """Load the program and its ``forward`` method; the thread pool is the whole process's."""
@@ -56,7 +61,7 @@ def _first_line(error: BaseException) -> str:
     return lines[0] if lines else type(error).__name__
 
 
-def _delegation(module: Any) -> Delegation:
+def _delegation(module: Any, reasons: dict[str, str]) -> Delegation:
     """Count delegated operators; ``getitem`` only unpacks a delegate's results and is no operator."""
     from executorch.devtools.backend_debug import get_delegation_info
 
@@ -66,12 +71,15 @@ def _delegation(module: Any) -> Delegation:
         for name, breakdown in info.delegation_by_operator.items()
         if breakdown.non_delegated and name != "getitem"
     }
+    from fer_deploy.targets.executorch.reasons import NO_KERNEL, spelled
+
     return Delegation(
         backend="XNNPACK",
         delegated=info.num_delegated_nodes,
         total=info.num_delegated_nodes + sum(outside.values()),
         delegates=info.num_delegated_subgraphs,
         not_delegated=outside,
+        why={name: reasons.get(spelled(name), NO_KERNEL) for name in outside},
     )
 
 
