@@ -71,16 +71,13 @@ def prepare(model: Model, calibration: CalibrationSet, options: PtqOptions) -> P
     return Prepared(model, options, folded, observed)
 
 
-def folded_graph(model: Model) -> torch.fx.GraphModule:
-    """Return the deployable model exported, checked, its layers named and its BatchNorm folded.
+def exported_graph(model: Model) -> torch.fx.GraphModule:
+    """Return a copy of the deployable model as an exported graph, its layers named.
 
     Raises:
-        QuantizationError: it cannot be exported, or BatchNorm is in training mode, or a constant is infinite.
+        QuantizationError: it cannot be exported.
     """
     import torch
-
-    with quiet():
-        from torchao.quantization.pt2e.utils import _fuse_conv_bn_
 
     shape = model.contract.input.shape
     # Two images and a symbolic batch, so that the graph also evaluates in large batches.
@@ -89,13 +86,25 @@ def folded_graph(model: Model) -> torch.fx.GraphModule:
     try:
         # A copy: the graph's parameters are changed in place, and the model's own must not be.
         module = copy.deepcopy(deployable(model))
-        exported: torch.fx.GraphModule = torch.export.export(
-            module, (example,), dynamic_shapes=dynamic
-        ).module()
+        program = torch.export.export(module, (example,), dynamic_shapes=dynamic)
     except Exception as error:  # torch.export raises many kinds for code it cannot trace
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise QuantizationError(f"model {model.source} cannot be exported: {lines[0]}") from None
+    exported: torch.fx.GraphModule = program.module()
     name_layers(exported)
+    return exported
+
+
+def folded_graph(model: Model) -> torch.fx.GraphModule:
+    """Return the model's exported graph, checked, with BatchNorm folded into the convolutions.
+
+    Raises:
+        QuantizationError: it cannot be exported, or BatchNorm is in training mode, or a constant is infinite.
+    """
+    with quiet():
+        from torchao.quantization.pt2e.utils import _fuse_conv_bn_
+
+    exported = exported_graph(model)
     check_float_graph(exported)
     with known_warnings():
         _fuse_conv_bn_(exported)

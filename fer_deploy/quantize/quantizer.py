@@ -20,6 +20,7 @@ from fer_deploy.errors import QuantizationError
 from fer_deploy.quantize.layers import clamp_operators, layer_name
 from fer_deploy.quantize.observers import activation_observer
 from fer_deploy.quantize.options import PtqOptions
+from fer_deploy.quiet import quiet
 
 if TYPE_CHECKING:
     import torch
@@ -36,7 +37,8 @@ def shared_quantizer(spec: InputSpec, options: PtqOptions | None = None) -> Any:
 
     Activations are observed as ``options`` say; pixels and normalised pixels are fixed by ``spec``.
     """
-    from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import XNNPACKQuantizer
+    with quiet():
+        from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import XNNPACKQuantizer
 
     chosen = options or PtqOptions()
 
