@@ -49,6 +49,7 @@ class Graph:
         scales: None for a float graph.
         fixed_batch: the only batch size the module accepts, or None.
         options: how the ranges were found; None for a float graph.
+        note: what a user has to know about how it came about; goes into artifact.json.
     """
 
     module: torch.nn.Module
@@ -57,6 +58,7 @@ class Graph:
     scales: Scales | None = None
     fixed_batch: int | None = None
     options: PtqOptions | None = None
+    note: str | None = None
 
     def export(self) -> torch.export.ExportedProgram:
         """Return the module exported at batch 1, the shape that every artifact has."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
+from fer_deploy.quantize.grid import ACTIVATION_EPS
 from fer_deploy.quantize.options import PtqOptions
 
 if TYPE_CHECKING:
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
 _MSE_STEPS = 64
 #: Narrower ranges are not tried: the error of clipping away three quarters of a range is never the least.
 _MSE_NARROWEST = 0.25
-#: Smallest activation scale, the floor of XNNPACK's own quantizer.
-_EPS = 2.0**-12
 
 
 def activation_observer(options: PtqOptions) -> Any:
@@ -31,8 +30,8 @@ def activation_observer(options: PtqOptions) -> Any:
     """
     kinds = _classes()
     if options.observer == "percentile":
-        return kinds["percentile"].with_args(eps=_EPS, percentile=options.percentile)
-    return kinds[options.observer].with_args(eps=_EPS)
+        return kinds["percentile"].with_args(eps=ACTIVATION_EPS, percentile=options.percentile)
+    return kinds[options.observer].with_args(eps=ACTIVATION_EPS)
 
 
 @functools.cache

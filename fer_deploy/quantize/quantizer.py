@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from fer_deploy.contract import InputSpec
 from fer_deploy.errors import QuantizationError
+from fer_deploy.quantize.grid import QMAX, QMIN, WEIGHT_EPS, WEIGHT_MAX
 from fer_deploy.quantize.layers import clamp_operators, layer_name
 from fer_deploy.quantize.observers import activation_observer
 from fer_deploy.quantize.options import PtqOptions
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
 
 #: What PT2E calls the annotation in ``node.meta`` (torchao ``Q_ANNOTATION_KEY``).
 _KEY = "quantization_annotation"
-_QMIN, _QMAX = -128, 127
-#: Far below any scale that a float32 weight of use gives; only keeps all-zero channels from scale 0.
-_WEIGHT_EPS = 2.0**-24
 
 
 def shared_quantizer(spec: InputSpec, options: PtqOptions | None = None) -> Any:
@@ -61,18 +59,18 @@ def _configuration(options: PtqOptions) -> Any:
 
     activation = QuantizationSpec(
         dtype=torch.int8,
-        quant_min=_QMIN,
-        quant_max=_QMAX,
+        quant_min=QMIN,
+        quant_max=QMAX,
         qscheme=torch.per_tensor_affine,
         observer_or_fake_quant_ctr=activation_observer(options),
     )
     weight = QuantizationSpec(
         dtype=torch.int8,
-        quant_min=-127,
-        quant_max=127,
+        quant_min=-WEIGHT_MAX,
+        quant_max=WEIGHT_MAX,
         qscheme=torch.per_channel_symmetric,
         ch_axis=0,
-        observer_or_fake_quant_ctr=PerChannelMinMaxObserver.with_args(eps=_WEIGHT_EPS),
+        observer_or_fake_quant_ctr=PerChannelMinMaxObserver.with_args(eps=WEIGHT_EPS),
     )
     return QuantizationConfig(activation, activation, weight, None, False)
 
@@ -131,13 +129,13 @@ def fix_pixels(model: torch.fx.GraphModule, spec: InputSpec) -> None:
     from torchao.quantization.pt2e.quantizer import FixedQParamsQuantizationSpec
 
     def fixed(low: float, high: float) -> FixedQParamsQuantizationSpec:
-        scale = (high - low) / (_QMAX - _QMIN)
+        scale = (high - low) / (QMAX - QMIN)
         return FixedQParamsQuantizationSpec(
             dtype=torch.int8,
             scale=scale,
-            zero_point=round(_QMIN - low / scale),
-            quant_min=_QMIN,
-            quant_max=_QMAX,
+            zero_point=round(QMIN - low / scale),
+            quant_min=QMIN,
+            quant_max=QMAX,
             qscheme=torch.per_tensor_affine,
         )
 

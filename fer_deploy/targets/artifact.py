@@ -67,6 +67,8 @@ class ArtifactInfo(Frozen):
     quantization: PtqOptions | None = None
     lowering: dict[str, str] = Field(default_factory=dict)
     """What lowering decided: opset, integer types, what a runtime has to be told."""
+    note: str | None = None
+    """What a user has to know about how the graph came about, e.g. that QAT was no better than PTQ."""
     versions: dict[str, str]
 
 
@@ -141,6 +143,7 @@ def write_artifact(
             calibration=calibration,
             quantization=graph.options,
             lowering=lowered.choices,
+            note=graph.note,
             versions=tool_versions(),
         )
         write_atomic(temporary / INFO_FILE, info.model_dump_json(indent=1) + "\n")

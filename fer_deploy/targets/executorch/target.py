@@ -21,7 +21,7 @@ class ExecuTorchTarget(Target):
     """``.pte`` for Android and iOS, XNNPACK on CPU."""
 
     name: ClassVar[str] = "executorch"
-    recipes: ClassVar[tuple[str, ...]] = ("float", "w8a8-ptq")
+    recipes: ClassVar[tuple[str, ...]] = ("float", "w8a8-ptq", "w8a8-qat")
     runtime: ClassVar[str] = "ExecuTorch XNNPACK"
 
     def lower(self, graph: Graph, folder: Path) -> Lowered:

@@ -43,7 +43,7 @@ class OnnxTarget(Target):
     """``.onnx`` for ONNX Runtime on Android, iOS, browsers and servers."""
 
     name: ClassVar[str] = "onnx"
-    recipes: ClassVar[tuple[str, ...]] = ("float", "w8a8-ptq")
+    recipes: ClassVar[tuple[str, ...]] = ("float", "w8a8-ptq", "w8a8-qat")
     runtime: ClassVar[str] = "ONNX Runtime CPU"
 
     def lower(self, graph: Graph, folder: Path) -> Lowered:
