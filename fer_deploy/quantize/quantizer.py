@@ -88,10 +88,29 @@ def leave_in_float(model: torch.fx.GraphModule, layers: tuple[str, ...]) -> None
                 f"no quantizable layer is called '{name}'; `fer-deploy sensitivity` lists their names"
             )
         node = named[name]
-        del node.meta[_KEY]
+        spec = node.meta.pop(_KEY).output_qspec
+        _own_ranges(node, spec)
         for user in node.users:
             if user.target in clamp_operators():
-                user.meta.pop(_KEY, None)
+                clamp = user.meta.pop(_KEY, None)
+                _own_ranges(user, clamp.output_qspec if clamp is not None else spec)
+
+
+def _own_ranges(node: torch.fx.Node, spec: Any) -> None:
+    """Give consumers that shared a node's range (pools do) one of their own, now that the node has none."""
+    from torchao.quantization.pt2e.quantizer import SharedQuantizationSpec
+
+    def shares(candidate: Any) -> bool:
+        return isinstance(candidate, SharedQuantizationSpec) and candidate.edge_or_node is node
+
+    for consumer in node.users:
+        annotation = consumer.meta.get(_KEY)
+        if annotation is None:
+            continue
+        if shares(annotation.input_qspec_map.get(node)):
+            annotation.input_qspec_map[node] = spec
+        if shares(annotation.output_qspec):
+            annotation.output_qspec = SharedQuantizationSpec((node, consumer))
 
 
 def fuse_clamps(model: torch.fx.GraphModule) -> int:
