@@ -24,6 +24,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "compare": "Compare two artifacts, or an artifact and its float model.",
         "sensitivity": "Print and plot what quantizing each layer alone costs.",
         "train": "Train a model from a recipe.",
+        "card": "Measure a zoo model and write its card.md.",
         "devices": "List the device profiles.",
     }
 )

@@ -27,7 +27,8 @@ from fer_deploy.quantize.preflight import observers
 from fer_deploy.quantize.prepare import Prepared, copy_graph, prepare
 from fer_deploy.quantize.ptq import convert, float_graph
 from fer_deploy.quantize.recipe import W8A8_PTQ, W8A8_QAT
-from fer_deploy.train.distillation import Distiller, DistillRecipe
+from fer_deploy.train.distillation import Distiller
+from fer_deploy.train.recipe import DistillRecipe
 
 if TYPE_CHECKING:
     import torch

@@ -112,7 +112,8 @@ def _runner(board: Switchboard, enabled: set[str], powers: dict[str, list[float]
     class Runner(torch.fx.Interpreter):
         def run_node(self, n: torch.fx.Node) -> Any:
             if board.quantizer(n) is not None:
-                (value,) = self.map_nodes_to_values(n.args, n)
+                source: Any = n.args[0]
+                value = self.env[source]
                 return board.quantizer(n)(value) if n.name in enabled else value
             value = super().run_node(n)
             if powers is not None and layer_name(n) in powers:
@@ -121,6 +122,7 @@ def _runner(board: Switchboard, enabled: set[str], powers: dict[str, list[float]
 
         def _add(self, node: torch.fx.Node, power: list[float]) -> None:
             """Compute a layer again with its inputs, weight and output rounded, clamp included in both."""
+            args: Any
             args, kwargs = self.fetch_args_kwargs_from_env(node)
             rounded = [
                 board.quantizer(source)(value)

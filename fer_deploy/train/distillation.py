@@ -14,10 +14,8 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field
 from torch import Tensor, nn
 
-from fer_deploy.contract import Frozen
 from fer_deploy.data.faces import Faces
 from fer_deploy.errors import TrainingError
 from fer_deploy.files import write_atomic
@@ -25,27 +23,11 @@ from fer_deploy.progress import say, track
 from fer_deploy.train.augment import augment
 from fer_deploy.train.checkpoint import load_checkpoint, save_checkpoint
 from fer_deploy.train.loop import learning_rate_at
-from fer_deploy.train.recipe import AugmentSpec
+from fer_deploy.train.recipe import DistillRecipe
 
 #: Columns of the log: loss in nats x temperature squared, seconds of wall time.
 LOG_COLUMNS = ("epoch", "learning_rate", "loss", "seconds")
 Forward = Callable[[Tensor], Tensor]
-
-#: Milder than a training from scratch: the teacher is asked about faces like those it will see.
-_AUGMENT = AugmentSpec(rotation=8.0, scale=0.08, shift=0.05, contrast=0.15, brightness=0.1, erase=0.0)
-
-
-class DistillRecipe(Frozen):
-    """A distillation. The same recipe on the same machine gives the same weights."""
-
-    epochs: int = Field(default=4, ge=1)
-    images_per_epoch: int = Field(default=8192, ge=1, description="drawn anew for each epoch")
-    batch_size: int = Field(default=64, ge=2)
-    learning_rate: float = Field(default=1e-4, gt=0, description="Adam's, peak, then a cosine to zero")
-    warmup_epochs: float = Field(default=0.1, ge=0)
-    temperature: float = Field(default=4.0, gt=0, description="divides both logits before the softmax")
-    augment: AugmentSpec = _AUGMENT
-    seed: int = 0
 
 
 def distillation_loss(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:

@@ -17,7 +17,8 @@ from fer_deploy.quantize.prepare import Prepared, prepare
 from fer_deploy.quantize.ptq import convert, float_graph
 from fer_deploy.quantize.qat import quantize_qat, student_of, trained
 from fer_deploy.quantize.recipe import W8A8_PTQ, W8A8_QAT, parse_recipe
-from fer_deploy.train.distillation import Distiller, DistillRecipe, distillation_loss
+from fer_deploy.train.distillation import Distiller, distillation_loss
+from fer_deploy.train.recipe import DistillRecipe
 from fixtures.outside import Outside
 
 SHORT = DistillRecipe(epochs=2, images_per_epoch=96, batch_size=32)

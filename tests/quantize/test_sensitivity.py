@@ -66,7 +66,7 @@ def test_search_leaves_the_most_sensitive_layers_in_float(
     test = separable_model.test
     plain = float_graph(separable_model.model).logits(test.pixels, "float")
 
-    def spoiled(graph: Graph, pixels: np.ndarray, description: str) -> np.ndarray:
+    def spoiled(graph: Graph, *_: object) -> np.ndarray:
         assert graph.options is not None
         if len(graph.options.float_layers) < 3:
             return -plain
