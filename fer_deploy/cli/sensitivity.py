@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from fer_deploy.pipeline.sensitivity import SensitivityReport
 
+_SVG = "http://www.w3.org/2000/svg"
 _ROW_INCHES, _WIDTH_INCHES = 0.19, 7.2
 
 
@@ -81,7 +82,8 @@ def command(
         max_drop,
     )
     if svg is not None:
-        write_atomic(svg, plot(found))
+        # draw() makes an SVG for inside a page; a file of its own has to name its language
+        write_atomic(svg, plot(found).replace("<svg ", f'<svg xmlns="{_SVG}" ', 1))
     if as_json:
         click.echo(found.model_dump_json(indent=2))
         return
