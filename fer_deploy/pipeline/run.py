@@ -40,6 +40,7 @@ from fer_deploy.pipeline.export import (
 from fer_deploy.pipeline.summaries import calibration_summary, dataset_summary, model_summary
 from fer_deploy.progress import say
 from fer_deploy.quantize.calibration import CalibrationSet
+from fer_deploy.quantize.fit import check_fit
 from fer_deploy.quantize.ptq import float_graph
 from fer_deploy.report.schema import (
     ArtifactReport,
@@ -96,6 +97,8 @@ def run(config: Config, command: str) -> Report:
     plain = float_graph(model)
     reference = plain.logits(test.pixels, "evaluating the float model")
     require_spread(reference, model.source)
+    if inputs.calibration is not None:
+        check_fit(model, inputs.calibration.faces)
     say("building the graphs")
     graphs = build_graphs(model, inputs.plan.recipes, inputs.calibration, config.quantize, config.data)
     exported = list(write_artifacts(model, inputs.plan, graphs, inputs.calibration, config.export.output))
