@@ -58,7 +58,7 @@ def artifacts(separable_model: Outside, tmp_path_factory: pytest.TempPathFactory
 
 def run(*arguments: object) -> tuple[int, str]:
     result = CliRunner().invoke(main, ["compare", *(str(one) for one in arguments)])
-    return result.exit_code, result.output
+    return result.exit_code, result.stdout if result.exit_code == 0 else result.output
 
 
 def test_two_targets_of_one_graph(artifacts: dict[str, Path], data: Path) -> None:
