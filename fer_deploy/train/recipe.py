@@ -57,8 +57,8 @@ _AUGMENT = AugmentSpec(rotation=8.0, scale=0.08, shift=0.05, contrast=0.15, brig
 class DistillRecipe(Frozen):
     """A distillation. The same recipe on the same machine gives the same weights."""
 
-    epochs: int = Field(default=4, ge=1)
-    images_per_epoch: int = Field(default=8192, ge=1, description="drawn anew for each epoch")
+    epochs: int = Field(default=3, ge=1)
+    images_per_epoch: int = Field(default=4096, ge=1, description="drawn anew for each epoch")
     batch_size: int = Field(default=64, ge=2)
     learning_rate: float = Field(default=1e-4, gt=0, description="Adam's, peak, then a cosine to zero")
     warmup_epochs: float = Field(default=0.1, ge=0)
