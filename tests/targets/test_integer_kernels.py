@@ -205,3 +205,33 @@ def test_saturating_kernel_is_caught_and_avoided(
     assert np.abs(saturated - golden).max() > 0, "without the option, AVX2 kernels saturate"
     exact = on_cpu(artifact.file, pixels, "Haswell", "1")
     np.testing.assert_array_equal(exact, golden)
+
+
+@pytest.mark.parametrize(
+    ("machine", "flags", "expected"),
+    [
+        ("x86_64", "fma avx2", True),
+        ("x86_64", "avx2 avx512_vnni", False),
+        ("AMD64", "avx2 avx_vnni", False),
+        ("aarch64", "asimd", False),
+        ("x86_64", None, True),
+    ],
+)
+def test_exact_kernels_are_asked_for_where_there_is_no_vnni(
+    monkeypatch: pytest.MonkeyPatch, machine: str, flags: str | None, expected: bool
+) -> None:
+    import platform
+
+    from fer_deploy.targets.onnx.target import lacks_vnni
+
+    def read(self: Path, encoding: str = "utf-8") -> str:
+        assert (str(self), encoding) == ("/proc/cpuinfo", "utf-8")
+        if flags is None:
+            raise FileNotFoundError(self)
+        return f"flags : {flags}\n"
+
+    monkeypatch.setattr(platform, "machine", lambda: machine)
+    monkeypatch.setattr(Path, "read_text", read)
+    answer = lacks_vnni()
+    monkeypatch.undo()
+    assert answer is expected

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -27,7 +28,7 @@ _INTEGERS = {
     "weights": "int8",
     "biases": "float32 on the int32 grid",
     "x86 without VNNI": "exact with session option session.x64quantprecision = 1; saturates without it",
-    "ARM, x86 with VNNI": "exact",
+    "ARM, x86 with VNNI": "exact; leave session.x64quantprecision unset, it costs time",
 }
 #: Why an operation is left in float, as far as the optimised graph shows.
 _NO_KERNEL = "an input or its output is not quantized, or ONNX Runtime has no integer kernel for it"
@@ -97,9 +98,23 @@ def _options(threads: int) -> Any:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    # Without it, int8 on x86 without VNNI saturates (docs/quantization.md); no effect elsewhere.
-    options.add_session_config_entry("session.x64quantprecision", "1")
+    if lacks_vnni():
+        options.add_session_config_entry("session.x64quantprecision", "1")
     return options
+
+
+def lacks_vnni() -> bool:
+    """True on x86 processors on which int8 saturates unless ``session.x64quantprecision`` is set.
+
+    With VNNI the option is exact too, but the kernels it chooses take twice as long. A system that does not
+    say what its processor has is taken to lack it: slow, not wrong.
+    """
+    if platform.machine().lower() not in {"x86_64", "amd64", "i386", "i686"}:
+        return False
+    try:
+        return "vnni" not in Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return True
 
 
 def _delegation(file: Path, quantized: bool) -> Delegation:
