@@ -24,8 +24,11 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "compare": "Compare two artifacts, or an artifact and its float model.",
         "sensitivity": "Print and plot what quantizing each layer alone costs.",
         "train": "Train a model from a recipe.",
+        "frame": "Add up what one camera frame costs on a device.",
         "card": "Measure a zoo model and write its card.md.",
+        "inspect": "Show what an artifact holds.",
         "devices": "List the device profiles.",
+        "doctor": "Say what can run here and what is missing.",
     }
 )
 

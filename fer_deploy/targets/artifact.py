@@ -17,6 +17,7 @@ from pydantic import Field, ValidationError
 from fer_deploy.contract import Contract, Frozen, first_problem
 from fer_deploy.errors import ArtifactError, TargetError
 from fer_deploy.files import folder_atomic, sha256_of, size_of, write_atomic
+from fer_deploy.quantize.costs import GraphCosts, graph_costs
 from fer_deploy.quantize.graph import Graph, Scales, batches
 from fer_deploy.quantize.options import PtqOptions
 from fer_deploy.targets.base import Delegation, Session, Target
@@ -70,6 +71,7 @@ class ArtifactInfo(Frozen):
     """What lowering decided: opset, integer types, what a runtime has to be told."""
     note: str | None = None
     """What a user has to know about how the graph came about, e.g. that QAT was no better than PTQ."""
+    costs: GraphCosts | None = Field(default=None, description="operators, for latency estimates")
     versions: dict[str, str]
 
 
@@ -127,7 +129,7 @@ def write_artifact(
             contract_sha256=graph.contract.sha256,
             contract=graph.contract,
             input=TensorInfo(
-                name="pixels",
+                name=lowered.input_name,
                 dtype="float32",
                 layout="NCHW",
                 shape=spec.shape,
@@ -145,6 +147,7 @@ def write_artifact(
             quantization=graph.options,
             lowering=lowered.choices,
             note=graph.note,
+            costs=graph_costs(graph),
             versions=tool_versions(),
         )
         write_atomic(temporary / INFO_FILE, info.model_dump_json(indent=1) + "\n")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from fer_deploy.errors import TargetError
 from fer_deploy.quantize.graph import Graph
+from fer_deploy.targets.inspection import Inspection
 
 
 @dataclass(frozen=True)
@@ -54,11 +55,13 @@ class Lowered:
     Attributes:
         file: name of the model file in the artifact folder.
         delegation: how much of the graph the backend takes.
+        input_name: of the model file's only input.
         choices: what was decided on the way and matters to whoever runs the file; goes into artifact.json.
     """
 
     file: str
     delegation: Delegation
+    input_name: str = "pixels"
     choices: dict[str, str] = field(default_factory=dict)
 
 
@@ -113,6 +116,14 @@ class Target(ABC):
     def timing_obstacle(self) -> str | None:
         """Return why this machine cannot time the target's artifacts, or None when it can."""
         return self.host_obstacle()
+
+    @abstractmethod
+    def inspect(self, file: Path) -> Inspection:
+        """Return what a model file of this target holds, read from the file.
+
+        Raises:
+            ArtifactError: the file is damaged or of another kind.
+        """
 
     @abstractmethod
     def preload(self) -> None:

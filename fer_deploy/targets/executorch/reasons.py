@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 #: For operators that the partitioner does not even consider.
-NO_KERNEL = "XNNPACK's partitioner knows no such operator"
+NO_KERNEL = "the delegate's partitioner knows no such operator"
 #: Where the partitioner's configurations log (executorch 1.5.1, ``exir/backend/utils.py``, WhyNoPartition).
 _LOGGERS = (
     "executorch.backends.xnnpack.partition.config.gemm_configs",
