@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_deploy.quantize.fake_quantize import ActivationQuantizer, WeightQuantizer
 from fer_deploy.quantize.graph import batches
+from fer_deploy.quantize.grid import QMAX, QMIN, WEIGHT_EPS, WEIGHT_MAX
 from fer_deploy.quantize.layers import clamp_operators, layer_name, weighted_operators
 from fer_deploy.quantize.preflight import observers
 from fer_deploy.quantize.prepare import Prepared
+from fer_deploy.train.fake_quantize import ActivationQuantizer, WeightQuantizer
 
 if TYPE_CHECKING:
     import torch
@@ -39,9 +40,9 @@ class Switchboard:
         self._graph = prepared.observed
         self._batch = prepared.model.fixed_batch or _BATCH
         self._quantizers: dict[int, Any] = {
-            id(observer): WeightQuantizer()
+            id(observer): WeightQuantizer(WEIGHT_MAX, WEIGHT_EPS)
             if node.op == "get_attr"
-            else ActivationQuantizer(*observer.calculate_qparams())
+            else ActivationQuantizer(*observer.calculate_qparams(), QMIN, QMAX)
             for node, observer in observers(self._graph)
         }
         self._of_layer = {
