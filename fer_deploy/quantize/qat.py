@@ -113,7 +113,7 @@ def student_of(prepared: Prepared) -> tuple[torch.fx.GraphModule, dict[str, torc
     quantizers: dict[int, torch.nn.Module] = {
         id(observer): WeightQuantizer(WEIGHT_MAX, WEIGHT_EPS)
         if node.op == "get_attr"
-        else ActivationQuantizer(*observer.calculate_qparams(), QMIN, QMAX)
+        else ActivationQuantizer(*observer.calculate_qparams(), low=QMIN, high=QMAX)
         for node, observer in observers(student)
     }
     for node in student.graph.nodes:

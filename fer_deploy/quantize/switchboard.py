@@ -42,7 +42,7 @@ class Switchboard:
         self._quantizers: dict[int, Any] = {
             id(observer): WeightQuantizer(WEIGHT_MAX, WEIGHT_EPS)
             if node.op == "get_attr"
-            else ActivationQuantizer(*observer.calculate_qparams(), QMIN, QMAX)
+            else ActivationQuantizer(*observer.calculate_qparams(), low=QMIN, high=QMAX)
             for node, observer in observers(self._graph)
         }
         self._of_layer = {
