@@ -21,14 +21,13 @@ from fer_deploy.model import Model
 from fer_deploy.progress import say
 from fer_deploy.quantize.calibration import CalibrationSet
 from fer_deploy.quantize.graph import Graph
-from fer_deploy.quantize.grid import QMAX, QMIN, WEIGHT_EPS, WEIGHT_MAX
 from fer_deploy.quantize.options import PtqOptions
 from fer_deploy.quantize.preflight import observers
 from fer_deploy.quantize.prepare import Prepared, copy_graph, prepare
 from fer_deploy.quantize.ptq import convert, float_graph
 from fer_deploy.quantize.recipe import W8A8_PTQ, W8A8_QAT
+from fer_deploy.quantize.switchboard import fake_quantizers
 from fer_deploy.train.distillation import Distiller
-from fer_deploy.train.fake_quantize import ActivationQuantizer, WeightQuantizer
 from fer_deploy.train.recipe import DistillRecipe
 
 if TYPE_CHECKING:
@@ -110,12 +109,7 @@ def student_of(prepared: Prepared) -> tuple[torch.fx.GraphModule, dict[str, torc
     The normalisation in front is the contract's and is not trained.
     """
     student = copy_graph(prepared.observed)
-    quantizers: dict[int, torch.nn.Module] = {
-        id(observer): WeightQuantizer(WEIGHT_MAX, WEIGHT_EPS)
-        if node.op == "get_attr"
-        else ActivationQuantizer(*observer.calculate_qparams(), low=QMIN, high=QMAX)
-        for node, observer in observers(student)
-    }
+    quantizers = fake_quantizers(student)
     for node in student.graph.nodes:
         if node.op == "call_module":
             observer = student.get_submodule(str(node.target))

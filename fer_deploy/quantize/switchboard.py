@@ -28,6 +28,18 @@ def decibel(signal: float, noise: float) -> float:
     return 10 * math.log10(signal / noise) if signal > 0 else -math.inf
 
 
+def fake_quantizers(observed: torch.fx.GraphModule) -> dict[int, torch.nn.Module]:
+    """Return, by ``id`` of each calibrated observer, the fake-quantizer of the grid that conversion gives it."""
+    made: dict[int, torch.nn.Module] = {}
+    for node, observer in observers(observed):
+        if node.op == "get_attr":
+            made[id(observer)] = WeightQuantizer(WEIGHT_MAX, WEIGHT_EPS)
+        else:
+            scale, zero_point = observer.calculate_qparams()
+            made[id(observer)] = ActivationQuantizer(scale, zero_point, QMIN, QMAX)
+    return made
+
+
 class Switchboard:
     """Runs a prepared model in float, except for the layers that are switched on.
 
@@ -39,12 +51,7 @@ class Switchboard:
     def __init__(self, prepared: Prepared) -> None:
         self._graph = prepared.observed
         self._batch = prepared.model.fixed_batch or _BATCH
-        self._quantizers: dict[int, Any] = {
-            id(observer): WeightQuantizer(WEIGHT_MAX, WEIGHT_EPS)
-            if node.op == "get_attr"
-            else ActivationQuantizer(*observer.calculate_qparams(), low=QMIN, high=QMAX)
-            for node, observer in observers(self._graph)
-        }
+        self._quantizers = fake_quantizers(self._graph)
         self._of_layer = {
             layer_name(node): names
             for node in self._graph.graph.nodes
