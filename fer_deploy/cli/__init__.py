@@ -18,6 +18,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
     {
         "run": "Quantize, export, profile and report: the whole job.",
         "export": "Lower a model to one target's artifacts.",
+        "bundle": "Put an artifact into a demo app.",
         "profile": "Time exported artifacts on a device.",
         "predict": "Classify one image with a model or an artifact.",
         "evaluate": "Print how a model or an artifact classifies a test set.",
