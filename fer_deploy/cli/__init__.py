@@ -22,6 +22,8 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "profile": "Time exported artifacts on a device.",
         "predict": "Classify one image with a model or an artifact.",
         "evaluate": "Print how a model or an artifact classifies a test set.",
+        "compare": "Compare two artifacts, or an artifact and its float model.",
+        "sensitivity": "Print and plot what quantizing each layer alone costs.",
         "train": "Train a model from a recipe.",
         "frame": "Add up what one camera frame costs on a device.",
         "card": "Measure a zoo model and write its card.md.",
