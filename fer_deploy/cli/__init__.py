@@ -23,6 +23,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "evaluate": "Print how a model or an artifact classifies a test set.",
         "train": "Train a model from a recipe.",
         "devices": "List the device profiles.",
+        "build-runner": "Build what runs artifacts on devices.",
     }
 )
 
