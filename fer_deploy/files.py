@@ -75,6 +75,22 @@ def folder_atomic(path: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def require_writable_folder(path: Path) -> None:
+    """Create ``path`` if it is missing and check that a file can be made in it, before hours go into its content.
+
+    Raises:
+        OutputError: it cannot be created or written, or is a file.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise OutputError(
+            f"output folder {path} cannot be written: {error.strerror}; choose another with --output"
+        ) from error
+
+
 def sha256_of(path: Path) -> str:
     """Return the hex SHA-256 of a file, or of a folder's files with their relative names in sorted order."""
     digest = hashlib.sha256()

@@ -33,7 +33,8 @@ class _Failure(click.ClickException):
 
     def __init__(self, error: FerDeployError) -> None:
         super().__init__(" ".join(str(error).split()))
-        self.exit_code = error.exit_code
+        # click declares a class variable; an instance's own value is what it reads
+        self.__dict__["exit_code"] = error.exit_code
 
 
 class _Commands(click.Group):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from fer_deploy.quiet import quiet
+
 if TYPE_CHECKING:
     from fer_deploy.quantize.graph import Graph
 
@@ -19,8 +21,11 @@ def count_macs(graph: Graph) -> int:
 
     aten = torch.ops.aten
     total = 0
-    for node in graph.export().run_decompositions({}).graph.nodes:
-        if node.op != "call_function":
+    products = (aten.convolution.default, aten.addmm.default, aten.mm.default, aten.bmm.default)
+    with quiet():
+        program = graph.export().run_decompositions({})
+    for node in program.graph.nodes:
+        if node.target not in products:
             continue
         shapes = [arg.meta["val"].shape for arg in node.args if isinstance(arg, torch.fx.Node)]
         if node.target == aten.convolution.default:
@@ -31,6 +36,6 @@ def count_macs(graph: Graph) -> int:
             total += per_position * spatial * (positions[1] if node.args[6] else 1)
         elif node.target == aten.addmm.default:
             total += shapes[1][0] * shapes[1][1] * shapes[2][1]
-        elif node.target in (aten.mm.default, aten.bmm.default):
+        else:
             total += math.prod(shapes[0]) * shapes[1][-1]
     return int(total)

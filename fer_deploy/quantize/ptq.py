@@ -12,6 +12,7 @@ from fer_deploy.quantize.calibration import CalibrationSet
 from fer_deploy.quantize.graph import Graph, batches, scales_of
 from fer_deploy.quantize.quantizer import shared_quantizer
 from fer_deploy.quantize.recipe import FLOAT, W8A8_PTQ, Recipe
+from fer_deploy.quiet import quiet
 
 if TYPE_CHECKING:
     import torch
@@ -34,7 +35,9 @@ def quantize_ptq(model: Model, calibration: CalibrationSet) -> Graph:
         QuantizationError: the model cannot be exported, or a range is not finite.
     """
     import torch
-    from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
+
+    with quiet():
+        from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
     module = deployable(model)
     shape = model.contract.input.shape

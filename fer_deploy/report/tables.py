@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeGuard
 
 from fer_deploy.measure.measurement import Measurement, Unit, not_measured
 from fer_deploy.report.format import clean, grounds, probability
@@ -35,6 +36,14 @@ class Table:
             for column, cell in zip(self.columns, cells, strict=True):
                 if isinstance(cell, Measurement):
                     yield name, column, cell
+
+
+@dataclass(frozen=True)
+class CellRun:
+    """One cell of a row, or several neighbours that are missing for the same reason."""
+
+    columns: tuple[str, ...]
+    cell: Cell
 
 
 @dataclass(frozen=True)
@@ -226,18 +235,42 @@ def table_grounds(table: Table) -> dict[str, str]:
     for row, column, figure in table.figures():
         if figure.known:
             ways.setdefault(grounds(figure), {}).setdefault(column, []).append(row)
-    return {way: _where(columns, len(table.rows)) for way, columns in ways.items()}
+    everyone = [name for name, _ in table.rows]
+    return {way: _where(columns, everyone) for way, columns in ways.items()}
 
 
-def _where(columns: dict[str, list[str]], rows: int) -> str:
+def cell_runs(table: Table, cells: tuple[Cell, ...]) -> tuple[CellRun, ...]:
+    """Return a row's cells, neighbours that are missing for the same reason taken together."""
+    runs: list[CellRun] = []
+    for column, cell in zip(table.columns, cells, strict=True):
+        last = runs[-1].cell if runs else None
+        if _is_gap(cell) and _is_gap(last) and cell.reason == last.reason:
+            runs[-1] = CellRun((*runs[-1].columns, column), last)
+        else:
+            runs.append(CellRun((column,), cell))
+    return tuple(runs)
+
+
+def _is_gap(cell: Cell | None) -> TypeGuard[Measurement]:
+    return isinstance(cell, Measurement) and not cell.known
+
+
+def _where(columns: dict[str, list[str]], everyone: list[str]) -> str:
     """Return e.g. ``size, accuracy (all rows); drop (onnx-float)``: columns with the same rows share them."""
     by_rows: dict[tuple[str, ...], list[str]] = {}
     for column, names in columns.items():
         by_rows.setdefault(tuple(names), []).append(column)
     return "; ".join(
-        f"{', '.join(map(clean, names))} ({'all rows' if len(where) == rows else ', '.join(map(clean, where))})"
-        for where, names in by_rows.items()
+        f"{', '.join(map(clean, names))} ({_rows(where, everyone)})" for where, names in by_rows.items()
     )
+
+
+def _rows(where: tuple[str, ...], everyone: list[str]) -> str:
+    """Return the row names, or those left out where that is the shorter list."""
+    rest = [name for name in everyone if name not in where]
+    if len(rest) < len(where):
+        return "all rows" if not rest else f"all rows but {', '.join(map(clean, rest))}"
+    return ", ".join(map(clean, where))
 
 
 def _recall(model: AccuracyFigures, label: str) -> Measurement:

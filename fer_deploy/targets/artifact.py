@@ -187,3 +187,20 @@ def open_artifact(folder: Path) -> Artifact:
     if info.contract.sha256 != info.contract_sha256:
         raise ArtifactError(f"the contract in {path} was changed after export: its sha256 differs")
     return Artifact(folder, info)
+
+
+def find_artifacts(root: Path) -> list[Artifact]:
+    """Return the artifacts in ``root/<model>/<target>-<recipe>/``, sorted by folder.
+
+    Raises:
+        ArtifactError: there is none, or one of them is damaged.
+    """
+    folders = sorted(path.parent for path in root.glob(f"*/*/{INFO_FILE}") if not _temporary(path, root))
+    if not folders:
+        raise ArtifactError(f"there is no artifact below {root}; make some with `fer-deploy export` or `run`")
+    return [open_artifact(folder) for folder in folders]
+
+
+def _temporary(path: Path, root: Path) -> bool:
+    """A folder that is being written, or was left by a killed process (``files.folder_atomic``)."""
+    return any(part.startswith(".") for part in path.relative_to(root).parts)

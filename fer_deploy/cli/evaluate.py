@@ -1,0 +1,71 @@
+"""``fer-deploy evaluate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from fer_deploy.cli.options import PATH, data_options
+
+if TYPE_CHECKING:
+    from fer_deploy.data.registry import Role
+    from fer_deploy.report.schema import AccuracyFigures
+
+
+@click.command("evaluate", short_help="Print how a model or an artifact classifies a test set.")
+@click.argument("model")
+@click.option("--contract", type=PATH, help="Contract TOML of a .pt2 or a factory.")
+@click.option("--weights", type=PATH, help="State dict of a factory's module (.safetensors or .pt).")
+@data_options
+@click.option(
+    "--split",
+    type=click.Choice(["validation", "test"]),
+    default="test",
+    show_default=True,
+    help="PublicTest or PrivateTest of FER2013 and FER+.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
+def command(
+    model: str,
+    contract: Path | None,
+    weights: Path | None,
+    dataset: str | None,
+    data: Path | None,
+    split: Role,
+    as_json: bool,
+) -> None:
+    """Print how a model or an artifact classifies a test set.
+
+    MODEL is a zoo folder, a .pt2, package.module:factory, or an artifact folder.
+    """
+    from fer_deploy.pipeline.evaluate import dataset_spec, evaluate
+
+    faces, figures = evaluate(model, contract, weights, dataset_spec(dataset, data), split)
+    if as_json:
+        click.echo(figures.model_dump_json(indent=2))
+        return
+    _print(f"{model} on {faces.name} ({len(faces):,} images)", figures)
+
+
+def _print(name: str, figures: AccuracyFigures) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from fer_deploy.report.format import clean, describe
+
+    console = Console(soft_wrap=False)
+    console.print(Text(clean(name)))
+    table = Table("figure", "value")
+    rows = [
+        ("accuracy", figures.accuracy),
+        ("without leaked images", figures.accuracy_without_leaked),
+        ("balanced accuracy", figures.balanced_accuracy),
+        ("calibration error", figures.ece),
+        *((f"recall of {one.label} ({one.images:,} images)", one.recall) for one in figures.classes),
+    ]
+    for label, figure in rows:
+        table.add_row(Text(clean(label)), Text(describe(figure)))
+    console.print(table)

@@ -1,0 +1,90 @@
+"""Options that several commands share, and the configuration that they make together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from fer_deploy.pipeline.config import Config
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+#: A path that commands check themselves, so that every missing file reads the same.
+PATH = click.Path(path_type=Path)
+
+_MODEL = (
+    click.option(
+        "--model", metavar="MODEL", help="Zoo folder, .pt2 exported program, or package.module:factory."
+    ),
+    click.option("--contract", type=PATH, help="Contract TOML of a .pt2 or a factory."),
+    click.option("--weights", type=PATH, help="State dict of a factory's module (.safetensors or .pt)."),
+)
+_CONFIG = click.option(
+    "--config", type=PATH, help="Configuration TOML.  [default: fer-deploy.toml, if there is one]"
+)
+_DATA = (
+    click.option("--dataset", metavar="KIND", help="ferplus, fer2013, rafdb, rafdb5 or folder."),
+    click.option("--data", type=PATH, help="The dataset's file or folder.  [default: $FER_DATA's npz]"),
+)
+_EXPORT = (
+    click.option("--recipe", "recipes", multiple=True, help="float, fp16, w8a8-ptq; may be given again."),
+    click.option("--output", type=PATH, help="Folder for artifacts and reports.  [default: dist]"),
+    click.option("--calibration-images", type=int, help="Size of the calibration set."),
+)
+
+
+def _all(options: tuple[Callable[[Command], Command], ...]) -> Callable[[Command], Command]:
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+model_options = _all(_MODEL)
+data_options = _all(_DATA)
+config_option = _CONFIG
+export_options = _all(_EXPORT)
+
+
+def configuration(
+    config: Path | None,
+    *,
+    model: str | None = None,
+    contract: Path | None = None,
+    weights: Path | None = None,
+    dataset: str | None = None,
+    data: Path | None = None,
+    targets: tuple[str, ...] = (),
+    recipes: tuple[str, ...] = (),
+    output: Path | None = None,
+    calibration_images: int | None = None,
+    devices: tuple[str, ...] = (),
+    threads: int | None = None,
+) -> Config:
+    """Return the configuration file with the flags that were given laid over it.
+
+    A ``--model`` replaces the file's whole ``[model]`` table: another model's contract or weights would be wrong.
+
+    Raises:
+        ConfigError, TargetError: see :func:`fer_deploy.pipeline.config.load_config`.
+    """
+    from fer_deploy.pipeline.config import load_config
+
+    timing = {"threads": threads} if threads is not None else None
+    return load_config(
+        config,
+        {
+            "model": {"path": model, "contract": contract, "weights": weights},
+            "data": {"kind": dataset, "path": data},
+            "quantize": {"calibration_images": calibration_images},
+            "export": {"targets": targets or None, "recipes": recipes or None, "output": output},
+            "profile": {"devices": devices or None, "timing": timing},
+        },
+        replace=("model",) if model is not None else (),
+    )

@@ -1,0 +1,99 @@
+"""``fer-deploy predict``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from fer_deploy.cli.options import PATH, config_option, configuration, model_options
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from fer_deploy.contract import Contract
+
+
+@click.command("predict", short_help="Classify one image with a model or an artifact.")
+@click.argument("image", type=PATH)
+@config_option
+@model_options
+@click.option("--artifact", type=PATH, help="Artifact folder to run instead of the float model.")
+@click.option(
+    "--box",
+    nargs=4,
+    type=int,
+    metavar="LEFT TOP RIGHT BOTTOM",
+    help="Face box in pixels, widened by the contract's crop margin.  [default: the image is the crop]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print labels, logits and probabilities as JSON.")
+def command(
+    image: Path,
+    config: Path | None,
+    model: str | None,
+    contract: Path | None,
+    weights: Path | None,
+    artifact: Path | None,
+    box: tuple[int, int, int, int] | None,
+    as_json: bool,
+) -> None:
+    """Classify one image with a model or an artifact."""
+    from fer_deploy.data.preprocess import face_pixels, read_image
+    from fer_deploy.errors import ConfigError
+    from fer_deploy.measure.inference import artifact_logits
+    from fer_deploy.measure.statistics import softmax
+
+    if artifact is not None and model is not None:
+        raise ConfigError("--artifact and --model name two things to run; give one of them")
+    picture = read_image(image)
+    if artifact is not None:
+        from fer_deploy.targets.artifact import open_artifact
+
+        opened = open_artifact(artifact)
+        contract_used, source = opened.info.contract, str(artifact)
+        pixels = face_pixels(picture, contract_used.input, box)[None]
+        logits = artifact_logits(opened, pixels)[0]
+    else:
+        from fer_deploy.model import load_model
+        from fer_deploy.quantize.ptq import float_graph
+
+        named = configuration(config, model=model, contract=contract, weights=weights).model
+        loaded = load_model(named.path, named.contract, named.weights)
+        contract_used, source = loaded.contract, loaded.source
+        pixels = face_pixels(picture, contract_used.input, box)[None]
+        logits = float_graph(loaded).logits(pixels, "classifying")[0]
+    _print(source, contract_used, logits, softmax(logits[None])[0], as_json)
+
+
+def _print(
+    source: str,
+    contract: Contract,
+    logits: NDArray[np.float32],
+    probabilities: NDArray[np.float64],
+    as_json: bool,
+) -> None:
+    order = probabilities.argsort()[::-1]
+    if as_json:
+        classes = [
+            {
+                "label": contract.labels[index],
+                "probability": float(probabilities[index]),
+                "logit": float(logits[index]),
+            }
+            for index in order
+        ]
+        answer = {
+            "model": source,
+            "contract_sha256": contract.sha256,
+            "top": contract.labels[order[0]],
+            "classes": classes,
+        }
+        click.echo(json.dumps(answer, indent=2))
+        return
+    width = max(len(label) for label in contract.labels)
+    for index in order:
+        share = float(probabilities[index])
+        click.echo(f"{contract.labels[index]:<{width}}  {share:6.1%}  {'█' * round(30 * share)}".rstrip())

@@ -1,0 +1,53 @@
+"""``fer-deploy profile``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from fer_deploy.cli.options import PATH
+
+
+@click.command("profile", short_help="Time exported artifacts on a device.")
+@click.argument("artifacts", nargs=-1, type=PATH)
+@click.option("--device", default="host", show_default=True, help="Device profile; see `fer-deploy devices`.")
+@click.option(
+    "--output", type=PATH, default=Path("dist"), show_default=True, help="Where exported artifacts are."
+)
+@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="CPU threads.")
+@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
+def command(artifacts: tuple[Path, ...], device: str, output: Path, threads: int, as_json: bool) -> None:
+    """Time exported artifacts on a device.
+
+    ARTIFACTS are artifact folders; without any, all below --output are timed.
+    """
+    from fer_deploy.devices.profile import load_profile
+    from fer_deploy.devices.timing import TimingProtocol
+    from fer_deploy.measure.latency import runtime_figures
+    from fer_deploy.progress import say
+    from fer_deploy.report.schema import DeviceReport
+    from fer_deploy.targets.artifact import find_artifacts, open_artifact
+
+    profile = load_profile(device)
+    opened = [open_artifact(folder) for folder in artifacts] or find_artifacts(output)
+    figures = []
+    for artifact in opened:
+        say(f"timing {artifact.folder} on {profile.market_name}")
+        figures.append(runtime_figures(artifact, profile, TimingProtocol(threads=threads)))
+    report = DeviceReport(
+        name=profile.name,
+        market_name=profile.market_name,
+        soc=profile.soc,
+        os=profile.os,
+        transport=profile.transport,
+        figures=tuple(figures),
+    )
+    if as_json:
+        click.echo(report.model_dump_json(indent=2))
+        return
+    from rich.console import Console
+
+    from fer_deploy.report.terminal import print_device
+
+    print_device(report, Console(soft_wrap=False))

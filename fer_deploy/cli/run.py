@@ -1,0 +1,45 @@
+"""``fer-deploy run``."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from fer_deploy.cli.options import config_option, configuration, data_options, export_options, model_options
+
+
+@click.command("run", short_help="Quantize, export, profile and report: the whole job.")
+@config_option
+@model_options
+@data_options
+@click.option("--target", "targets", multiple=True, help="executorch, onnx or coreml; may be given again.")
+@export_options
+@click.option("--device", "devices", multiple=True, help="Device profile to report on; may be given again.")
+@click.option("--threads", type=int, help="CPU threads while timing.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON instead of tables.")
+def command(config: Path | None, as_json: bool, **flags: Any) -> None:
+    """Quantize, export, profile and report: the whole job.
+
+    Reads fer-deploy.toml, writes dist/MODEL/TARGET-RECIPE/ for every target and recipe, compares each artifact with
+    the float model on the whole test split, times it, and writes report.json, report.md and report.html beside them.
+    """
+    from fer_deploy.pipeline.run import report_folder, run
+    from fer_deploy.report.write import write_views
+
+    chosen = configuration(config, **flags)
+    report = run(chosen, shlex.join(["fer-deploy", *sys.argv[1:]]))
+    views = write_views(report, report_folder(chosen, report))
+    if as_json:
+        click.echo(report.model_dump_json(indent=2))
+        return
+    from rich.console import Console
+
+    from fer_deploy.report.terminal import print_report
+
+    print_report(report, Console(soft_wrap=False))
+    for view in views.values():
+        click.echo(f"report: {view}")

@@ -1,0 +1,133 @@
+"""``fer-deploy.toml``: what to deploy, how, and onto which devices. Flags of the command line override it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError, field_validator
+
+from fer_deploy.contract import Frozen, first_problem
+from fer_deploy.data.registry import DatasetSpec
+from fer_deploy.devices.timing import TimingProtocol
+from fer_deploy.errors import ConfigError
+from fer_deploy.files import read_toml
+from fer_deploy.quantize.recipe import parse_recipe
+from fer_deploy.targets.registry import TARGET_NAMES, get_target
+
+CONFIG_FILE = "fer-deploy.toml"
+
+
+class ModelSection(Frozen):
+    """``[model]``: what :func:`fer_deploy.model.load_model` takes."""
+
+    path: str = Field(description="zoo folder, .pt2 exported program, or package.module:factory")
+    contract: Path | None = None
+    weights: Path | None = None
+
+
+class QuantizeSection(Frozen):
+    """``[quantize]``: the calibration set, always drawn from the training split."""
+
+    calibration_images: int = Field(default=512, ge=1)
+    seed: int = 0
+
+
+class ExportSection(Frozen):
+    """``[export]``: which artifacts to write, and where."""
+
+    targets: tuple[str, ...] = Field(default=TARGET_NAMES, min_length=1)
+    recipes: tuple[str, ...] = Field(default=("float", "w8a8-ptq"), min_length=1)
+    output: Path = Path("dist")
+
+    @field_validator("targets")
+    @classmethod
+    def _known_targets(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            get_target(name)
+        return tuple(dict.fromkeys(names))
+
+    @field_validator("recipes")
+    @classmethod
+    def _known_recipes(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(parse_recipe(name).name for name in names))
+
+
+class ProfileSection(Frozen):
+    """``[profile]``: the devices, and how latency is timed on them."""
+
+    devices: tuple[str, ...] = Field(default=("host",), min_length=1)
+    timing: TimingProtocol = TimingProtocol()
+
+
+class Config(Frozen):
+    """A whole ``fer-deploy.toml``. Relative paths in it are relative to its folder."""
+
+    model: ModelSection
+    data: DatasetSpec = DatasetSpec()
+    quantize: QuantizeSection = QuantizeSection()
+    export: ExportSection = ExportSection()
+    profile: ProfileSection = ProfileSection()
+
+
+def load_config(
+    path: Path | None, overrides: dict[str, dict[str, Any]], replace: tuple[str, ...] = ()
+) -> Config:
+    """Return the configuration in ``path`` with ``overrides`` laid over it.
+
+    Args:
+        path: the TOML file; None for ``fer-deploy.toml`` in the working folder, which may be absent.
+        overrides: section to key to value; a value of None leaves the file's. Tables within a section
+            are laid over the file's in the same way.
+        replace: sections of which nothing in the file is kept.
+
+    Raises:
+        ConfigError: ``path`` does not exist or is not TOML, a key is unknown or out of range, or no model
+            is named.
+        TargetError: a target is unknown.
+    """
+    table: dict[str, Any] = {}
+    source = path or Path(CONFIG_FILE)
+    if path is not None or source.is_file():
+        table = _anchored(read_toml(source, ConfigError, "configuration"), source.parent)
+    for section in replace:
+        table.pop(section, None)
+    table = _laid_over(table, overrides)
+    if "model" not in table:
+        where = f"{source} has no [model] table" if source.is_file() else f"there is no {CONFIG_FILE} here"
+        raise ConfigError(f"{where} and no --model was given; name the model to deploy in either")
+    try:
+        return Config.model_validate(table)
+    except ValidationError as error:
+        raise ConfigError(f"configuration {source} is not valid: {first_problem(error)}") from None
+
+
+def _laid_over(table: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(table)
+    for key, value in overrides.items():
+        if isinstance(value, dict):
+            below = merged.get(key)
+            inner = _laid_over(below if isinstance(below, dict) else {}, value)
+            if inner:
+                merged[key] = inner
+        elif value is not None:
+            merged[key] = value
+    return merged
+
+
+def _anchored(table: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Return ``table`` with the relative paths that it holds made relative to ``folder`` instead."""
+    anchored = dict(table)
+    for section, keys in (
+        ("model", ("path", "contract", "weights")),
+        ("data", ("path",)),
+        ("export", ("output",)),
+    ):
+        values = anchored.get(section)
+        if not isinstance(values, dict):
+            continue  # pydantic says what is wrong with it
+        anchored[section] = {
+            key: str(folder / value) if key in keys and isinstance(value, str) and ":" not in value else value
+            for key, value in values.items()
+        }
+    return anchored

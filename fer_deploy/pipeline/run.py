@@ -1,0 +1,247 @@
+"""``fer-deploy run``: model and data in; artifacts, figures and one report out."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_deploy.data.faces import Faces
+from fer_deploy.data.registry import open_dataset
+from fer_deploy.devices.profile import DeviceProfile, load_profile
+from fer_deploy.files import require_writable_folder
+from fer_deploy.measure.figures import RuntimeFigures
+from fer_deploy.measure.inference import artifact_logits
+from fer_deploy.measure.latency import runtime_figures
+from fer_deploy.measure.macs import count_macs
+from fer_deploy.measure.measurement import Unit, measured, not_measured
+from fer_deploy.measure.parity import (
+    accuracy_figures,
+    missing_accuracy,
+    missing_parity,
+    parity_figures,
+    require_spread,
+    target_parity,
+)
+from fer_deploy.model import Model, count_parameters, load_model
+from fer_deploy.pipeline.config import Config
+from fer_deploy.pipeline.export import (
+    Exported,
+    Plan,
+    build_graphs,
+    calibration_for,
+    plan_exports,
+    write_artifacts,
+)
+from fer_deploy.progress import say
+from fer_deploy.quantize.calibration import CalibrationSet
+from fer_deploy.quantize.graph import Graph
+from fer_deploy.quantize.ptq import OBSERVER, float_graph
+from fer_deploy.report.schema import (
+    ArtifactReport,
+    CalibrationSummary,
+    DatasetSummary,
+    DelegationFigures,
+    DeviceReport,
+    ModelSummary,
+    Report,
+    TargetParity,
+)
+from fer_deploy.targets.artifact import tool_versions
+from fer_deploy.targets.base import Delegation
+from fer_deploy.targets.registry import get_target
+
+Logits = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a run works on, all of it checked before anything is written."""
+
+    model: Model
+    plan: Plan
+    test: Faces
+    calibration: CalibrationSet | None
+    devices: tuple[DeviceProfile, ...]
+
+
+def load_inputs(config: Config) -> Inputs:
+    """Return the run's inputs.
+
+    Raises:
+        FerDeployError: a model, dataset, target, recipe, device or the output folder is missing or unusable.
+    """
+    devices = tuple(load_profile(name) for name in config.profile.devices)
+    plan = plan_exports(config.export.targets, config.export.recipes)
+    model = load_model(config.model.path, config.model.contract, config.model.weights)
+    require_writable_folder(config.export.output)
+    labels, spec = model.contract.labels, model.contract.input
+    test = open_dataset(config.data, "test", labels, spec)
+    calibration = None
+    if plan.quantized:
+        training = open_dataset(config.data, "train", labels, spec)
+        calibration = calibration_for(training, config.quantize.calibration_images, config.quantize.seed)
+    return Inputs(model, plan, test, calibration, devices)
+
+
+def run(config: Config, command: str) -> Report:
+    """Export every artifact of the plan, measure it, and return the report; ``command`` is printed in it.
+
+    Raises:
+        FerDeployError: an input is unusable, or a target refuses the model.
+    """
+    inputs = load_inputs(config)
+    model, test = inputs.model, inputs.test
+    plain = float_graph(model)
+    reference = plain.logits(test.pixels, "evaluating the float model")
+    require_spread(reference, model.source)
+    say("building the graphs")
+    graphs = build_graphs(model, inputs.plan.recipes, inputs.calibration)
+    exported = list(write_artifacts(model, inputs.plan, graphs, inputs.calibration, config.export.output))
+    logits = {one.artifact.key: _host_logits(one, test) for one in exported}
+    devices = tuple(
+        DeviceReport(
+            name=device.name,
+            market_name=device.market_name,
+            soc=device.soc,
+            os=device.os,
+            transport=device.transport,
+            figures=tuple(_time(one, device, config) for one in exported),
+        )
+        for device in inputs.devices
+    )
+    return Report(
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        command=command,
+        versions=tool_versions(),
+        model=_model_summary(model, plain),
+        dataset=_dataset_summary(test),
+        calibration=_calibration_summary(inputs.calibration),
+        float_accuracy=accuracy_figures(reference, test),
+        artifacts=tuple(_artifact_report(one, reference, logits[one.artifact.key], test) for one in exported),
+        between_targets=_between_targets(exported, logits),
+        devices=devices,
+        warnings=_warnings(inputs, exported),
+    )
+
+
+def _host_logits(one: Exported, test: Faces) -> Logits | str:
+    """Return the artifact's logits on the test images, or why this machine cannot give them."""
+    obstacle = get_target(one.artifact.info.target).host_obstacle()
+    return obstacle if obstacle is not None else artifact_logits(one.artifact, test.pixels)
+
+
+def _time(one: Exported, device: DeviceProfile, config: Config) -> RuntimeFigures:
+    say(f"timing {one.artifact.key} on {device.market_name}")
+    return runtime_figures(one.artifact, device, config.profile.timing)
+
+
+def _artifact_report(one: Exported, reference: Logits, logits: Logits | str, test: Faces) -> ArtifactReport:
+    info = one.artifact.info
+    if isinstance(logits, str):
+        accuracy, parity = missing_accuracy(test, logits), missing_parity(logits)
+    else:
+        accuracy, parity = accuracy_figures(logits, test), parity_figures(reference, logits, test)
+    return ArtifactReport(
+        target=info.target,
+        recipe=info.recipe,
+        path=str(one.artifact.folder),
+        file=info.file,
+        sha256=info.sha256,
+        size=measured(info.size_bytes, Unit.BYTES, conditions={"of": info.file}),
+        delegation=_delegation_figures(one.delegation),
+        accuracy=accuracy,
+        parity=parity,
+    )
+
+
+def _delegation_figures(delegation: Delegation) -> DelegationFigures:
+    if delegation.delegated is None:
+        share = not_measured(Unit.FRACTION, delegation.reason or "the target's tools do not say")
+    else:
+        share = measured(
+            delegation.delegated / delegation.total if delegation.total else 0.0,
+            Unit.FRACTION,
+            conditions={"operators": delegation.total, "backend": delegation.backend},
+        )
+    return DelegationFigures(
+        backend=delegation.backend,
+        share=share,
+        delegates=delegation.delegates,
+        not_delegated=delegation.not_delegated,
+    )
+
+
+def _between_targets(exported: list[Exported], logits: dict[str, Logits | str]) -> tuple[TargetParity, ...]:
+    pairs = []
+    for index, first in enumerate(exported):
+        for second in exported[index + 1 :]:
+            ours, theirs = logits[first.artifact.key], logits[second.artifact.key]
+            recipe = first.artifact.info.recipe
+            if recipe != second.artifact.info.recipe or isinstance(ours, str) or isinstance(theirs, str):
+                continue
+            names = (first.artifact.info.target, second.artifact.info.target)
+            pairs.append(target_parity(recipe, *names, (ours, theirs)))
+    return tuple(pairs)
+
+
+def _model_summary(model: Model, plain: Graph) -> ModelSummary:
+    return ModelSummary(
+        name=model.name,
+        source=model.source,
+        contract=model.contract,
+        contract_sha256=model.contract.sha256,
+        weights_sha256=model.weights_sha256,
+        parameters=measured(
+            count_parameters(model.network), Unit.COUNT, conditions={"of": "the float network"}
+        ),
+        macs=measured(count_macs(plain), Unit.COUNT, conditions={"of": "the exported float graph"}),
+    )
+
+
+def _dataset_summary(test: Faces) -> DatasetSummary:
+    counts = np.bincount(test.targets, minlength=len(test.labels))
+    return DatasetSummary(
+        name=test.name,
+        images=len(test),
+        leaked=int(test.leaked.sum()),
+        per_class={label: int(count) for label, count in zip(test.labels, counts, strict=True)},
+    )
+
+
+def _calibration_summary(calibration: CalibrationSet | None) -> CalibrationSummary | None:
+    if calibration is None:
+        return None
+    return CalibrationSummary(
+        dataset=calibration.faces.name,
+        images=len(calibration.faces),
+        per_class=calibration.per_class,
+        rows=tuple(int(row) for row in calibration.faces.rows),
+        observer=OBSERVER,
+        seed=calibration.seed,
+    )
+
+
+def _warnings(inputs: Inputs, exported: list[Exported]) -> tuple[str, ...]:
+    found = [
+        f"{target} has no recipe {recipe}: that artifact was not written"
+        for target, recipe in inputs.plan.impossible
+    ]
+    for one in exported:
+        outside = one.delegation.not_delegated
+        if outside:
+            listed = ", ".join(f"{count} x {name}" for name, count in outside.items())
+            found.append(f"{one.artifact.key}: {one.delegation.backend} does not take {listed}")
+    if inputs.calibration is not None:
+        empty = [label for label, count in inputs.calibration.per_class.items() if count == 0]
+        if empty:
+            found.append(f"the calibration set has no image of {', '.join(empty)}")
+    return tuple(found)
+
+
+def report_folder(config: Config, report: Report) -> Path:
+    """Return the folder that holds the report: that of the model's artifacts."""
+    return config.export.output / report.model.name

@@ -1,0 +1,84 @@
+"""What a report does not hold: every reason for a figure that is missing, with the places it is missing from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from fer_deploy.measure.measurement import Measurement
+from fer_deploy.report.format import Footnotes, clean
+from fer_deploy.report.schema import Report
+from fer_deploy.report.tables import (
+    TIMES,
+    accuracy_table,
+    artifact_table,
+    between_table,
+    device_table,
+    parity_table,
+)
+
+_RUNTIME = (*TIMES, "peak memory")
+_RUNTIME_TOGETHER = ("every time and peak memory",)
+
+
+@dataclass(frozen=True)
+class Gap:
+    """One reason, its footnote number, and what is missing for it: (whose, which figures)."""
+
+    number: int
+    reason: str
+    missing: tuple[tuple[str, tuple[str, ...]], ...]
+
+
+def gaps(report: Report) -> tuple[Gap, ...]:
+    """Return every reason of the report once, in the order of the tables, with what is missing for it."""
+    numbers = Footnotes()
+    places: dict[int, dict[str, list[str]]] = {}
+    for owner, name, figure in _figures(report):
+        if not figure.known:
+            names = places.setdefault(numbers.number(figure), {}).setdefault(owner, [])
+            if name not in names:
+                names.append(name)
+    return tuple(
+        Gap(number, reason, tuple((owner, tuple(names)) for owner, names in places[number].items()))
+        for number, reason in numbers
+    )
+
+
+def footnotes(report: Report) -> Footnotes:
+    """Return the numbering of :func:`gaps`, for markers in tables and sentences."""
+    numbers = Footnotes()
+    for _, _, figure in _figures(report):
+        if not figure.known:
+            numbers.number(figure)
+    return numbers
+
+
+def place(gap: Gap) -> str:
+    """Return where a gap is, in one line of plain text: who lacks the same figures is named together."""
+    owners: dict[tuple[str, ...], list[str]] = {}
+    for owner, names in gap.missing:
+        owners.setdefault(_RUNTIME_TOGETHER if set(_RUNTIME) <= set(names) else names, []).append(owner)
+    return "; ".join(
+        f"{', '.join(map(clean, who))}: {', '.join(map(clean, names))}" for names, who in owners.items()
+    )
+
+
+def _figures(report: Report) -> Iterator[tuple[str, str, Measurement]]:
+    """Yield whose it is, its name and the figure, for every figure of the report."""
+    yield report.model.name, "parameters", report.model.parameters
+    yield report.model.name, "multiply-accumulates", report.model.macs
+    for table in (
+        artifact_table(report),
+        accuracy_table(report),
+        parity_table(report),
+        between_table(report),
+    ):
+        yield from table.figures()
+    models = [("float model", report.float_accuracy), *((one.key, one.accuracy) for one in report.artifacts)]
+    for key, accuracy in models:
+        for one in accuracy.classes:
+            yield key, f"recall of {one.label}" if accuracy.accuracy.known else "recall", one.recall
+    for device in report.devices:
+        for row, column, figure in device_table(device).figures():
+            yield f"{row} on {device.market_name}", column, figure

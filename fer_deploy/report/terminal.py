@@ -1,0 +1,194 @@
+"""The report as tables for a terminal, at most 100 columns wide."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from fer_deploy.measure.measurement import Measurement, Provenance, Unit
+from fer_deploy.report.format import (
+    LEGEND,
+    MARKS,
+    UNITS_NOTE,
+    Footnotes,
+    amount,
+    bare_amount,
+    clean,
+    interval,
+)
+from fer_deploy.report.gaps import footnotes, gaps, place
+from fer_deploy.report.schema import Report
+from fer_deploy.report.tables import (
+    TIMES,
+    Cell,
+    Sentence,
+    Table,
+    accuracy_table,
+    artifact_table,
+    between_table,
+    class_table,
+    device_table,
+    model_sentence,
+    parity_table,
+    runtimes,
+)
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+#: Wider terminals get no wider report: the eye loses the row.
+MAX_WIDTH = 100
+#: Columns of artifacts that fit beside a class name.
+_CLASS_COLUMNS = 6
+_LONG_NAME = 12  # characters; a shorter name stays on one line even where space is short
+_UNBOUNDED = 1000  # columns, to ask a table for its natural width
+_STYLES = {Provenance.MEASURED: "green", Provenance.EMULATED: "cyan", Provenance.ESTIMATED: "yellow"}
+
+
+def print_report(report: Report, console: Console) -> None:
+    """Print the report. Nothing in it is read as rich markup, and control characters are gone."""
+    view = _View(report, console)
+    view.heading(report.model.name)
+    view.sentence(model_sentence(report))
+    view.warnings()
+    view.table("Artifacts", artifact_table(report), intervals=True)
+    view.table("Parity with the float model", parity_table(report), intervals=False)
+    view.table("Further accuracy figures", accuracy_table(report), intervals=True)
+    for part in _columns_apart(class_table(report), _CLASS_COLUMNS):
+        view.table("Recall per class", part, intervals=False)
+    view.table("Targets against each other", between_table(report), intervals=True)
+    for device in report.devices:
+        view.table(f"{device.market_name} ({device.soc}, {device.os})", device_table(device), intervals=False)
+        view.fine("; ".join(f"{name}: {', '.join(keys)}" for name, keys in runtimes(device).items()))
+    view.gaps()
+    view.legend()
+
+
+class _View:
+    """Prints parts of one report with one numbering of the reasons."""
+
+    def __init__(self, report: Report, console: Console) -> None:
+        self._report = report
+        self._console = console
+        self._width = min(MAX_WIDTH, console.width)
+        self._numbers: Footnotes = footnotes(report)
+
+    def heading(self, text: str) -> None:
+        self._print(self._text(f"\n{clean(text)}", "bold"))
+
+    def fine(self, text: str) -> None:
+        self._print(self._text(clean(text), "dim"))
+
+    def sentence(self, parts: Sentence) -> None:
+        line = self._text("")
+        for part in parts:
+            if isinstance(part, str):
+                line.append(clean(part))
+            else:
+                line.append_text(self._figure(part, amount(part), intervals=False, between=" "))
+        self._print(line)
+
+    def warnings(self) -> None:
+        for warning in self._report.warnings:
+            self._print(self._text("! ", "bold yellow").append(clean(warning), style="yellow"))
+
+    def table(self, title: str, table: Table, intervals: bool) -> None:
+        """Print one table; a table without rows is left out. Row names break where they would be squeezed."""
+        from rich.measure import Measurement as Extent
+
+        if not table.rows:
+            return
+        grid = self._grid(table, intervals, str)
+        if (
+            Extent.get(self._console, self._console.options.update(width=_UNBOUNDED), grid).maximum
+            > self._width
+        ):
+            grid = self._grid(table, intervals, _broken)
+        self.heading(title)
+        self._print(grid)
+
+    def _grid(self, table: Table, intervals: bool, name_of: Callable[[str], str]) -> RichTable:
+        from rich import box
+        from rich.table import Table as RichTable
+
+        grid = RichTable(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+        grid.add_column(self._text(table.corner), overflow="fold", style="bold")
+        for column in table.columns:
+            grid.add_column(self._text(_heading(column)), justify="right", overflow="fold")
+        for name, cells in table.rows:
+            line = [
+                self._cell(cell, column, intervals) for column, cell in zip(table.columns, cells, strict=True)
+            ]
+            grid.add_row(self._text(name_of(clean(name))), *line)
+        return grid
+
+    def gaps(self) -> None:
+        from rich.padding import Padding
+
+        found = gaps(self._report)
+        if not found:
+            return
+        self.heading("Not measured, and why")
+        for gap in found:
+            self._print(self._text(f"[{gap.number}] ", "bold").append(gap.reason))
+            self._print(Padding(self._text(place(gap), "dim"), (0, 0, 0, 4)))
+
+    def legend(self) -> None:
+        self.heading("Legend")
+        for provenance, meaning in LEGEND.items():
+            self._print(self._text(f"{MARKS[provenance]:<3} {provenance}: {meaning}", "dim"))
+        self.fine(UNITS_NOTE)
+
+    def _cell(self, cell: Cell, column: str, intervals: bool) -> Text:
+        if isinstance(cell, str):
+            return self._text(
+                MARKS[Provenance.NOT_MEASURED] if cell == Provenance.NOT_MEASURED else clean(cell)
+            )
+        value = bare_amount(cell) if column in TIMES and cell.unit is Unit.MILLISECONDS else amount(cell)
+        return self._figure(cell, value, intervals or column == "p50", between="\n")
+
+    def _figure(self, figure: Measurement, value: str, intervals: bool, between: str) -> Text:
+        """Return value and marker; an estimate always shows its interval."""
+        if not figure.known:
+            return self._text(f"{MARKS[Provenance.NOT_MEASURED]} [{self._numbers.number(figure)}]", "dim")
+        text = self._text(f"{value} ").append(MARKS[figure.provenance], style=_STYLES[figure.provenance])
+        if figure.interval is not None and (intervals or figure.provenance is Provenance.ESTIMATED):
+            text.append(f"{between}{interval(figure)}", style="dim")
+        return text
+
+    def _text(self, text: str, style: str = "") -> Text:
+        from rich.text import Text
+
+        return Text(text, style=style)
+
+    def _print(self, what: object) -> None:
+        self._console.print(what, width=self._width, highlight=False, markup=False, emoji=False)
+
+
+def _heading(column: str) -> str:
+    """Return the column's heading: times name their unit, words and keys stand below each other."""
+    if column in TIMES:
+        return f"{column} ms".replace("first inference", "first\ninference")
+    return (
+        _broken(clean(column))
+        .replace("peak memory", "peak\nmemory")
+        .replace(" logit diff.", "\ndifference")
+        .replace("McNemar p", "McNemar\np")
+    )
+
+
+def _broken(name: str) -> str:
+    """Return a long ``target-recipe`` key on two lines."""
+    target, dash, recipe = name.partition("-")
+    return f"{target}{dash}\n{recipe}" if recipe and len(name) > _LONG_NAME else name
+
+
+def _columns_apart(table: Table, most: int) -> Iterator[Table]:
+    """Yield the table in pieces of at most ``most`` columns; the first two columns repeat in each."""
+    fixed, free = table.columns[:2], table.columns[2:]
+    for start in range(0, max(len(free), 1), most - len(fixed)):
+        part = slice(start + len(fixed), start + most)
+        rows = tuple((name, (*cells[: len(fixed)], *cells[part])) for name, cells in table.rows)
+        yield Table(table.corner, (*fixed, *table.columns[part]), rows)

@@ -1,0 +1,52 @@
+"""A whole training run: a recipe in, a model folder out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from fer_deploy.contract import Contract, TrainedOn
+from fer_deploy.data.registry import open_dataset
+from fer_deploy.model import Architecture, save_model
+from fer_deploy.train.loop import Trained, Trainer
+from fer_deploy.train.recipe import TrainRecipe
+
+#: What each kind of dataset is called in a contract.
+_NAMES = {"ferplus": "FER+", "fer2013": "FER2013", "rafdb": "RAF-DB", "rafdb5": "RAF-DB, 5 classes"}
+
+
+def train_model(
+    recipe: TrainRecipe, work_dir: Path, output: Path, device: str = "cpu", threads: int | None = None
+) -> Trained:
+    """Train as ``recipe`` says, resuming from ``work_dir``, and write the model folder ``output``.
+
+    Args:
+        recipe: what to train and how.
+        work_dir: holds ``checkpoint.pt`` and ``log.csv``.
+        output: gets model.toml and model.safetensors; other files in it are kept.
+        device: a torch device.
+        threads: CPU threads; None for torch's choice.
+
+    Raises:
+        DataError: the dataset is missing or malformed.
+        TrainingError: see :meth:`Trainer.run`.
+        OutputError: a folder cannot be written.
+    """
+    if threads is not None:
+        torch.set_num_threads(threads)
+    training = open_dataset(recipe.data, "train", None, recipe.input)
+    validation = open_dataset(recipe.data, "validation", training.labels, recipe.input)
+    trained = Trainer(recipe, training, validation, work_dir, device).run()
+    contract = Contract(
+        labels=training.labels,
+        input=recipe.input,
+        trained_on=TrainedOn(
+            dataset=_NAMES.get(recipe.data.kind, f"folder {recipe.data.path}"),
+            split=training.name,
+            note=f"selected on {validation.name}",
+        ),
+    )
+    architecture = Architecture(name=recipe.architecture.name, width=recipe.architecture.width)
+    save_model(output, trained.network, architecture, contract, {})
+    return trained
