@@ -83,6 +83,8 @@ def refuse(code: int, message: str) -> int:
 def main(argv: list[str]) -> int:
     """Run the job that ``argv`` describes and return the exit code."""
     arguments = parse(argv)
+    # ONNX Runtime >= 1.29 sends the model's name and hash home and writes to ~/.cache (microsoft/onnxruntime#27379)
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     try:
         import numpy as np
         import onnxruntime

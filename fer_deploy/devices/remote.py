@@ -34,6 +34,8 @@ _SHORT_SECONDS = 30.0
 _OWNERLESS_SECONDS = 60
 #: What shells say of a program of another architecture (dash, bash, mksh, toybox).
 _WRONG_ABI = ("Exec format error", "not executable", "cannot execute")
+#: Without telemetry: it would leave files behind (see onnx_runner.py).
+_IMPORTS = 'ORT_DISABLE_TELEMETRY=1 python3 -c "import numpy, onnxruntime"'
 _TIMED_OUT = (124, 137)  # timeout(1): ended by itself, or with -s KILL as 128 + 9
 
 
@@ -145,7 +147,7 @@ class RemoteTransport(Transport):
         return found
 
     def _require_python(self) -> None:
-        done = self._attempt('python3 -c "import numpy, onnxruntime"', self._start_seconds)
+        done = self._attempt(_IMPORTS, self._start_seconds)
         if done.returncode != 0:
             raise DeviceError(
                 f"{self.device} has no Python with ONNX Runtime ({_last_line(done)}); "

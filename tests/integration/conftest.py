@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 import shutil
 import socket
 import subprocess
@@ -19,7 +20,7 @@ from PIL import Image
 
 from fer_deploy.data.faces import Faces, one_hot
 from fer_deploy.data.fer2013 import FILE_NAME, data_root, load_fer2013
-from fer_deploy.devices.runner_build import Bundle, find_runner, host_arch
+from fer_deploy.devices.runner_build import Bundle, cache_folder, find_runner, host_arch
 from fer_deploy.model import Model, load_model
 from fer_deploy.quantize.calibration import CalibrationSet
 from fer_deploy.quantize.ptq import float_graph, quantize_ptq
@@ -161,3 +162,91 @@ def wait_for(ready: Callable[[], bool], what: str, log: Path) -> None:
 def _listens(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+class AdbLab:
+    """A network namespace with an adb server in it, to which pretended phones are plugged in and out."""
+
+    def __init__(self, scratch: Path, cache: Path) -> None:
+        self._scratch, self._cache = scratch, cache
+        self._phones: dict[int, subprocess.Popen[bytes]] = {}
+        self._log = (scratch / "adb.log").open("w")
+        self.program = scratch / "adb"
+        self._server = subprocess.Popen(
+            ["unshare", "-n", "sh", "-c", 'ip link set lo up; exec "$1" nodaemon server', "-", self._adb],
+            env=self._environment(), stdout=self._log, stderr=self._log,
+        )  # fmt: skip
+        self.program.write_text(
+            f'#!/bin/sh\nHOME={scratch} exec nsenter --net=/proc/{self._server.pid}/ns/net {self._adb} "$@"\n'
+        )
+        self.program.chmod(0o755)
+        wait_for(lambda: self.adb("devices").returncode == 0, "the adb server", scratch / "adb.log")
+
+    @property
+    def _adb(self) -> str:
+        return str(self._cache / "adb" / "bin" / "adb")
+
+    def _environment(self) -> dict[str, str]:
+        return {**os.environ, "HOME": str(self._scratch)}
+
+    def adb(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([str(self.program), *words], capture_output=True, text=True, check=False)
+
+    def plug(
+        self, port: int = 5555, storage: str = "64m", model: str = "Pixel 8", machine: str | None = None
+    ) -> str:
+        """Start a phone and return its serial number."""
+        scratch = self._scratch / f"phone-{port}-{time.monotonic_ns()}"
+        scratch.mkdir()
+        script = Path(__file__).with_name("adb_phone.sh")
+        self._phones[port] = subprocess.Popen(
+            ["nsenter", f"--net=/proc/{self._server.pid}/ns/net", "unshare", "-m", "-p", "-f", "--mount-proc",
+             "--kill-child", "sh", str(script), str(self._cache), str(scratch), str(port), storage, model,
+             machine or os.uname().machine],
+            env=self._environment(), stdout=self._log, stderr=self._log,
+        )  # fmt: skip
+        serial = f"127.0.0.1:{port}"
+
+        def up() -> bool:
+            self.adb("connect", serial)
+            return self.adb("-s", serial, "shell", "true").returncode == 0
+
+        wait_for(up, "adbd", self._scratch / "adb.log")
+        return serial
+
+    def unplug(self, port: int = 5555) -> None:
+        """Kill a phone's adbd with everything that runs on the phone."""
+        phone = self._phones.pop(port)
+        phone.kill()
+        phone.wait(timeout=10)
+
+    def storage(self, serial: str = "127.0.0.1:5555") -> list[str]:
+        """Return what lies in the phone's folder for adb."""
+        return self.adb("-s", serial, "shell", "ls -A /data/local/tmp").stdout.split()
+
+    def close(self) -> None:
+        for port in list(self._phones):
+            self.unplug(port)
+        self._server.terminate()
+        self._server.wait(timeout=10)
+        self._log.close()
+
+
+@pytest.fixture
+def adb_lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AdbLab]:
+    """A real adb server in a network namespace of its own; the transport uses the client inside it."""
+    for name in ("unshare", "nsenter", "ip"):
+        require_program(name, "apt-get install util-linux iproute2")
+    if os.geteuid() != 0:
+        pytest.skip("an isolated adbd needs root for its namespaces; run as root")
+    if not (cache_folder() / "adb" / "bin" / "adbd").exists():
+        pytest.skip("no adbd in the cache folder; run tests/integration/setup_adbd.sh")
+    scratch = tmp_path / "adb-lab"
+    scratch.mkdir()
+    lab = AdbLab(scratch, cache_folder())
+    monkeypatch.setenv("FER_DEPLOY_ADB", str(lab.program))
+    monkeypatch.delenv("ANDROID_SERIAL", raising=False)
+    try:
+        yield lab
+    finally:
+        lab.close()
