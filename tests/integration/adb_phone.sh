@@ -48,5 +48,5 @@ shim settings <<'SHIM'
 #!/bin/sh
 echo 1
 SHIM
-ADBD_PORT=$port PATH=/system/bin:/usr/local/bin:/usr/bin:/bin export ADBD_PORT PATH
-exec chroot "$root" "$cache/adb/bin/adbd"
+exec env "ADBD_PORT=$port" PATH=/system/bin:/usr/local/bin:/usr/bin:/bin \
+    "$(command -v chroot || echo /usr/sbin/chroot)" "$root" "$cache/adb/bin/adbd"
