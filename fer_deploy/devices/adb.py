@@ -85,7 +85,14 @@ class AdbTransport(RemoteTransport):
         bundle: Bundle | None = None,
         start_seconds: float = 120.0,
     ) -> None:
-        """Args: ``profile`` what the phone must be; None takes any phone."""
+        """Reach a phone; nothing is contacted yet.
+
+        Args:
+            serial: its serial number; None takes ANDROID_SERIAL or the only phone attached.
+            profile: what the phone must be; None takes any phone.
+            bundle: the C++ runner; None takes the built one for the phone's architecture.
+            start_seconds: time for copying, starting and loading, beyond the protocol's own limit.
+        """
         super().__init__(bundle, start_seconds)
         self._wanted = serial or os.environ.get("ANDROID_SERIAL") or None
         self._profile = profile

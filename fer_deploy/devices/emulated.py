@@ -39,7 +39,12 @@ class EmulatedTransport(Transport):
     name: ClassVar[str] = "emulated"
 
     def __init__(self, cpu: str, arch: GuestArch = "aarch64", start_seconds: float = _START_SECONDS) -> None:
-        """Args: ``cpu`` a model of ``qemu-ARCH -cpu help``, e.g. cortex-a76.
+        """Emulate a processor; nothing is started yet.
+
+        Args:
+            cpu: a model of ``qemu-ARCH -cpu help``, e.g. cortex-a76.
+            arch: the processor's architecture.
+            start_seconds: time to start and load, beyond the time for images.
 
         Raises:
             DeviceError: no such word can be a model, or it is ``max``, whose int8 results were wrong in qemu 7.2.

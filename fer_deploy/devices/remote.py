@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import re
 import shlex
 import shutil
@@ -36,6 +37,8 @@ _OWNERLESS_SECONDS = 60
 _WRONG_ABI = ("Exec format error", "not executable", "cannot execute")
 #: Without telemetry: it would leave files behind (see onnx_runner.py).
 _IMPORTS = 'ORT_DISABLE_TELEMETRY=1 python3 -c "import numpy, onnxruntime"'
+#: Ends what a command prints, before its exit code; and the code of a command whose end was never heard.
+_SAYS, _LOST = "fer-deploy-exit=", 255
 _TIMED_OUT = (124, 137)  # timeout(1): ended by itself, or with -s KILL as 128 + 9
 
 
@@ -185,7 +188,7 @@ class RemoteTransport(Transport):
         inner = shlex.quote(f"echo $$ > pid; exec {words}")
         command = f"cd {self.folder} && chmod -R u+rwx . && timeout -s KILL {int(limit)} sh -c {inner}"
         began = time.monotonic()
-        done = self._call(self._shell_words(command), limit + _SHORT_SECONDS, f"running {job.what} on")
+        done = self._attempt(command, limit + _SHORT_SECONDS, f"running {job.what} on")
         if done.returncode == 0:
             return
         if done.returncode in _TIMED_OUT and time.monotonic() - began >= limit - 1:
@@ -211,7 +214,7 @@ class RemoteTransport(Transport):
             say(f"{self.device} went away before {self.folder} was removed; the next run there removes it")
 
     def _take(self, seconds: float) -> None:
-        owner = re.sub(r"[^A-Za-z0-9.-]", "-", os.uname().nodename) + f" {os.getpid()}"
+        owner = f"{_this_machine()} {os.getpid()}"
         keep = int(3 * seconds + _SHORT_SECONDS)  # copy, run, fetch
         make = f'mkdir -m 700 {self.folder} && echo "{owner} $(($(date +%s) + {keep}))" > {self.folder}/owner'
         done = self._attempt(make, _SHORT_SECONDS)
@@ -229,8 +232,8 @@ class RemoteTransport(Transport):
         now, made = (int(word) if word.isdigit() else 0 for word in [*said, "", ""][:2])
         if len(said) == 5 and said[3].isdigit() and said[4].isdigit():
             host, pid, until = said[2], int(said[3]), int(said[4])
-            mine = host == re.sub(r"[^A-Za-z0-9.-]", "-", os.uname().nodename)
-            left = until <= now or (mine and (pid == os.getpid() or not Path(f"/proc/{pid}").exists()))
+            mine = host == _this_machine()
+            left = until <= now or (mine and (pid == os.getpid() or not _process_exists(pid)))
             by = f"process {pid} of {host}"
         else:
             left, by, until = now - made > _OWNERLESS_SECONDS, "an unknown run", made + _OWNERLESS_SECONDS
@@ -245,7 +248,11 @@ class RemoteTransport(Transport):
 
     def _clean(self) -> bool:
         """End a runner that still runs and remove the folder; False when the device does not answer."""
-        command = f"kill -9 $(cat {self.folder}/pid) 2>/dev/null; rm -rf {self.folder}"
+        # The number may be another process's by now: only one that works in the folder is the runner.
+        command = (
+            f"p=$(cat {self.folder}/pid 2>/dev/null) && d=$(cd {self.folder} && pwd -P) && "
+            f'[ "$(readlink /proc/$p/cwd)" = "$d" ] && kill -9 $p; rm -rf {self.folder}'
+        )
         try:
             return self._attempt(command, _SHORT_SECONDS).returncode == 0
         except DeviceError:
@@ -253,10 +260,23 @@ class RemoteTransport(Transport):
 
     def _ask(self, command: str) -> str:
         """Return what a short command prints on the device; DeviceError when it fails."""
-        return self._require(self._shell_words(command), _SHORT_SECONDS, "asking").stdout
+        done = self._attempt(command, _SHORT_SECONDS)
+        if done.returncode != 0:
+            raise self._failure(done, "asking")
+        return done.stdout
 
-    def _attempt(self, command: str, seconds: float) -> subprocess.CompletedProcess[str]:
-        return self._call(self._shell_words(command), seconds, "asking")
+    def _attempt(
+        self, command: str, seconds: float, doing: str = "asking"
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command line on the device; its return code is the device's own word, never the client's.
+
+        adb exits 0 when the phone goes away in the middle of a command, so the device has to say the code.
+        """
+        done = self._call(self._shell_words(f"{command}\necho {_SAYS}$?"), seconds, doing)
+        output, _, code = done.stdout.rpartition(_SAYS)
+        if not code.strip().isdigit():
+            return subprocess.CompletedProcess(done.args, done.returncode or _LOST, done.stdout, done.stderr)
+        return subprocess.CompletedProcess(done.args, int(code), output, done.stderr)
 
     def _require(self, words: list[str], seconds: float, doing: str) -> subprocess.CompletedProcess[str]:
         done = self._call(words, seconds, doing)
@@ -287,6 +307,17 @@ class RemoteTransport(Transport):
         if doing != "asking" and self._attempt("true", _SHORT_SECONDS).returncode != 0:
             return DeviceError(f"{self.device} was disconnected while {doing} it")
         return DeviceError(f"{doing} {self.device} failed (exit {done.returncode}): {_last_line(done)}")
+
+
+def _this_machine() -> str:
+    """Return this machine's name as one word that no shell changes."""
+    return re.sub(r"[^A-Za-z0-9.-]", "-", platform.node()) or "unknown"
+
+
+def _process_exists(pid: int) -> bool:
+    import psutil
+
+    return bool(psutil.pid_exists(pid))
 
 
 def _last_line(done: subprocess.CompletedProcess[str]) -> str:

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import ClassVar
 
+from fer_deploy.devices.profile_schema import DeviceProfile
 from fer_deploy.devices.remote import RemoteTransport
 from fer_deploy.devices.runner_build import Bundle
 from fer_deploy.devices.timing import DeviceState
@@ -31,18 +32,55 @@ class SshTransport(RemoteTransport):
         config: Path | None = None,
         bundle: Bundle | None = None,
         start_seconds: float = 120.0,
+        profile: DeviceProfile | None = None,
     ) -> None:
-        """Args: ``address`` a host, user@host or alias; ``config`` another file than ``~/.ssh/config``."""
+        """Reach a host; nothing is contacted yet.
+
+        Args:
+            address: a host, user@host, or an alias of the ssh configuration.
+            config: another file than ``~/.ssh/config``.
+            bundle: the C++ runner; None takes the built one for the host's architecture.
+            start_seconds: time for copying, starting and loading, beyond the protocol's own limit.
+            profile: what the host must be; None takes any.
+
+        Raises:
+            DeviceError: ``address`` could be taken for an option or holds other characters.
+        """
         super().__init__(bundle, start_seconds)
         if not _ADDRESS.fullmatch(address):
             raise DeviceError(f"'{address}' is no ssh address; give a host, user@host or an alias of ~/.ssh/config")
         self._address = address
+        self._profile = profile
         self._options = [*(("-F", str(config.absolute())) if config else ()), *_OPTIONS]
 
     @property
     def device(self) -> str:
         """``ssh host NAME``."""
         return f"ssh host {self._address}"
+
+    def obstacle(self, target: str | None = None) -> str | None:
+        """Return why the host, or the target on it, cannot be used now, and the remedy."""
+        try:
+            self._check_profile()
+        except DeviceError as error:
+            return str(error)
+        return super().obstacle(target)
+
+    def _check_profile(self) -> None:
+        """Raise DeviceError when the host is not the profile's."""
+        accepted = self._profile.match.device_tree_model if self._profile else ()
+        if not self._profile or not accepted:
+            return
+        said = self._ask("cat /proc/device-tree/model 2>/dev/null || true").strip("\0\n ")
+        if not said.startswith(tuple(beginning.strip() for beginning in accepted)):
+            raise DeviceError(
+                f"{self.device} is not {self._profile.market_name}: it calls itself '{said or 'nothing'}'; "
+                "choose its own profile with --device"
+            )
+
+    def _program(self, target: str) -> tuple[dict[str, Path], tuple[str, ...]]:
+        self._check_profile()
+        return super()._program(target)
 
     def state(self) -> DeviceState:
         """Return the processor's temperature where Linux shows one; the rest does not apply."""
