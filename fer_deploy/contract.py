@@ -14,9 +14,9 @@ from fer_deploy.files import read_toml
 
 
 class Frozen(BaseModel):
-    """A pydantic model that is immutable and refuses unknown keys."""
+    """A pydantic model that is immutable and refuses unknown keys, NaN and infinity (JSON has neither)."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class InputSpec(Frozen):

@@ -6,8 +6,8 @@ calls the user's own code: it is the one explicit exception.
 
 from __future__ import annotations
 
+import copy
 import importlib
-import pickle
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,8 +24,11 @@ from fer_deploy.contract import (
 )
 from fer_deploy.errors import ModelError
 from fer_deploy.files import folder_atomic, read_toml, sha256_of, write_atomic
+from fer_deploy.quiet import quiet
+from fer_deploy.safe_load import load_dict
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor, nn
 
 MODEL_FILE = "model.toml"
@@ -136,6 +139,8 @@ def deployable(model: Model) -> nn.Module:
     Normalisation is its first operation, so that no app repeats it. It is written as a 1 x 1 depthwise
     convolution, the one form that all targets delegate, quantize per channel and fuse; being ahead of
     the first padding it is exact at the borders, where folding it into the stem would not be.
+
+    The network is a copy: quantization rounds biases in place, and the model stays the reference.
     """
     import torch
     from torch import nn
@@ -150,7 +155,8 @@ def deployable(model: Model) -> nn.Module:
         normalise.bias.copy_(-torch.tensor(spec.mean, dtype=torch.float32) / std)
     module = nn.Sequential()
     module.add_module("normalise", normalise)
-    module.add_module("network", model.network)
+    with quiet():  # torch warns of the LeafSpec that its own exported graphs still carry
+        module.add_module("network", copy.deepcopy(model.network))
     # Not module.eval(): exported programs refuse to be switched, and were checked when loaded.
     normalise.requires_grad_(False)
     module.training = False
@@ -239,6 +245,7 @@ def _load_exported(path: Path, contract: Path | None, weights: Path | None) -> M
         raise ModelError(
             f"{path} is not a program that torch.export can load: {_first_line(error)}"
         ) from None
+    _require_evaluation_mode(program, path)
     inputs = [
         node.meta["val"]
         for node in program.graph.nodes
@@ -249,6 +256,17 @@ def _load_exported(path: Path, contract: Path | None, weights: Path | None) -> M
     batch = inputs[0].shape[0]
     fixed = batch if isinstance(batch, int) else None
     return Model(path.stem, str(path), program.module(), parsed, sha256_of(path), fixed)
+
+
+def _require_evaluation_mode(program: torch.export.ExportedProgram, path: Path) -> None:
+    """Raise ModelError when the graph drops out at random or normalises by its batch, both baked in."""
+    import torch
+
+    aten = torch.ops.aten
+    flag_of = {aten.dropout.default: 2, aten.batch_norm.default: 5}
+    training = any(node.args[flag_of[node.target]] for node in program.graph.nodes if node.target in flag_of)
+    if training or program.graph_signature.buffers_to_mutate:
+        raise ModelError(f"{path} was exported in training mode; call model.eval() and export it again")
 
 
 def _load_factory(text: str, contract: Path | None, weights: Path | None) -> Model:
@@ -282,10 +300,10 @@ def _read_state(file: Path) -> dict[str, Tensor]:
     try:
         if file.suffix == ".safetensors":
             return dict(safetensors.torch.load_file(file))
-        state: Any = torch.load(file, map_location="cpu", weights_only=True)
-    except (safetensors.SafetensorError, RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
+        state = load_dict(file)
+    except (safetensors.SafetensorError, OSError, ValueError) as error:
         raise ModelError(f"weights {file} cannot be read: {_first_line(error)}") from None
-    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+    if not all(isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in state.items()):
         raise ModelError(f"weights {file} hold no state dict (names to tensors)")
     return state
 

@@ -13,6 +13,8 @@ from PIL import Image
 
 from fer_deploy.data.fer2013 import FILE_NAME
 
+pytest_plugins = ("fixtures.job", "fixtures.lowered")
+
 # Derandomised: a red build is the commit's doing, not the draw's. No deadline: CI machines are busy.
 hypothesis.settings.register_profile("fer-deploy", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("fer-deploy")

@@ -17,12 +17,13 @@ def command(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([profile.model_dump(mode="json") for profile in profiles], indent=2))
         return
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+
+    from fer_deploy.cli.console import stdout_console
 
     table = Table("device", "market name", "SoC", "system", "transport", "targets")
     for one in profiles:
         cells = (one.name, one.market_name, one.soc, one.os, one.transport, ", ".join(one.targets))
         table.add_row(*(Text(cell) for cell in cells))
-    Console(soft_wrap=False).print(table)
+    stdout_console().print(table)

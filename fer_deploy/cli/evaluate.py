@@ -50,13 +50,13 @@ def command(
 
 
 def _print(name: str, figures: AccuracyFigures) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    from fer_deploy.cli.console import stdout_console
     from fer_deploy.report.format import clean, describe
 
-    console = Console(soft_wrap=False)
+    console = stdout_console()
     console.print(Text(clean(name)))
     table = Table("figure", "value")
     rows = [

@@ -46,8 +46,7 @@ def command(artifacts: tuple[Path, ...], device: str, output: Path, threads: int
     if as_json:
         click.echo(report.model_dump_json(indent=2))
         return
-    from rich.console import Console
-
+    from fer_deploy.cli.console import stdout_console
     from fer_deploy.report.terminal import print_device
 
-    print_device(report, Console(soft_wrap=False))
+    print_device(report, stdout_console())

@@ -36,10 +36,9 @@ def command(config: Path | None, as_json: bool, **flags: Any) -> None:
     if as_json:
         click.echo(report.model_dump_json(indent=2))
         return
-    from rich.console import Console
+    from fer_deploy.cli.console import stdout_console
+    from fer_deploy.report.terminal import print_summary
 
-    from fer_deploy.report.terminal import print_report
-
-    print_report(report, Console(soft_wrap=False))
+    print_summary(report, stdout_console())
     for view in views.values():
         click.echo(f"report: {view}")

@@ -10,7 +10,9 @@ from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
+from fer_deploy.contract import first_problem
 from fer_deploy.devices.job import LOGITS
 from fer_deploy.devices.timing import TimingProtocol, TimingResult
 from fer_deploy.devices.transport import Transport
@@ -49,8 +51,8 @@ class HostTransport(Transport):
         lines = output.strip().splitlines()
         try:
             return TimingResult.model_validate_json(lines[-1] if lines else "")
-        except ValueError as error:  # pydantic's ValidationError is one
-            raise DeviceError(f"{what} gave no result: {error}") from None
+        except ValidationError as error:
+            raise DeviceError(f"{what} gave no result: {first_problem(error)}") from None
 
     def logits(self, artifact: Artifact, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return logits float32 (N, K) of uint8 pixels (N, C, H, W), computed in a fresh process.

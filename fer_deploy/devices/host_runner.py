@@ -18,6 +18,7 @@ import numpy as np
 from fer_deploy.devices.job import golden_pixels, with_golden
 from fer_deploy.devices.onnx_runner import PeakMemory
 from fer_deploy.devices.timing import TimingProtocol, TimingResult
+from fer_deploy.errors import DeviceError, FerDeployError
 from fer_deploy.quantize.graph import batches
 from fer_deploy.targets.artifact import open_artifact
 from fer_deploy.targets.registry import get_target
@@ -35,7 +36,7 @@ def time_artifact(folder: Path, protocol: TimingProtocol) -> TimingResult:
         try:
             os.sched_setaffinity(0, protocol.cores)
         except (OSError, AttributeError) as error:
-            raise SystemExit(f"cannot pin to the cores {list(protocol.cores)}: {error}") from None
+            raise DeviceError(f"cannot pin to the cores {list(protocol.cores)}: {error}") from None
     memory = PeakMemory()
     began = time.perf_counter()
     session = target.open(artifact.file, protocol.threads)
@@ -77,10 +78,19 @@ def write_logits(folder: Path, pixels: Path, goal: Path) -> None:
     np.concatenate(logits).astype("<f4").tofile(goal)
 
 
+def main(arguments: list[str]) -> int:
+    """Do what the arguments ask and return the exit code; the last line of stderr says what failed."""
+    try:
+        if arguments[0] == "--logits":
+            write_logits(*(Path(argument) for argument in arguments[1:4]))
+        else:
+            protocol = TimingProtocol.model_validate_json(arguments[1])
+            print(time_artifact(Path(arguments[0]), protocol).model_dump_json())
+    except FerDeployError as error:
+        print(" ".join(str(error).split()), file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
 if __name__ == "__main__":
-    if sys.argv[1] == "--logits":
-        write_logits(*(Path(argument) for argument in sys.argv[2:5]))
-    else:
-        print(
-            time_artifact(Path(sys.argv[1]), TimingProtocol.model_validate_json(sys.argv[2])).model_dump_json()
-        )
+    sys.exit(main(sys.argv[1:]))

@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from fer_deploy.quiet import quiet
-
 if TYPE_CHECKING:
     from fer_deploy.quantize.graph import Graph
 
@@ -19,13 +17,15 @@ def count_macs(graph: Graph) -> int:
     """
     import torch
 
+    from fer_deploy.quiet import quiet
+
+    with quiet():  # torch warns of its own deprecated tree specs here
+        nodes = graph.export().run_decompositions().graph.nodes
     aten = torch.ops.aten
+    counted = (aten.convolution.default, aten.addmm.default, aten.mm.default, aten.bmm.default)
     total = 0
-    products = (aten.convolution.default, aten.addmm.default, aten.mm.default, aten.bmm.default)
-    with quiet():
-        program = graph.export().run_decompositions({})
-    for node in program.graph.nodes:
-        if node.target not in products:
+    for node in nodes:
+        if node.target not in counted:
             continue
         shapes = [arg.meta["val"].shape for arg in node.args if isinstance(arg, torch.fx.Node)]
         if node.target == aten.convolution.default:

@@ -16,6 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fer_deploy.contract import InputSpec
+from fer_deploy.quiet import quiet
 
 if TYPE_CHECKING:
     import torch
@@ -33,7 +34,8 @@ def shared_quantizer(spec: InputSpec) -> Any:
     Activations are observed by histogram (the range that minimises the squared quantization error);
     pixels and normalised pixels are fixed by ``spec``.
     """
-    from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import XNNPACKQuantizer
+    with quiet():
+        from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import XNNPACKQuantizer
 
     class SharedQuantizer(XNNPACKQuantizer):  # type: ignore[misc]
         def annotate(self, model: torch.fx.GraphModule) -> torch.fx.GraphModule:

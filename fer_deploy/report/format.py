@@ -29,8 +29,11 @@ LEGEND = {
 UNITS_NOTE = "1 KB = 1000 bytes and 1 MB = 1000 KB. A positive drop is a loss against the float model."
 _MOST_DECIMALS = 4
 _BYTE_SCALES = ((1.0, "bytes"), (1e3, "KB"), (1e6, "MB"), (1e9, "GB"))
-# Control characters, and the marks that reorder text on screen: a label must not be able to move the cursor.
-_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
+# Control characters, the marks that reorder text on screen, and what XML cannot hold: a label must be able
+# neither to move the cursor nor to make a plot unreadable.
+_UNPRINTABLE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]+"
+)
 
 
 def clean(text: str) -> str:
@@ -108,8 +111,6 @@ class Footnotes:
 
 def _number(value: float, scale_by: float, unit: Unit) -> tuple[str, str]:
     """Return number and unit text; ``scale_by`` chooses digits and scale so that an interval matches its value."""
-    if not math.isfinite(value):
-        return ("not a number" if math.isnan(value) else f"{MINUS if value < 0 else ''}∞"), _UNIT_TEXT[unit]
     match unit:
         case Unit.FRACTION:
             return _fixed(100 * value, _decimals(100 * scale_by, (0.0, 100.0))), "%"

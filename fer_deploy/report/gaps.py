@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from fer_deploy.measure.measurement import Measurement
 from fer_deploy.report.format import Footnotes, clean
-from fer_deploy.report.schema import Report
+from fer_deploy.report.schema import DeviceReport, Report
 from fer_deploy.report.tables import (
     TIMES,
     accuracy_table,
@@ -30,11 +30,11 @@ class Gap:
     missing: tuple[tuple[str, tuple[str, ...]], ...]
 
 
-def gaps(report: Report) -> tuple[Gap, ...]:
-    """Return every reason of the report once, in the order of the tables, with what is missing for it."""
+def gaps(whole: Report | DeviceReport) -> tuple[Gap, ...]:
+    """Return every reason of a report once, in the order of the tables, with what is missing for it."""
     numbers = Footnotes()
     places: dict[int, dict[str, list[str]]] = {}
-    for owner, name, figure in _figures(report):
+    for owner, name, figure in _figures(whole):
         if not figure.known:
             names = places.setdefault(numbers.number(figure), {}).setdefault(owner, [])
             if name not in names:
@@ -45,10 +45,10 @@ def gaps(report: Report) -> tuple[Gap, ...]:
     )
 
 
-def footnotes(report: Report) -> Footnotes:
+def footnotes(whole: Report | DeviceReport) -> Footnotes:
     """Return the numbering of :func:`gaps`, for markers in tables and sentences."""
     numbers = Footnotes()
-    for _, _, figure in _figures(report):
+    for _, _, figure in _figures(whole):
         if not figure.known:
             numbers.number(figure)
     return numbers
@@ -64,8 +64,13 @@ def place(gap: Gap) -> str:
     )
 
 
-def _figures(report: Report) -> Iterator[tuple[str, str, Measurement]]:
-    """Yield whose it is, its name and the figure, for every figure of the report."""
+def _figures(whole: Report | DeviceReport) -> Iterator[tuple[str, str, Measurement]]:
+    """Yield whose it is, its name and the figure, for every figure."""
+    if isinstance(whole, DeviceReport):
+        for row, column, figure in device_table(whole).figures():
+            yield f"{row} on {whole.market_name}", column, figure
+        return
+    report = whole
     yield report.model.name, "parameters", report.model.parameters
     yield report.model.name, "multiply-accumulates", report.model.macs
     for table in (
@@ -80,5 +85,4 @@ def _figures(report: Report) -> Iterator[tuple[str, str, Measurement]]:
         for one in accuracy.classes:
             yield key, f"recall of {one.label}" if accuracy.accuracy.known else "recall", one.recall
     for device in report.devices:
-        for row, column, figure in device_table(device).figures():
-            yield f"{row} on {device.market_name}", column, figure
+        yield from _figures(device)

@@ -63,7 +63,7 @@ def recall_per_class(report: Report) -> str | None:
         axes.set_xlabel("recall in %")
         styles.legend(figure, shown, with_float="|")
 
-    return draw(6.4, 1.3 + len(labels) * max(0.3, 0.115 * len(shown)), "Recall per class", paint)
+    return draw(4.9, 1.3 + len(labels) * max(0.3, 0.115 * len(shown)), "Recall per class", paint)
 
 
 def confusion_change(report: Report, artifact: ArtifactReport) -> str | None:
@@ -198,7 +198,7 @@ def _scatter(
         axes.grid()
         styles.legend(figure, [one for one, _ in known], with_float="--")
 
-    return draw(5.4, 3.6, title, paint)
+    return draw(4.7, 3.5, title, paint)
 
 
 def _whiskers(axes: Any, share: Measurement, at: float, color: str, horizontal: bool) -> None:

@@ -61,12 +61,13 @@ _COLOR = re.compile(r"#[0-9a-f]{6}\b")
 def draw(width: float, height: float, title: str, paint: Callable[[Any], None]) -> str:
     """Return an inline SVG of ``width`` x ``height`` inches that ``paint`` drew on a matplotlib Figure.
 
-    ``title`` is its accessible name and the source of its ids, so it has to be unique within a page.
+    ``title`` is its accessible name and the source of its ids, so it has to be unique within a page. Free
+    text that ``paint`` draws has to be :func:`~fer_deploy.report.format.clean`.
     """
     import matplotlib
     from matplotlib.figure import Figure
 
-    salt = hashlib.sha256(title.encode()).hexdigest()[:10]
+    salt = hashlib.sha256(clean(title).encode()).hexdigest()[:10]
     buffer = io.StringIO()
     with matplotlib.rc_context({**_SETTINGS, "svg.hashsalt": salt}), warnings.catch_warnings():
         # The browser draws the text; that matplotlib's own font lacks a label's glyph does not matter.

@@ -17,7 +17,7 @@ from fer_deploy.report.format import (
     interval,
 )
 from fer_deploy.report.gaps import footnotes, gaps, place
-from fer_deploy.report.schema import Report
+from fer_deploy.report.schema import DeviceReport, Report
 from fer_deploy.report.tables import (
     TIMES,
     Cell,
@@ -47,12 +47,25 @@ _UNBOUNDED = 1000  # columns, to ask a table for its natural width
 _STYLES = {Provenance.MEASURED: "green", Provenance.EMULATED: "cyan", Provenance.ESTIMATED: "yellow"}
 
 
+def print_summary(report: Report, console: Console) -> None:
+    """Print what a run is judged by: the artifacts, the devices, and what could not be measured."""
+    view = _View(report, console)
+    view.heading(report.model.name)
+    view.sentence(model_sentence(report))
+    view.warnings(report.warnings)
+    view.table("Artifacts", artifact_table(report), intervals=False)
+    for device in report.devices:
+        view.device(device)
+    view.gaps()
+    view.legend()
+
+
 def print_report(report: Report, console: Console) -> None:
     """Print the report. Nothing in it is read as rich markup, and control characters are gone."""
     view = _View(report, console)
     view.heading(report.model.name)
     view.sentence(model_sentence(report))
-    view.warnings()
+    view.warnings(report.warnings)
     view.table("Artifacts", artifact_table(report), intervals=True)
     view.table("Parity with the float model", parity_table(report), intervals=False)
     view.table("Further accuracy figures", accuracy_table(report), intervals=True)
@@ -60,8 +73,15 @@ def print_report(report: Report, console: Console) -> None:
         view.table("Recall per class", part, intervals=False)
     view.table("Targets against each other", between_table(report), intervals=True)
     for device in report.devices:
-        view.table(f"{device.market_name} ({device.soc}, {device.os})", device_table(device), intervals=False)
-        view.fine("; ".join(f"{name}: {', '.join(keys)}" for name, keys in runtimes(device).items()))
+        view.device(device)
+    view.gaps()
+    view.legend()
+
+
+def print_device(device: DeviceReport, console: Console) -> None:
+    """Print one device's figures alone, with the reasons for what is missing and the legend."""
+    view = _View(device, console)
+    view.device(device)
     view.gaps()
     view.legend()
 
@@ -69,11 +89,11 @@ def print_report(report: Report, console: Console) -> None:
 class _View:
     """Prints parts of one report with one numbering of the reasons."""
 
-    def __init__(self, report: Report, console: Console) -> None:
-        self._report = report
+    def __init__(self, whole: Report | DeviceReport, console: Console) -> None:
         self._console = console
         self._width = min(MAX_WIDTH, console.width)
-        self._numbers: Footnotes = footnotes(report)
+        self._gaps = gaps(whole)
+        self._numbers: Footnotes = footnotes(whole)
 
     def heading(self, text: str) -> None:
         self._print(self._text(f"\n{clean(text)}", "bold"))
@@ -90,8 +110,8 @@ class _View:
                 line.append_text(self._figure(part, amount(part), intervals=False, between=" "))
         self._print(line)
 
-    def warnings(self) -> None:
-        for warning in self._report.warnings:
+    def warnings(self, warnings: tuple[str, ...]) -> None:
+        for warning in warnings:
             self._print(self._text("! ", "bold yellow").append(clean(warning), style="yellow"))
 
     def table(self, title: str, table: Table, intervals: bool) -> None:
@@ -124,14 +144,17 @@ class _View:
             grid.add_row(self._text(name_of(clean(name))), *line)
         return grid
 
+    def device(self, device: DeviceReport) -> None:
+        title = f"{device.market_name} ({device.soc}, {device.os})"
+        self.table(title, device_table(device), intervals=False)
+        self.fine("; ".join(f"{name}: {', '.join(keys)}" for name, keys in runtimes(device).items()))
+
     def gaps(self) -> None:
         from rich.padding import Padding
 
-        found = gaps(self._report)
-        if not found:
-            return
-        self.heading("Not measured, and why")
-        for gap in found:
+        if self._gaps:
+            self.heading("Not measured, and why")
+        for gap in self._gaps:
             self._print(self._text(f"[{gap.number}] ", "bold").append(gap.reason))
             self._print(Padding(self._text(place(gap), "dim"), (0, 0, 0, 4)))
 

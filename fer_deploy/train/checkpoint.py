@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import torch
 
 from fer_deploy.errors import TrainingError
 from fer_deploy.files import write_atomic
+from fer_deploy.safe_load import load_dict
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
@@ -29,8 +29,8 @@ def load_checkpoint(path: Path, recipe_json: str) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, OSError, EOFError, pickle.UnpicklingError) as error:
+        state = load_dict(path)
+    except ValueError as error:
         raise TrainingError(f"checkpoint {path} is damaged ({error}); delete it to start again") from None
     if state.get("recipe") != recipe_json:
         raise TrainingError(

@@ -47,7 +47,7 @@ class TrainRecipe(Frozen):
     ema_decay: float = Field(default=0.998, ge=0, lt=1, description="per step, of the averaged weights")
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     soft_labels: bool = Field(default=True, description="vote distribution as target where there is one")
-    seed: int = 0
+    seed: int = Field(default=0, ge=0, lt=2**32)
 
 
 def load_recipe(path: Path) -> TrainRecipe:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from sample import PLAIN_LABELS, sample_report
 
 from fer_deploy.report.schema import Report
+from fixtures.sample_report import PLAIN_LABELS, sample_report
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,31 @@
+"""``fer-deploy card``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from fer_deploy.cli.options import PATH, data_options
+
+
+@click.command("card", short_help="Measure a zoo model and write its card.md.")
+@click.argument("model", type=PATH)
+@data_options
+def command(model: Path, dataset: str | None, data: Path | None) -> None:
+    """Measure a zoo model and write its card.md.
+
+    MODEL is a folder with model.toml. Its accuracy on the validation and the test split goes into MODEL/card.md,
+    together with its recipe, known failures, and what it must not be used for.
+    """
+    from fer_deploy.files import write_atomic
+    from fer_deploy.pipeline.card import measure_card
+    from fer_deploy.pipeline.evaluate import dataset_spec
+    from fer_deploy.report.card import render_card
+    from fer_deploy.report.format import describe
+
+    card = measure_card(model, dataset_spec(dataset, data))
+    write_atomic(model / "card.md", render_card(card))
+    for split in (card.validation, card.test):
+        click.echo(f"{split.dataset.name}: accuracy {describe(split.figures.accuracy)}")
+    click.echo(f"card: {model / 'card.md'}")

@@ -1,0 +1,54 @@
+"""What reports and cards say of the model, the test images and the calibration set."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fer_deploy.data.faces import Faces
+from fer_deploy.measure.macs import count_macs
+from fer_deploy.measure.measurement import Unit, measured
+from fer_deploy.model import Model, count_parameters
+from fer_deploy.quantize.calibration import CalibrationSet
+from fer_deploy.quantize.graph import Graph
+from fer_deploy.quantize.ptq import OBSERVER
+from fer_deploy.report.schema import CalibrationSummary, DatasetSummary, ModelSummary
+
+
+def model_summary(model: Model, plain: Graph) -> ModelSummary:
+    """Return what a report says of a model; ``plain`` is its float graph."""
+    return ModelSummary(
+        name=model.name,
+        source=model.source,
+        contract=model.contract,
+        contract_sha256=model.contract.sha256,
+        weights_sha256=model.weights_sha256,
+        parameters=measured(
+            count_parameters(model.network), Unit.COUNT, conditions={"of": "the float network"}
+        ),
+        macs=measured(count_macs(plain), Unit.COUNT, conditions={"of": "the exported float graph"}),
+    )
+
+
+def dataset_summary(faces: Faces) -> DatasetSummary:
+    """Return what a report says of the images that accuracy was measured on."""
+    counts = np.bincount(faces.targets, minlength=len(faces.labels))
+    return DatasetSummary(
+        name=faces.name,
+        images=len(faces),
+        leaked=int(faces.leaked.sum()),
+        per_class={label: int(count) for label, count in zip(faces.labels, counts, strict=True)},
+    )
+
+
+def calibration_summary(calibration: CalibrationSet | None) -> CalibrationSummary | None:
+    """Return what a report says of the calibration set, or None without one."""
+    if calibration is None:
+        return None
+    return CalibrationSummary(
+        dataset=calibration.faces.name,
+        images=len(calibration.faces),
+        per_class=calibration.per_class,
+        rows=tuple(int(row) for row in calibration.faces.rows),
+        observer=OBSERVER,
+        seed=calibration.seed,
+    )

@@ -1,0 +1,78 @@
+"""A model card: what a zoo model is, what it was trained on, and how it does; every figure is a Measurement."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fer_deploy.measure.figures import ClassFigures
+from fer_deploy.report.format import amount, describe, interval
+from fer_deploy.report.markdown import escape
+from fer_deploy.report.schema import AccuracyFigures, DatasetSummary, ModelSummary
+
+#: The notes on data, bias and use hold for every model of the zoo and stand in the template.
+TEMPLATE = "card.md.j2"
+#: Recall below this share of the accuracy is listed among the known failures.
+WEAK_SHARE = 0.75
+
+
+@dataclass(frozen=True)
+class SplitFigures:
+    """How the model does on one split."""
+
+    dataset: DatasetSummary
+    figures: AccuracyFigures
+
+
+@dataclass(frozen=True)
+class Card:
+    """What goes into a card.
+
+    Attributes:
+        recipe: the training recipe's TOML text, as it lies beside the weights; None when there is none.
+        validation: the split the checkpoint was chosen on.
+        test: the split that is reported.
+    """
+
+    model: ModelSummary
+    recipe: str | None
+    validation: SplitFigures
+    test: SplitFigures
+    versions: dict[str, str]
+
+
+def weak_classes(figures: AccuracyFigures) -> tuple[ClassFigures, ...]:
+    """Return the classes whose recall is below :data:`WEAK_SHARE` of the accuracy, the weakest first."""
+    accuracy = figures.accuracy.value
+    if accuracy is None:
+        return ()
+    known = [(one.recall.value, one) for one in figures.classes if one.recall.value is not None]
+    weak = sorted((pair for pair in known if pair[0] < WEAK_SHARE * accuracy), key=lambda pair: pair[0])
+    return tuple(one for _, one in weak)
+
+
+def confused_with(figures: AccuracyFigures, label: str) -> str:
+    """Return the class that images of ``label`` are most often taken for, other than itself."""
+    labels = [one.label for one in figures.classes]
+    row = list(figures.confusion[labels.index(label)])
+    row[labels.index(label)] = -1
+    return labels[row.index(max(row))]
+
+
+def render_card(card: Card) -> str:
+    """Return the card as Markdown."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("fer_deploy.report"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
+    environment.filters["md"] = escape
+    template = environment.get_template(TEMPLATE)
+    weak = [(one, confused_with(card.test.figures, one.label)) for one in weak_classes(card.test.figures)]
+    return template.render(
+        card=card, weak=weak, amount=amount, describe=describe, interval=interval, command="fer-deploy card"
+    )

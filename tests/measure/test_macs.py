@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from fer_deploy.measure.macs import count_macs
+from fer_deploy.model import Model
+from fer_deploy.quantize.graph import Graph
+from fer_deploy.quantize.ptq import float_graph
+from fer_deploy.quantize.recipe import FLOAT
+from fer_deploy.zoo import build
+from fixtures.synthetic import contract_for, input_spec
+
+
+def _macs(module: nn.Module, color: str = "rgb") -> int:
+    return count_macs(Graph(module.eval(), contract_for(input_spec(16, color)), FLOAT))
+
+
+class _Attention(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        rows = x.flatten(2)  # (1, 3, 256)
+        return torch.bmm(rows, rows.transpose(1, 2))
+
+
+@pytest.mark.parametrize(
+    ("module", "expected"),
+    [
+        # outputs x outputs' height x width x (inputs / groups) x kernel
+        (nn.Conv2d(3, 8, 3, padding=1), 8 * 16 * 16 * 3 * 9),
+        (nn.Conv2d(3, 8, 3, padding=1, bias=False), 8 * 16 * 16 * 3 * 9),
+        (nn.Conv2d(3, 8, 3, stride=2, padding=1), 8 * 8 * 8 * 3 * 9),
+        (nn.Conv2d(3, 6, 3, groups=3), 6 * 14 * 14 * 1 * 9),
+        (nn.Conv2d(3, 8, (1, 5), dilation=2), 8 * 16 * 8 * 3 * 5),
+        # inputs x inputs' height x width x (outputs / groups) x kernel
+        (nn.ConvTranspose2d(3, 8, 2, stride=2), 3 * 16 * 16 * 8 * 4),
+        (nn.ConvTranspose2d(3, 6, 3, stride=2, groups=3), 3 * 16 * 16 * 2 * 9),
+        (nn.Sequential(nn.Flatten(), nn.Linear(768, 10)), 768 * 10),
+        (nn.Sequential(nn.Flatten(), nn.Linear(768, 10, bias=False)), 768 * 10),
+        (nn.Linear(16, 5), 3 * 16 * 16 * 5),
+        (_Attention(), 3 * 256 * 3),
+        # what neither multiplies matrices nor convolves is not counted
+        (nn.Sequential(nn.Conv2d(3, 8, 1), nn.BatchNorm2d(8), nn.ReLU6()), 8 * 16 * 16 * 3),
+        (nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()), 0),
+    ],
+)
+def test_hand_computed(module: nn.Module, expected: int) -> None:
+    assert _macs(module) == expected
+
+
+@pytest.mark.parametrize("name", ["fer_xs", "fer_s"])
+def test_zoo_net_agrees_with_counting_by_hooks(name: str) -> None:
+    network = build(name, 8).eval()
+    counted = 0
+
+    def hook(module: nn.Module, _: object, output: torch.Tensor) -> None:
+        nonlocal counted
+        if isinstance(module, nn.Conv2d):
+            counted += output.shape[2] * output.shape[3] * module.weight.numel()
+        elif isinstance(module, nn.Linear):
+            counted += module.weight.numel()
+
+    hooks = [module.register_forward_hook(hook) for module in network.modules()]
+    network(torch.zeros(1, 1, 48, 48))
+    for handle in hooks:
+        handle.remove()
+    contract = contract_for(input_spec(48), tuple("abcdefgh"))
+    normalisation = 48 * 48
+    assert count_macs(float_graph(Model(name, name, network, contract, ""))) == counted + normalisation

@@ -1,0 +1,52 @@
+"""Model cards: measured when they are written, honest about what is weak."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from fer_deploy.cli import main
+from fer_deploy.data.registry import DatasetSpec
+from fer_deploy.errors import ModelError
+from fer_deploy.measure.parity import accuracy_figures
+from fer_deploy.pipeline.card import measure_card
+from fer_deploy.report.card import confused_with, render_card, weak_classes
+from fer_deploy.report.format import describe
+from fixtures.synthetic import separable_faces
+
+
+def test_the_card_holds_the_measured_figures(model_folder: Path, faces_folder: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(model_folder, tmp_path / "edges"))
+    (folder / "train.toml").write_text("epochs = 6\n")
+    arguments = ["card", str(folder), "--dataset", "folder", "--data", str(faces_folder)]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.output
+    text = (folder / "card.md").read_text(encoding="utf-8")
+    card = measure_card(folder, DatasetSpec(kind="folder", path=faces_folder))
+    assert text == render_card(card)
+    for split in (card.validation, card.test):
+        assert describe(split.figures.accuracy) in text
+    for one in card.test.figures.classes:
+        assert describe(one.recall) in text
+    assert "epochs = 6" in text
+    assert card.model.weights_sha256 in text
+    assert "must not be used" in text
+
+
+def test_weak_classes_are_named_with_what_they_are_taken_for() -> None:
+    faces = separable_faces(80, 0)
+    logits = np.eye(4, dtype=np.float32)[faces.targets]
+    lost = np.flatnonzero(faces.targets == 2)[:15]
+    logits[lost] = np.eye(4, dtype=np.float32)[3]
+    figures = accuracy_figures(logits, faces)
+    assert [one.label for one in weak_classes(figures)] == ["top"]
+    assert confused_with(figures, "top") == "bottom"
+
+
+def test_a_card_needs_a_model_folder(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="none"):
+        measure_card(tmp_path / "net.pt2", DatasetSpec())
