@@ -22,15 +22,11 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "predict": "Classify one image with a model or an artifact.",
         "evaluate": "Print how a model or an artifact classifies a test set.",
         "train": "Train a model from a recipe.",
-<<<<<<< HEAD
         "card": "Measure a zoo model and write its card.md.",
-        "devices": "List the device profiles.",
-        "build-runner": "Build what runs artifacts on devices.",
-=======
         "frame": "Add up what one camera frame costs on a device.",
         "devices": "List the device profiles.",
+        "build-runner": "Build what runs artifacts on devices.",
         "doctor": "Say what can run here and what is missing.",
->>>>>>> estimator
     }
 )
 

@@ -34,8 +34,8 @@ class HostTransport(Transport):
         self._start_seconds = start_seconds
 
     def obstacle(self, target: str | None = None) -> str | None:
-        """Return why this machine cannot run the target, or None."""
-        return None if target is None else get_target(target).host_obstacle()
+        """Return why this machine cannot time the target's artifacts, or None."""
+        return None if target is None else get_target(target).timing_obstacle()
 
     def time(self, artifact: Artifact, protocol: TimingProtocol) -> TimingResult:
         """Return load time, cold start, latency samples and peak memory of an artifact.

@@ -12,10 +12,6 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-<<<<<<< HEAD
-=======
-from numpy.typing import NDArray
->>>>>>> estimator
 from pydantic import Field, ValidationError
 
 from fer_deploy.contract import Contract, Frozen, first_problem
