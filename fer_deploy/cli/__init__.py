@@ -19,6 +19,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "run": "Quantize, export, profile and report: the whole job.",
         "export": "Lower a model to one target's artifacts.",
         "profile": "Time exported artifacts on a device.",
+        "layers": "Show where the time goes inside an artifact.",
         "predict": "Classify one image with a model or an artifact.",
         "evaluate": "Print how a model or an artifact classifies a test set.",
         "train": "Train a model from a recipe.",

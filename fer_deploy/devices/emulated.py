@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -14,6 +11,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from fer_deploy.devices.here import bundle_words, run_here
 from fer_deploy.devices.job import ONNX_RUNNER, Job, golden_pixels, make_job, read_logits
 from fer_deploy.devices.qemu import ONNX_MIN_VERSION, GuestArch, Qemu, find_qemu
 from fer_deploy.devices.runner_build import Bundle, build_hint, build_plugin, cache_folder, find_runner
@@ -125,35 +123,15 @@ class EmulatedTransport(Transport):
 
     def _run(self, job: Job, target: str, scratch: Path, qemu: Qemu, options: tuple[str, ...]) -> str:
         """Run a job in ``scratch`` and return what it said on stderr."""
-        for name, path in job.files.items():
-            if path != scratch / name:
-                shutil.copyfile(path, scratch / name)
-        environment = {"PATH": os.environ.get("PATH", ""), "HOME": str(scratch)}
+        environment: dict[str, str] = {}
         if target == "onnx":
-            words, more = self._python()
-            environment |= more
+            words, environment = self._python()
             program = [*words, str(ONNX_RUNNER)]
         else:
-            bundle = self._bundle()
-            folder = bundle.folder.absolute()
-            loader, *_, runner = bundle.start
-            program = [str(folder / loader), "--library-path", str(folder), str(folder / runner)]
-        command = [str(qemu.program), "-cpu", self._cpu, *options, *program, *job.arguments]
+            program = bundle_words(self._bundle())
         limit = self._start_seconds + _SECONDS_PER_IMAGE * job.images
-        try:
-            done = subprocess.run(
-                command, cwd=scratch, env=environment, capture_output=True, text=True, errors="replace",
-                timeout=limit, check=False,
-            )  # fmt: skip
-        except subprocess.TimeoutExpired:
-            raise DeviceError(f"running {job.what} on {self.device} took over {limit:.0f} s and was stopped") from None
-        if done.returncode != 0:
-            lines = done.stderr.strip().splitlines()
-            raise DeviceError(
-                f"running {job.what} on {self.device} failed (exit {done.returncode}): "
-                f"{lines[-1] if lines else 'no output'}"
-            )
-        return done.stderr
+        command = [str(qemu.program), "-cpu", self._cpu, *options, *program]
+        return run_here(command, job, scratch, limit, self.device, environment)
 
     def _emulator(self, target: str) -> Qemu:
         least = ONNX_MIN_VERSION if target == "onnx" else (7, 2)

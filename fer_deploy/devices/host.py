@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from fer_deploy.contract import first_problem
-from fer_deploy.devices.job import LOGITS
+from fer_deploy.devices.here import bundle_words, run_here
+from fer_deploy.devices.job import LOGITS, ONNX_RUNNER, TRACE, golden_pixels, make_job
+from fer_deploy.devices.runner_build import build_hint, find_runner, host_arch
 from fer_deploy.devices.timing import TimingProtocol, TimingResult
 from fer_deploy.devices.transport import Transport
 from fer_deploy.errors import DeviceError
@@ -67,6 +69,32 @@ class HostTransport(Transport):
             _run(["--logits", str(artifact.folder.resolve()), str(source), str(goal)], _LOGITS_SECONDS, what)
             logits: NDArray[np.float32] = np.fromfile(goal, dtype="<f4").reshape(len(pixels), -1)
         return logits
+
+    def trace(self, artifact: Artifact, protocol: TimingProtocol) -> bytes:
+        """Return the runtime's own profile of a timing on this machine.
+
+        ExecuTorch by the C++ runner, as its Python runtime records no delegate; ONNX Runtime by the same
+        runner that devices get.
+
+        Raises:
+            DeviceError: the target has no runner, the runner is not built, or it failed.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            job = make_job(artifact, Path(folder), golden_pixels(artifact), protocol, trace=True)
+            if artifact.info.target == "onnx":
+                program = [sys.executable, str(ONNX_RUNNER)]
+            else:
+                bundle = find_runner(host_arch())
+                if bundle is None:
+                    raise DeviceError(
+                        f"a per-layer profile of {artifact.key} needs the C++ runner; build it: "
+                        f"{build_hint(host_arch())}"
+                    )
+                program = bundle_words(bundle)
+            run_here(
+                program, job, Path(folder), protocol.max_seconds + self._start_seconds, "the host", {}
+            )
+            return (Path(folder) / TRACE).read_bytes()
 
 
 def time_on_host(artifact: Artifact, protocol: TimingProtocol) -> TimingResult:

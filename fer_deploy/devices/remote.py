@@ -19,7 +19,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_deploy.devices.job import ONNX_RUNNER, Job, golden_pixels, make_job, read_logits, read_result, with_golden
+from fer_deploy.devices.job import ONNX_RUNNER, TRACE, Job, golden_pixels, make_job, read_logits, read_result, with_golden
 from fer_deploy.devices.runner_build import ARCHES, Arch, Bundle, build_hint, find_runner
 from fer_deploy.devices.timing import DeviceState, TimingProtocol, TimingResult
 from fer_deploy.devices.transport import Transport
@@ -134,6 +134,17 @@ class RemoteTransport(Transport):
             job = make_job(artifact, Path(scratch), pixels, None)
             results = self._run_job(job, artifact.info.target, Path(scratch), 0)
             return read_logits(results, job, self.device)
+
+    def trace(self, artifact: Artifact, protocol: TimingProtocol) -> bytes:
+        """Return the runtime's own profile of a timing on the device.
+
+        Raises:
+            DeviceError: as :meth:`time`.
+        """
+        with tempfile.TemporaryDirectory() as scratch:
+            job = make_job(artifact, Path(scratch), golden_pixels(artifact), protocol, trace=True)
+            results = self._run_job(job, artifact.info.target, Path(scratch), protocol.max_seconds)
+            return (results / TRACE).read_bytes()
 
     def _require_bundle(self) -> Bundle:
         arch = self.arch()

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_deploy.devices.timing import TimingProtocol, TimingResult
+from fer_deploy.errors import DeviceError
 from fer_deploy.targets.artifact import Artifact
 
 
@@ -36,3 +37,11 @@ class Transport(ABC):
         Raises:
             DeviceError: as :meth:`time`.
         """
+
+    def trace(self, artifact: Artifact, protocol: TimingProtocol) -> bytes:  # noqa: ARG002
+        """Return the profile that the runtime itself writes while the protocol runs: ETDump, or ONNX Runtime's JSON.
+
+        Raises:
+            DeviceError: this transport's runner cannot make one, or as :meth:`time`.
+        """
+        raise DeviceError(f"the {self.name} transport gives no per-layer profile of {artifact.key}")

@@ -11,6 +11,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from fer_deploy.quiet import quiet
+
 if TYPE_CHECKING:
     import torch
 
@@ -93,7 +95,8 @@ def graph_costs(graph: Graph) -> GraphCosts:
 
     Quantize and dequantize operators are not counted: runtimes fold them into their integer kernels.
     """
-    program = graph.export().run_decompositions({})
+    with quiet():  # torch warns of the LeafSpec that its own exported graphs still carry
+        program = graph.export().run_decompositions({})
     ops = [op for node in program.graph.nodes if (op := _op(node)) is not None]
     return GraphCosts(f"a {graph.recipe.name} graph", tuple(ops))
 
