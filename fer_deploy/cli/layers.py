@@ -56,7 +56,9 @@ def _print(profile: LayerProfile) -> None:
     console = stdout_console()
     console.print(table)
     outside = ", ".join(profile.not_delegated) or "nothing"
-    console.print(Text(f"sum of the operators, profiling on: {amount(profile.total)}; not delegated: {outside}"))
+    console.print(
+        Text(f"sum of the operators, profiling on: {amount(profile.total)}; not delegated: {outside}")
+    )
     reasons = sorted({layer.macs.reason for layer in profile.layers if layer.macs.reason})
     for reason in reasons:
         console.print(Text(f"no MACs and bytes: {reason}"))

@@ -18,6 +18,7 @@ from fer_deploy.devices.timing import TimingProtocol, TimingResult
 from fer_deploy.devices.transport import Transport
 from fer_deploy.errors import DeviceError
 from fer_deploy.files import folder_atomic, sha256_of
+from fer_deploy.targets.artifact import Artifact
 
 _RUNNER = Path(__file__).resolve().parent / "browser_runner"
 _PACKAGES = _RUNNER / "package.json"
@@ -89,10 +90,14 @@ class BrowserTransport(Transport):
                 timeout=limit, check=False,
             )  # fmt: skip
         except subprocess.TimeoutExpired:
-            raise DeviceError(f"running {job.what} in the browser took over {limit:.0f} s and was stopped") from None
+            raise DeviceError(
+                f"running {job.what} in the browser took over {limit:.0f} s and was stopped"
+            ) from None
         if done.returncode != 0:
             lines = done.stderr.strip().splitlines()
-            raise DeviceError(f"running {job.what} in the browser failed: {lines[-1] if lines else 'no output'}")
+            raise DeviceError(
+                f"running {job.what} in the browser failed: {lines[-1] if lines else 'no output'}"
+            )
 
 
 def install_browser_runner(cache: Path | None = None) -> Path:

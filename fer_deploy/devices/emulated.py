@@ -160,4 +160,7 @@ class EmulatedTransport(Transport):
                 f"there is no ONNX Runtime for aarch64 in {root}; see 'Emulation' in the documentation for the "
                 "command that makes it"
             )
-        return ["-L", str(root), str(program)], {"PYTHONHOME": str(root / "usr"), "PYTHONPATH": str(root / "site")}
+        return ["-L", str(root), str(program)], {
+            "PYTHONHOME": str(root / "usr"),
+            "PYTHONPATH": str(root / "site"),
+        }

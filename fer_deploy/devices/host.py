@@ -91,17 +91,13 @@ class HostTransport(Transport):
                         f"{build_hint(host_arch())}"
                     )
                 program = bundle_words(bundle)
-            run_here(
-                program, job, Path(folder), protocol.max_seconds + self._start_seconds, "the host", {}
-            )
+            run_here(program, job, Path(folder), protocol.max_seconds + self._start_seconds, "the host", {})
             return (Path(folder) / TRACE).read_bytes()
 
 
 def time_on_host(artifact: Artifact, protocol: TimingProtocol) -> TimingResult:
     """Return :meth:`HostTransport.time` of this machine."""
     return HostTransport().time(artifact, protocol)
-
-
 
 
 def _run(arguments: list[str], limit: float, what: str) -> str:

@@ -81,7 +81,9 @@ def _read_etdump(data: bytes) -> tuple[LayerTrace, ...]:
 
 
 def _read_onnx(data: bytes) -> tuple[LayerTrace, ...]:
-    events = [one for one in json.loads(data) if one.get("cat") == "Node" and one["name"].endswith(_ORT_ENDING)]
+    events = [
+        one for one in json.loads(data) if one.get("cat") == "Node" and one["name"].endswith(_ORT_ENDING)
+    ]
     times: dict[str, list[float]] = defaultdict(list)
     details: dict[str, dict[str, Any]] = {}
     for event in events:

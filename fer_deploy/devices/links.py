@@ -47,7 +47,9 @@ def open_transport(profile: DeviceProfile, address: str | None = None) -> Transp
             _refuse_address(profile, address)
             return open_emulated(profile)
         case "estimated":
-            raise DeviceError(f"nothing here can reach {profile.market_name}; its figures can only be estimated")
+            raise DeviceError(
+                f"nothing here can reach {profile.market_name}; its figures can only be estimated"
+            )
 
 
 def open_emulated(profile: DeviceProfile) -> Transport:
@@ -59,7 +61,9 @@ def open_emulated(profile: DeviceProfile) -> Transport:
     from fer_deploy.devices.emulated import EmulatedTransport
 
     if profile.qemu_cpu is None:
-        raise DeviceError(f"profile '{profile.name}' names no qemu_cpu, so {profile.market_name} is not emulated")
+        raise DeviceError(
+            f"profile '{profile.name}' names no qemu_cpu, so {profile.market_name} is not emulated"
+        )
     return EmulatedTransport(profile.qemu_cpu)
 
 

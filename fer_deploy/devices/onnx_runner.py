@@ -112,9 +112,7 @@ def main(argv: list[str]) -> int:
     memory = PeakMemory()
     began = time.perf_counter()
     try:
-        session = onnxruntime.InferenceSession(
-            arguments.model, options, providers=["CPUExecutionProvider"]
-        )
+        session = onnxruntime.InferenceSession(arguments.model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's exception classes have no common public base
         return refuse(3, f"ONNX Runtime cannot load the model: {str(error).strip().splitlines()[0]}")
     loaded = time.perf_counter()

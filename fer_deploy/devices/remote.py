@@ -19,7 +19,16 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_deploy.devices.job import ONNX_RUNNER, TRACE, Job, golden_pixels, make_job, read_logits, read_result, with_golden
+from fer_deploy.devices.job import (
+    ONNX_RUNNER,
+    TRACE,
+    Job,
+    golden_pixels,
+    make_job,
+    read_logits,
+    read_result,
+    with_golden,
+)
 from fer_deploy.devices.runner_build import ARCHES, Arch, Bundle, build_hint, find_runner
 from fer_deploy.devices.timing import DeviceState, TimingProtocol, TimingResult
 from fer_deploy.devices.transport import Transport
@@ -91,7 +100,7 @@ class RemoteTransport(Transport):
                 f"{self.device} is {machine or 'of unknown architecture'}; "
                 f"runners exist for {' and '.join(ARCHES)} only"
             )
-        return machine  # type: ignore[return-value]  # the line above checked it
+        return machine
 
     def obstacle(self, target: str | None = None) -> str | None:
         """Return why the device, or the target on it, cannot be used now, and the remedy."""
@@ -190,7 +199,9 @@ class RemoteTransport(Transport):
             self._require(self._push_words(sorted(staged.iterdir())), limit, what)
             self._execute(job, start, limit)
             for name in job.outputs:
-                self._require(self._pull_words(name, results / name), limit, f"fetching {name} of {job.what} from")
+                self._require(
+                    self._pull_words(name, results / name), limit, f"fetching {name} of {job.what} from"
+                )
         return results
 
     def _execute(self, job: Job, start: tuple[str, ...], limit: float) -> None:
@@ -298,7 +309,12 @@ class RemoteTransport(Transport):
     def _call(self, words: list[str], seconds: float, doing: str) -> subprocess.CompletedProcess[str]:
         try:
             return subprocess.run(
-                words, capture_output=True, text=True, errors="replace", timeout=seconds, check=False,
+                words,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=seconds,
+                check=False,
                 stdin=subprocess.DEVNULL,
             )
         except FileNotFoundError:
@@ -310,7 +326,9 @@ class RemoteTransport(Transport):
         """Return the error that says why a command failed, by asking whether the device is still there."""
         said = done.stdout + done.stderr
         if "No space left" in said:
-            return DeviceError(f"{self.device} is full: {doing} it failed ({_last_line(done)}); free some space")
+            return DeviceError(
+                f"{self.device} is full: {doing} it failed ({_last_line(done)}); free some space"
+            )
         if any(sign in said for sign in _WRONG_ABI):
             return DeviceError(
                 f"{self.device} cannot start the runner: it is built for another architecture ({_last_line(done)})"

@@ -75,7 +75,7 @@ def host_arch() -> Arch:
         raise DeviceError(
             f"the C++ runner is built on Linux for {' and '.join(ARCHES)}; this is {sys.platform} on {machine}"
         )
-    return machine  # type: ignore[return-value]  # the line above checked it
+    return machine
 
 
 def cache_folder() -> Path:
@@ -206,7 +206,9 @@ def build_plugin(cache: Path | None = None) -> Path:
         return goal
     compiler = shutil.which("gcc") or shutil.which("cc")
     if compiler is None:
-        raise DeviceError("the instruction-counting plugin needs a C compiler; install it, e.g. apt-get install gcc")
+        raise DeviceError(
+            "the instruction-counting plugin needs a C compiler; install it, e.g. apt-get install gcc"
+        )
     with tempfile.TemporaryDirectory() as scratch:
         built = Path(scratch) / "plugin.so"
         command = [compiler, "-O2", "-shared", "-fPIC", "-fvisibility=hidden", str(PLUGIN), "-o", str(built)]

@@ -48,7 +48,9 @@ class SshTransport(RemoteTransport):
         """
         super().__init__(bundle, start_seconds)
         if not _ADDRESS.fullmatch(address):
-            raise DeviceError(f"'{address}' is no ssh address; give a host, user@host or an alias of ~/.ssh/config")
+            raise DeviceError(
+                f"'{address}' is no ssh address; give a host, user@host or an alias of ~/.ssh/config"
+            )
         self._address = address
         self._profile = profile
         self._options = [*(("-F", str(config.absolute())) if config else ()), *_OPTIONS]
@@ -85,7 +87,9 @@ class SshTransport(RemoteTransport):
     def state(self) -> DeviceState:
         """Return the processor's temperature where Linux shows one; the rest does not apply."""
         said = self._ask("cat /sys/class/thermal/thermal_zone*/temp 2>/dev/null || true").split()
-        degrees = [int(word) / 1000 for word in said if word.lstrip("-").isdigit()]  # millidegrees (sysfs-thermal)
+        degrees = [
+            int(word) / 1000 for word in said if word.lstrip("-").isdigit()
+        ]  # millidegrees (sysfs-thermal)
         missing = dict.fromkeys(("battery_percent", "charging", "airplane_mode"), "not asked of an ssh host")
         missing["thermal_status"] = "only Android reports one"
         if not degrees:

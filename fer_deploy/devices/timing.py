@@ -19,7 +19,9 @@ class TimingProtocol(Frozen):
     max_seconds: float = Field(default=20.0, gt=0, description="stop even if min_runs is not reached")
     threads: int = Field(default=1, ge=1)
     cores: tuple[int, ...] | None = Field(
-        default=None, min_length=1, description="the only cores the runner may use; None leaves it to the system"
+        default=None,
+        min_length=1,
+        description="the only cores the runner may use; None leaves it to the system",
     )
 
     @field_validator("cores")
@@ -52,7 +54,8 @@ class TimingResult(Frozen):
     peak_memory_bytes: int | None
     peak_memory_reason: str | None = None
     cores: tuple[int, ...] | None = Field(
-        default=None, description="cores the runner was allowed to use, as the system says; None where it cannot"
+        default=None,
+        description="cores the runner was allowed to use, as the system says; None where it cannot",
     )
     rounds: int = Field(default=1, ge=1, description="processes whose samples are joined here")
     golden_difference: float | None = Field(

@@ -58,7 +58,9 @@ def profile_layers(transport: Transport, artifact: Artifact, protocol: TimingPro
     """
     if transport.name == "emulated":
         raise DeviceError(f"{artifact.key} cannot be profiled under emulation: emulated time is not latency")
-    return layer_table(artifact, read_trace(artifact.info.target, transport.trace(artifact, protocol)), protocol)
+    return layer_table(
+        artifact, read_trace(artifact.info.target, transport.trace(artifact, protocol)), protocol
+    )
 
 
 def layer_table(artifact: Artifact, traces: tuple[LayerTrace, ...], protocol: TimingProtocol) -> LayerProfile:
@@ -123,7 +125,9 @@ def _costs(artifact: Artifact, traces: tuple[LayerTrace, ...]) -> dict[int, Op] 
     for index, op in zip(multiplying, ops, strict=True):
         trace = traces[index]
         if trace.outputs is not None and trace.outputs != op.outputs:
-            return f"{trace.name} writes {trace.outputs} elements where the graph's operator writes {op.outputs}"
+            return (
+                f"{trace.name} writes {trace.outputs} elements where the graph's operator writes {op.outputs}"
+            )
         if _DEPTHWISE in trace.kind and op.kind in ("pointwise", "linear"):
             return f"{trace.name} is depthwise where the graph's operator is {op.kind}"
     return dict(zip(multiplying, ops, strict=True))

@@ -74,7 +74,9 @@ def _spread(samples: np.ndarray) -> list[str]:
     if middle == 0:
         return ["the clock is too coarse: the median is 0"]
     spread = float((high - low) / middle)
-    return [f"unstable: the middle half spreads over {spread:.0%} of the median"] if spread > MAX_SPREAD else []
+    return (
+        [f"unstable: the middle half spreads over {spread:.0%} of the median"] if spread > MAX_SPREAD else []
+    )
 
 
 def _heat(result: TimingResult) -> list[str]:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import AdbLab
 from numpy.typing import NDArray
 
 from fer_deploy.devices.adb import AdbTransport
@@ -20,6 +19,7 @@ from fer_deploy.devices.runner_build import Bundle
 from fer_deploy.devices.timing import TimingProtocol
 from fer_deploy.errors import DeviceError
 from fer_deploy.targets.artifact import Artifact, open_artifact
+from fixtures.adb_lab import AdbLab
 
 pytestmark = pytest.mark.adb
 QUICK = TimingProtocol(warmups=5, min_runs=40, min_seconds=0)
@@ -71,7 +71,9 @@ def test_two_phones_need_a_choice(adb_lab: AdbLab, artifact: Artifact, host_runn
     adb_lab.plug(5555)
     second = adb_lab.plug(5557)
 
-    with pytest.raises(DeviceError, match=r"2 phones are attached \(127.0.0.1:5555, 127.0.0.1:5557\); choose"):
+    with pytest.raises(
+        DeviceError, match=r"2 phones are attached \(127.0.0.1:5555, 127.0.0.1:5557\); choose"
+    ):
         AdbTransport(bundle=host_runner).time(artifact, QUICK)
     result = AdbTransport(second, bundle=host_runner).time(artifact, QUICK)
 
@@ -149,7 +151,9 @@ def test_a_phone_of_another_architecture(adb_lab: AdbLab, artifact: Artifact, ho
 
     adb_lab.unplug()
     adb_lab.plug(machine="aarch64" if os.uname().machine == "x86_64" else "x86_64")
-    with pytest.raises(DeviceError, match=r"the runner in .* is for .* but phone .* is .*build the right one"):
+    with pytest.raises(
+        DeviceError, match=r"the runner in .* is for .* but phone .* is .*build the right one"
+    ):
         AdbTransport(bundle=host_runner).time(artifact, QUICK)
     assert adb_lab.storage() == []
 
@@ -171,7 +175,9 @@ def test_a_runner_that_the_phone_cannot_start(
     assert adb_lab.storage() == []
 
 
-def test_a_runner_that_hangs(adb_lab: AdbLab, artifact: Artifact, host_runner: Bundle, tmp_path: Path) -> None:
+def test_a_runner_that_hangs(
+    adb_lab: AdbLab, artifact: Artifact, host_runner: Bundle, tmp_path: Path
+) -> None:
     adb_lab.plug()
     hung = _replaced(host_runner, tmp_path, "exec sleep 1000")
     protocol = QUICK.model_copy(update={"max_seconds": 1})
@@ -185,7 +191,10 @@ def test_a_runner_that_hangs(adb_lab: AdbLab, artifact: Artifact, host_runner: B
 @pytest.mark.parametrize(
     ("script", "match"),
     [
-        ("head -c 1000 /dev/urandom > result.json; head -c 192 /dev/zero > logits.f32", "returned garbage instead"),
+        (
+            "head -c 1000 /dev/urandom > result.json; head -c 192 /dev/zero > logits.f32",
+            "returned garbage instead",
+        ),
         ("echo '{}' > result.json; head -c 192 /dev/zero > logits.f32", "garbage instead of the timing"),
         ("echo bye >&2; exit 3", r"failed \(exit 3\): bye"),
         ("true", "fetching logits.f32 .* failed"),

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import SshLab
 from numpy.typing import NDArray
 
 from fer_deploy.devices.host import HostTransport
@@ -17,6 +16,7 @@ from fer_deploy.devices.ssh import SshTransport
 from fer_deploy.devices.timing import TimingProtocol
 from fer_deploy.errors import DeviceError
 from fer_deploy.targets.artifact import Artifact, open_artifact
+from fixtures.ssh_lab import SshLab
 
 pytestmark = pytest.mark.ssh
 QUICK = TimingProtocol(warmups=5, min_runs=40, min_seconds=0)
