@@ -76,6 +76,9 @@ def all_runtime_figures(
 def _because(figures: RuntimeFigures, obstacle: str) -> RuntimeFigures:
     """Return estimated figures that say why the device was not asked."""
     typical = figures.latency_p50
+    if not typical.known:
+        reason = f"{obstacle}; {typical.reason}"
+        return figures.model_copy(update={"latency_p50": not_measured(Unit.MILLISECONDS, reason)})
     conditions = {**typical.conditions, "not measured because": obstacle}
     return figures.model_copy(update={"latency_p50": typical.model_copy(update={"conditions": conditions})})
 

@@ -74,5 +74,7 @@ def test_the_only_phone_the_named_phone_and_androids_variable(
 
 def test_no_client(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FER_DEPLOY_ADB", "/nonexistent/adb")
-    with pytest.raises(DeviceError, match=r"the client '/nonexistent/adb' is not installed; install Android's"):
+    with pytest.raises(
+        DeviceError, match=r"the client '/nonexistent/adb' is not installed; install Android's"
+    ):
         attached_devices()

@@ -11,7 +11,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fer_deploy.devices.job import LOGITS, ONNX_RUNNER, RESULT, golden_pixels, make_job, read_logits, read_result
+from fer_deploy.devices.job import (
+    LOGITS,
+    ONNX_RUNNER,
+    RESULT,
+    golden_pixels,
+    make_job,
+    read_logits,
+    read_result,
+)
 from fer_deploy.devices.timing import TimingProtocol
 from fer_deploy.errors import DeviceError
 from fer_deploy.targets.artifact import Artifact
@@ -86,6 +94,19 @@ def test_faults_are_one_line(
 
 
 @pytest.mark.parametrize("shape", [(0, 1, 48, 48), (1, 3, 48, 48), (48, 48)])
-def test_pixels_of_another_shape_are_refused(artifact: Artifact, tmp_path: Path, shape: tuple[int, ...]) -> None:
+def test_pixels_of_another_shape_are_refused(
+    artifact: Artifact, tmp_path: Path, shape: tuple[int, ...]
+) -> None:
     with pytest.raises(DeviceError, match="reads uint8 images of"):
         make_job(artifact, tmp_path, np.zeros(shape, dtype=np.uint8), None)
+
+
+def test_using_the_onnx_target_leaves_nothing_in_the_users_cache(artifact: Artifact, tmp_path: Path) -> None:
+    code = "import sys; from pathlib import Path; from fer_deploy.targets.registry import get_target; "
+    code += "get_target('onnx').open(Path(sys.argv[1]), 1)"
+    environment = {key: value for key, value in os.environ.items() if key != "ORT_DISABLE_TELEMETRY"}
+    environment |= {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+
+    subprocess.run([sys.executable, "-c", code, str(artifact.file)], check=True, env=environment)
+
+    assert list(tmp_path.iterdir()) == []

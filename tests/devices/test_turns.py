@@ -27,7 +27,7 @@ class Recorded(Transport):
         self.calls: list[tuple[str, TimingProtocol]] = []
         self._failing, self._from = failing, from_call
 
-    def obstacle(self, target: str | None = None) -> str | None:
+    def obstacle(self, target: str | None = None) -> str | None:  # noqa: ARG002 - the base class's
         return None
 
     def time(self, artifact: Artifact, protocol: TimingProtocol) -> TimingResult:
@@ -91,4 +91,3 @@ def test_joining_keeps_the_first_state_and_the_last() -> None:
     assert (result.before, result.after) == (states[0], states[3])
     assert result.golden_difference == 0.3
     assert result.peak_memory_bytes is None
-

@@ -18,6 +18,8 @@ from fer_deploy.devices.profile import load_profile
 from fer_deploy.devices.runner_build import Bundle
 from fer_deploy.devices.timing import TimingProtocol
 from fer_deploy.errors import DeviceError
+from fer_deploy.measure.latency import all_runtime_figures
+from fer_deploy.measure.measurement import Provenance
 from fer_deploy.targets.artifact import Artifact, open_artifact
 from fixtures.adb_lab import AdbLab
 
@@ -110,6 +112,45 @@ def test_unplugged_in_mid_run(
     adb_lab.plug()
     assert transport.logits(artifact, images[:1]).shape == (1, 8)
     assert adb_lab.storage() == []
+
+
+def test_a_report_keeps_what_was_measured_before_the_phone_went(
+    adb_lab: AdbLab, artifacts: dict[str, Artifact], host_runner: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adb_lab.plug()
+    monkeypatch.setattr("fer_deploy.devices.remote.find_runner", lambda _: host_runner)
+    one, two = artifacts["executorch-float"], artifacts["executorch-w8a8-ptq"]
+    long = TimingProtocol(min_runs=10**9, min_seconds=0, max_seconds=12)  # 3 s a turn
+
+    def pull_the_plug_in_the_second_turn() -> None:
+        for state in (True, False, True):
+            while _running(adb_lab) != state:
+                time.sleep(0.05)
+        adb_lab.unplug()
+
+    hand = threading.Thread(target=pull_the_plug_in_the_second_turn)
+    hand.start()
+    first, second = all_runtime_figures((one, two), load_profile("pixel-8"), long)
+    hand.join()
+
+    assert first.latency_p50.provenance is Provenance.MEASURED
+    assert first.latency_p50.conditions["verdict"].startswith("INVALID: too few samples")
+    assert first.latency_p50.conditions["battery percent before"] == "81.0"
+    assert second.latency_p50.provenance is Provenance.NOT_MEASURED
+    assert "was disconnected while running executorch-w8a8-ptq on it" in str(second.latency_p50.reason)
+
+
+def test_a_phone_that_is_not_there_is_estimated_and_says_so(
+    adb_lab: AdbLab,  # noqa: ARG001 - no phone is plugged in
+    artifact: Artifact,
+) -> None:
+    (figures,) = all_runtime_figures((artifact,), load_profile("pixel-8"), QUICK)
+
+    assert figures.latency_p50.provenance is not Provenance.MEASURED
+    assert figures.latency_p50.conditions.get("not measured because", "").startswith(
+        "no phone is attached"
+    ) or ("no phone is attached" in str(figures.latency_p50.reason))
+    assert figures.latency_p90.provenance is Provenance.NOT_MEASURED
 
 
 def test_the_cable_is_back_before_the_old_runner_ended(

@@ -61,14 +61,18 @@ def test_over_ssh(key: str, artifacts: dict[str, Artifact], ssh_lab: SshLab, hos
     assert list(ssh_lab.home.iterdir()) == []
 
 
-def test_what_no_delegate_takes_is_named(tmp_path: Path, artifacts: dict[str, Artifact], host_runner: Bundle) -> None:  # noqa: ARG001
+def test_what_no_delegate_takes_is_named(
+    tmp_path: Path, artifacts: dict[str, Artifact], host_runner: Bundle
+) -> None:  # noqa: ARG001
     """A real program, lowered without a partitioner: every operator is ExecuTorch's own kernel."""
     import torch
 
     with quiet():
         from executorch.exir import to_edge_transform_and_lower
 
-        module = torch.nn.Sequential(torch.nn.Conv2d(1, 8, 3, stride=4), torch.nn.Flatten(), torch.nn.LazyLinear(8))
+        module = torch.nn.Sequential(
+            torch.nn.Conv2d(1, 8, 3, stride=4), torch.nn.Flatten(), torch.nn.LazyLinear(8)
+        )
         image = torch.zeros(1, 1, 48, 48)
         module(image)
         program = to_edge_transform_and_lower(torch.export.export(module.eval(), (image,))).to_executorch()

@@ -67,7 +67,11 @@ def test_two_levels_are_unstable() -> None:
         (steady(10), TimingProtocol(min_runs=10, min_seconds=0), "too few samples: 10 of 30"),
         (steady(0), PROTOCOL, "too few samples: 0 of 300"),
         (steady(300), TimingProtocol(min_runs=300, min_seconds=5), r"too short: 0.60 s of 5 s"),
-        (np.zeros(300), TimingProtocol(min_runs=300, min_seconds=0), "the clock is too coarse: the median is 0"),
+        (
+            np.zeros(300),
+            TimingProtocol(min_runs=300, min_seconds=0),
+            "the clock is too coarse: the median is 0",
+        ),
     ],
 )
 def test_too_little(samples: np.ndarray, protocol: TimingProtocol, reason: str) -> None:
@@ -83,5 +87,9 @@ def test_heat_wrong_answers_and_lost_pinning() -> None:
         cores=(0, 1),
     )
     verdict = judge(spoilt, PROTOCOL.model_copy(update={"cores": (1,)}))
-    assert [reason.partition(":")[0] for reason in verdict.reasons] == ["throttled", "wrong answers", "not pinned"]
+    assert [reason.partition(":")[0] for reason in verdict.reasons] == [
+        "throttled",
+        "wrong answers",
+        "not pinned",
+    ]
     assert str(verdict).startswith("INVALID: throttled: Android's thermal status is 2")
