@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -12,8 +13,7 @@ from fer_deploy.devices.timing import DeviceState, TimingProtocol, TimingResult
 from fer_deploy.devices.transport import Transport
 from fer_deploy.devices.turns import joined, time_in_turns
 from fer_deploy.errors import DeviceError
-from fer_deploy.targets.artifact import Artifact
-from fixtures.lowered import Lower
+from fer_deploy.targets.artifact import Artifact, ArtifactInfo
 
 PROTOCOL = TimingProtocol(min_runs=10, min_seconds=2, max_seconds=8)
 
@@ -45,8 +45,12 @@ class Recorded(Transport):
 
 
 @pytest.fixture
-def pair(lowered: Lower) -> list[Artifact]:
-    return [lowered("onnx", recipe)[0] for recipe in ("float", "w8a8-ptq")]
+def pair(tmp_path: Path) -> list[Artifact]:
+    """Two artifacts of which turns see nothing but the name."""
+    return [
+        Artifact(tmp_path, ArtifactInfo.model_construct(target="onnx", recipe=recipe))
+        for recipe in ("float", "w8a8-ptq")
+    ]
 
 
 def test_every_second_round_runs_backwards_and_shares_the_protocol(pair: list[Artifact]) -> None:

@@ -43,8 +43,9 @@ def test_onnx_here(key: str, artifacts: dict[str, Artifact]) -> None:
     assert {layer.place for layer in profile.layers} == {"CPU"}
 
 
+@pytest.mark.usefixtures("host_runner")
 @pytest.mark.parametrize("key", ["executorch-float", "executorch-w8a8-ptq"])
-def test_executorch_here(key: str, artifacts: dict[str, Artifact], host_runner: Bundle) -> None:  # noqa: ARG001
+def test_executorch_here(key: str, artifacts: dict[str, Artifact]) -> None:
     profile = profile_layers(HostTransport(), artifacts[key], QUICK)
 
     check(profile, artifacts[key])
@@ -61,9 +62,8 @@ def test_over_ssh(key: str, artifacts: dict[str, Artifact], ssh_lab: SshLab, hos
     assert list(ssh_lab.home.iterdir()) == []
 
 
-def test_what_no_delegate_takes_is_named(
-    tmp_path: Path, artifacts: dict[str, Artifact], host_runner: Bundle
-) -> None:  # noqa: ARG001
+@pytest.mark.usefixtures("host_runner")
+def test_what_no_delegate_takes_is_named(tmp_path: Path, artifacts: dict[str, Artifact]) -> None:
     """A real program, lowered without a partitioner: every operator is ExecuTorch's own kernel."""
     import torch
 
