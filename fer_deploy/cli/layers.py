@@ -59,6 +59,5 @@ def _print(profile: LayerProfile) -> None:
     console.print(
         Text(f"sum of the operators, profiling on: {amount(profile.total)}; not delegated: {outside}")
     )
-    reasons = sorted({layer.macs.reason for layer in profile.layers if layer.macs.reason})
-    for reason in reasons:
-        console.print(Text(f"no MACs and bytes: {reason}"))
+    if not any(layer.macs.known for layer in profile.layers):
+        console.print(Text(f"no MACs and bytes: {profile.layers[0].macs.reason}"))
