@@ -12,8 +12,8 @@ from fer_deploy.errors import DeviceError
 from fer_deploy.progress import track
 from fer_deploy.targets.artifact import Artifact
 
-#: Rounds when more than one artifact is compared; every second one runs backwards, which cancels a linear drift.
-ROUNDS = 4
+#: Rounds when more than one artifact is compared: forwards and backwards, which cancels a linear drift.
+ROUNDS = 2
 
 
 def time_in_turns(
@@ -21,7 +21,7 @@ def time_in_turns(
 ) -> list[TimingResult | DeviceError]:
     """Return one result per artifact, in their order, or why the device gave none.
 
-    One artifact is timed in one go. Several share the protocol's runs and seconds over ``rounds`` fresh
+    One artifact is timed in one go. Every second round runs backwards. Several share the protocol's runs and seconds over ``rounds`` fresh
     processes each. An artifact that fails in a later round keeps the rounds it has; the verdict on them is
     the caller's.
     """

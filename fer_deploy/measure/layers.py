@@ -16,8 +16,10 @@ from fer_deploy.quantize.recipe import parse_recipe
 from fer_deploy.targets.artifact import Artifact
 
 #: Kernels that multiply: how XNNPACK's names and ExecuTorch's own begin, and ONNX Runtime's names.
-_BEGINNINGS = ("Convolution", "Deconvolution", "Fully Connected", "Batch Matrix Multiply", "convolution.")
-_BEGINNINGS += ("addmm.", "mm.", "bmm.", "linear.")
+_BEGINNINGS: tuple[str, ...] = (
+    *("Convolution", "Deconvolution", "Fully Connected", "Batch Matrix Multiply"),
+    *("convolution.", "addmm.", "mm.", "bmm.", "linear."),
+)
 _ONNX_KINDS = frozenset(
     {
         *(

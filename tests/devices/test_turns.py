@@ -76,8 +76,8 @@ def test_one_artifact_is_timed_in_one_go(pair: list[Artifact]) -> None:
 
 
 def test_a_failure_keeps_earlier_results(pair: list[Artifact]) -> None:
-    later = time_in_turns(Recorded(pair[1].key, from_call=3), pair, PROTOCOL)
-    never = time_in_turns(Recorded(pair[1].key), pair, PROTOCOL)
+    later = time_in_turns(Recorded(pair[1].key, from_call=3), pair, PROTOCOL, rounds=4)
+    never = time_in_turns(Recorded(pair[1].key), pair, PROTOCOL, rounds=4)
     assert isinstance(later[0], TimingResult)
     assert later[0].rounds == 4
     assert isinstance(later[1], TimingResult)

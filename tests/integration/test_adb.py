@@ -120,7 +120,7 @@ def test_a_report_keeps_what_was_measured_before_the_phone_went(
     adb_lab.plug()
     monkeypatch.setattr("fer_deploy.devices.remote.find_runner", lambda _: host_runner)
     one, two = artifacts["executorch-float"], artifacts["executorch-w8a8-ptq"]
-    long = TimingProtocol(min_runs=10**9, min_seconds=0, max_seconds=12)  # 3 s a turn
+    long = TimingProtocol(min_runs=10**9, min_seconds=0, max_seconds=6)  # 3 s a turn
 
     def pull_the_plug_in_the_second_turn() -> None:
         for state in (True, False, True):
