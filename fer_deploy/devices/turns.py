@@ -21,9 +21,9 @@ def time_in_turns(
 ) -> list[TimingResult | DeviceError]:
     """Return one result per artifact, in their order, or why the device gave none.
 
-    One artifact is timed in one go. Every second round runs backwards. Several share the protocol's runs and seconds over ``rounds`` fresh
-    processes each. An artifact that fails in a later round keeps the rounds it has; the verdict on them is
-    the caller's.
+    One artifact is timed in one go. Several share the protocol's runs and seconds over ``rounds`` fresh
+    processes each, every second round backwards. An artifact that fails in a later round keeps the rounds it
+    has; the verdict on them is the caller's.
     """
     if len(artifacts) == 1:
         rounds = 1
