@@ -116,16 +116,19 @@ def _package(requirement: str) -> Check | None:
 def _targets() -> tuple[Check, ...]:
     checks = []
     for name in TARGET_NAMES:
+        timing: str | None = None
         try:
             obstacle = get_target(name).host_obstacle()
+            timing = get_target(name).timing_obstacle()
         except ImportError as error:
             obstacle = f"its tools cannot be imported: {error}"
+        runs = f"artifacts run here; not timed: {timing}" if timing else "artifacts run and are timed here"
         checks.append(
             Check(
                 area="targets",
                 name=name,
                 status="ready" if obstacle is None else "impossible here",
-                found=obstacle or "artifacts are written and run here",
+                found=obstacle or runs,
                 needed_for=f"running {name} artifacts on this machine; writing them works everywhere",
             )
         )

@@ -95,9 +95,9 @@ def graph_costs(graph: Graph) -> GraphCosts:
 
     Quantize and dequantize operators are not counted: runtimes fold them into their integer kernels.
     """
-    with quiet():  # torch warns of the LeafSpec that its own exported graphs still carry
-        program = graph.export().run_decompositions({})
-    ops = [op for node in program.graph.nodes if (op := _op(node)) is not None]
+    with quiet():  # torch warns of its own deprecated tree specs here
+        nodes = graph.export().run_decompositions({}).graph.nodes
+    ops = [op for node in nodes if (op := _op(node)) is not None]
     return GraphCosts(f"a {graph.recipe.name} graph", tuple(ops))
 
 

@@ -156,3 +156,11 @@ def test_hostile_names_are_refused_in_one_line(name: str) -> None:
 def test_missing_file_is_said() -> None:
     with pytest.raises(DeviceError, match=r"device profile no/such\.toml does not exist"):
         resolve("no/such.toml")
+
+
+@pytest.mark.parametrize("content", ["", "name = 3", "[", 'name = "a"\nbogus = 1'])
+def test_malformed(tmp_path: Path, content: str) -> None:
+    (tmp_path / "a.toml").write_text(content)
+    with pytest.raises(DeviceError, match=r"a\.toml") as caught:
+        load_profile_file(tmp_path / "a.toml")
+    assert "pydantic" not in str(caught.value)
