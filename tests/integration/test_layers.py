@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -77,6 +78,7 @@ def test_what_no_delegate_takes_is_named(tmp_path: Path, artifacts: dict[str, Ar
         module(image)
         program = to_edge_transform_and_lower(torch.export.export(module.eval(), (image,))).to_executorch()
     source = artifacts["executorch-float"]
+    shutil.copytree(source.folder, tmp_path, dirs_exist_ok=True)
     (tmp_path / "model.pte").write_bytes(bytes(program.buffer))
     info = json.loads((source.folder / "artifact.json").read_text())
     info["sha256"] = sha256_of(tmp_path / "model.pte")
