@@ -80,9 +80,10 @@ def test_what_no_delegate_takes_is_named(tmp_path: Path, artifacts: dict[str, Ar
     source = artifacts["executorch-float"]
     shutil.copytree(source.folder, tmp_path, dirs_exist_ok=True)
     (tmp_path / "model.pte").write_bytes(bytes(program.buffer))
-    info = json.loads((source.folder / "artifact.json").read_text())
-    info["sha256"] = sha256_of(tmp_path / "model.pte")
-    (tmp_path / "artifact.json").write_text(json.dumps(info))
+    for name, key in (("artifact.json", "sha256"), ("golden.json", "artifact_sha256")):
+        document = json.loads((source.folder / name).read_text())
+        document[key] = sha256_of(tmp_path / "model.pte")
+        (tmp_path / name).write_text(json.dumps(document))
 
     profile = profile_layers(HostTransport(), open_artifact(tmp_path), QUICK)
 
