@@ -155,7 +155,7 @@ def _smoothing(profile: DeviceProfile, contract: Contract) -> Measurement:
 def _elsewhere(profile: DeviceProfile, stage: str) -> Measurement:
     return not_measured(
         Unit.MILLISECONDS,
-        f"the app on {profile.market_name} does its own {stage}; it shows the time on its screen",
+        f"the app on {profile.market_name} does its own {stage}, which is not timed from here",
     )
 
 
