@@ -32,8 +32,8 @@ class HostTransport(Transport):
 
     name: ClassVar[str] = "host"
 
-    def __init__(self, start_seconds: float = _START_SECONDS) -> None:
-        self._start_seconds = start_seconds
+    def __init__(self, start_seconds: float | None = None) -> None:
+        self._start_seconds = _START_SECONDS if start_seconds is None else start_seconds
 
     def obstacle(self, target: str | None = None) -> str | None:
         """Return why this machine cannot time the target's artifacts, or None."""
@@ -51,8 +51,10 @@ class HostTransport(Transport):
         what = f"timing {artifact.key} on the host"
         output = _run([str(artifact.folder.resolve()), protocol.model_dump_json()], limit, what)
         lines = output.strip().splitlines()
+        if not lines:
+            raise DeviceError(f"{what} failed (exit 0): no output")
         try:
-            return TimingResult.model_validate_json(lines[-1] if lines else "")
+            return TimingResult.model_validate_json(lines[-1])
         except ValidationError as error:
             raise DeviceError(f"{what} gave no result: {first_problem(error)}") from None
 

@@ -78,7 +78,7 @@ def write_logits(folder: Path, pixels: Path, goal: Path) -> None:
     np.concatenate(logits).astype("<f4").tofile(goal)
 
 
-def main(arguments: list[str]) -> int:
+def main(*arguments: str) -> int:
     """Do what the arguments ask and return the exit code; the last line of stderr says what failed."""
     try:
         if arguments[0] == "--logits":
@@ -93,4 +93,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(*sys.argv[1:]))

@@ -93,7 +93,10 @@ def build_hint(arch: Arch) -> str:
 
 def find_runner(arch: Arch, cache: Path | None = None) -> Bundle | None:
     """Return the bundle built from this source for the installed ExecuTorch, or None."""
-    folder = _goal(arch, cache)
+    try:
+        folder = _goal(arch, cache)
+    except importlib.metadata.PackageNotFoundError:
+        return None  # built for no ExecuTorch that is installed
     return Bundle(folder, arch) if (folder / RUNNER).is_file() else None
 
 
