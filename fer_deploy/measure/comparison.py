@@ -8,7 +8,7 @@ from pydantic import Field
 
 from fer_deploy.contract import Frozen
 from fer_deploy.measure.figures import ParityFigures
-from fer_deploy.measure.layers import LayerOutput
+from fer_deploy.measure.layer_outputs import LayerOutput
 from fer_deploy.measure.measurement import Measurement, Unit, measured, not_measured
 
 #: A layer counts as parted when its noise is a tenth of its signal. int8 layers of a sound model lie at 25 dB

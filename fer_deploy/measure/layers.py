@@ -1,167 +1,175 @@
-"""What each layer of a graph gives, in torch and in ONNX Runtime, so that two of them can be set side by side."""
+"""Where the time goes inside a network: the runtime's own profile beside each operator's work and data."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
 import numpy as np
-from numpy.typing import NDArray
+from pydantic import Field
 
-from fer_deploy.errors import ArtifactError
-from fer_deploy.quantize.layers import clamp_operators, layer_name, name_layers, weighted_operators
+from fer_deploy.contract import Frozen
+from fer_deploy.devices.layer_trace import LayerTrace, read_trace
+from fer_deploy.devices.timing import TimingProtocol
+from fer_deploy.devices.transport import Transport
+from fer_deploy.errors import DeviceError
+from fer_deploy.measure.measurement import Interval, Measurement, Unit, measured, not_measured
+from fer_deploy.quantize.costs import Op
+from fer_deploy.quantize.recipe import parse_recipe
+from fer_deploy.targets.artifact import Artifact
 
-if TYPE_CHECKING:
-    import torch
+#: Kernels that multiply: how XNNPACK's names and ExecuTorch's own begin, and ONNX Runtime's names.
+_BEGINNINGS: tuple[str, ...] = (
+    *("Convolution", "Deconvolution", "Fully Connected", "Batch Matrix Multiply"),
+    *("convolution.", "addmm.", "mm.", "bmm.", "linear."),
+)
+_ONNX_KINDS = frozenset(
+    {
+        *(
+            "Conv",
+            "ConvInteger",
+            "QLinearConv",
+            "FusedConv",
+            "NhwcFusedConv",
+            "ConvTranspose",
+            "Gemm",
+            "QGemm",
+        ),
+        *("FusedGemm", "MatMul", "FusedMatMul", "QLinearMatMul", "MatMulInteger", "DynamicQuantizeMatMul"),
+    }
+)
+#: Share of the runs left out at either end: enough for the few that another process interrupts.
+_TRIMMED = 0.05
+_BELOW = "below the profiler's resolution of 1 microsecond"
+#: Kernels whose float form in an int8 network means that something was not fused.
+_FLOAT_KINDS = ("Conv", "FusedConv", "Gemm", "FusedGemm", "MatMul", "FusedMatMul", "Add", "Mul")
+_DEPTHWISE = "DWConv"
+#: ONNX Runtime's float convolutions in blocks of channels, the last one filled up.
+_BLOCKED = "_nchwc"
 
-#: Operations of an ONNX file that have a weight.
-_ONNX_WEIGHTED = {"Conv", "ConvTranspose", "Gemm", "MatMul"}
-#: What may stand between a layer and the value that goes on: normalisation, clamp, its own quantization.
-_DEQUANTIZE = "quantized_decomposed.dequantize_per_tensor"
-_ONNX_TAIL = {"BatchNormalization", "Relu", "Clip", "QuantizeLinear", "DequantizeLinear", "Add"}
 
-
-@dataclass(frozen=True)
-class LayerOutput:
-    """One layer's output on some images, behind its BatchNorm, clamp and quantization.
-
-    ``values`` is float32 (N, ...), in real units: a quantized activation is dequantized.
-    """
+class Layer(Frozen):
+    """One operator as the runtime ran it."""
 
     name: str
-    values: NDArray[np.float32]
+    kind: str
+    place: str = Field(description="the delegate or provider that ran it, or 'not delegated'")
+    delegated: bool = Field(description="False: outside the delegate, or a float kernel in an int8 network")
+    time: Measurement
+    share: Measurement = Field(description="of all operators' time")
+    macs: Measurement
+    bytes: Measurement = Field(description="weights, inputs and outputs, each moved once")
 
 
-def torch_layers(module: torch.nn.Module, pixels: NDArray[np.uint8]) -> list[LayerOutput]:
-    """Return the output of every weighted layer of a float module or a converted graph, in order.
+class LayerProfile(Frozen):
+    """All operators of one artifact on one device, in the order they ran."""
 
-    Args:
-        module: from float32 pixels to logits.
-        pixels: uint8 (N, C, H, W); N is the module's fixed batch where it has one.
-    """
-    import torch
-
-    batch = torch.from_numpy(pixels.astype(np.float32))
-    graph = module
-    if not isinstance(graph, torch.fx.GraphModule):
-        graph = torch.export.export(module, (batch,)).module()
-        name_layers(graph)
-    ends = {_torch_end(node): layer_name(node) for node in graph.graph.nodes if _weighted(node)}
-    found: dict[str, LayerOutput] = {}
-
-    class Recorder(torch.fx.Interpreter):
-        def run_node(self, n: torch.fx.Node) -> Any:
-            value = super().run_node(n)
-            if n in ends:
-                found[ends[n]] = LayerOutput(ends[n], value.detach().numpy().astype(np.float32))
-            return value
-
-    with torch.no_grad():
-        Recorder(graph).run(batch)
-    return [found[name] for name in ends.values()]
+    artifact: str
+    layers: tuple[Layer, ...]
+    total: Measurement = Field(description="sum of the operators, without what the runtime does between them")
+    not_delegated: tuple[str, ...]
 
 
-def _weighted(node: torch.fx.Node) -> bool:
-    return node.target in weighted_operators()
+def profile_layers(transport: Transport, artifact: Artifact, protocol: TimingProtocol) -> LayerProfile:
+    """Return the per-layer profile of an artifact on a device.
 
-
-def _torch_end(node: torch.fx.Node) -> torch.fx.Node:
-    """Return the node that gives a layer's final value: the last of BatchNorm, clamp, quantize, dequantize."""
-    import torch
-
-    tail = {str(operator) for operator in (*clamp_operators(), torch.ops.aten.batch_norm.default)}
-    # By name: the quantized_decomposed operators exist only once torchao has been imported.
-    tail.add("quantized_decomposed.quantize_per_tensor.default")
-    while True:
-        users = list(node.users)
-        if len(users) == 1 and str(users[0].target) in tail:
-            node = users[0]
-        elif users and all(str(user.target).startswith(_DEQUANTIZE) for user in users):
-            return users[0]
-        else:
-            return node
-
-
-def onnx_layers(file: Path, pixels: NDArray[np.uint8]) -> list[LayerOutput]:
-    """Return the output of every weighted layer of an ONNX file, run by ONNX Runtime, in order.
-
-    The file is copied in memory with the layers' ends as further outputs. Graph optimisations are on as in
-    use, but the added outputs keep a layer's end a value of its own.
-
-    Args:
-        file: an artifact's model.onnx, batch 1.
-        pixels: uint8 (N, C, H, W).
+    Profiling slows small operators down; the shares are what it is for, not the total.
 
     Raises:
-        ArtifactError: ONNX Runtime refuses the extended file.
+        DeviceError: the transport or the target gives no profile, or it cannot be read.
     """
-    import onnx
-    import onnxruntime
+    if transport.name == "emulated":
+        raise DeviceError(f"{artifact.key} cannot be profiled under emulation: emulated time is not latency")
+    return layer_table(
+        artifact, read_trace(artifact.info.target, transport.trace(artifact, protocol)), protocol
+    )
 
-    model = onnx.load(file)
-    layers = list(_onnx_layers(model.graph))
-    ends = [end for _, end in layers]
-    del model.graph.output[:]
-    model.graph.output.extend(onnx.ValueInfoProto(name=end) for end in ends)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 3
-    try:
-        session = onnxruntime.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+
+def layer_table(artifact: Artifact, traces: tuple[LayerTrace, ...], protocol: TimingProtocol) -> LayerProfile:
+    """Return the table of a runtime's profile with the artifact's own operator costs."""
+    precision = parse_recipe(artifact.info.recipe).precision
+    element = 1 if precision == "w8a8" else 4
+    times = [_typical(trace, protocol) for trace in traces]
+    total = sum(times)
+    costs = _costs(artifact, traces)
+    conditions = {"threads": str(protocol.threads), "statistic": "mean without the outer 5 % of the runs"}
+    layers = []
+    for index, (trace, time) in enumerate(zip(traces, times, strict=True)):
+        cost = costs if isinstance(costs, str) else costs.get(index)
+        samples = np.array(trace.milliseconds[-protocol.min_runs :])
+        low, high = np.quantile(samples, [0.25, 0.75])
+        layers.append(
+            Layer(
+                name=trace.name,
+                kind=trace.kind,
+                place=trace.place,
+                delegated=trace.place != "not delegated"
+                and not (precision == "w8a8" and trace.kind in _FLOAT_KINDS),
+                time=measured(
+                    time,
+                    Unit.MILLISECONDS,
+                    Interval(low=float(low), high=float(high), method="middle half of the runs"),
+                    {**conditions, "runs": len(samples)},
+                )
+                if time > 0
+                else not_measured(Unit.MILLISECONDS, _BELOW),
+                share=measured(time / total, Unit.FRACTION)
+                if time > 0
+                else not_measured(Unit.FRACTION, _BELOW),
+                macs=_work(cost, Unit.COUNT, element),
+                bytes=_work(cost, Unit.BYTES, element),
+            )
         )
-    except Exception as error:  # onnxruntime's exception classes have no common public base
-        raise ArtifactError(
-            f"{file} does not run with its layers' outputs added: {str(error).strip().splitlines()[0]}"
-        ) from None
-    feed = session.get_inputs()[0].name
-    parts = [session.run(ends, {feed: image[None].astype(np.float32)}) for image in pixels]
-    return [
-        LayerOutput(name, np.concatenate([part[index] for part in parts]).astype(np.float32))
-        for index, (name, _) in enumerate(layers)
-    ]
+    return LayerProfile(
+        artifact=artifact.key,
+        layers=tuple(layers),
+        total=measured(total, Unit.MILLISECONDS, conditions={**conditions, "with": "profiling on"}),
+        not_delegated=tuple(layer.name for layer in layers if not layer.delegated),
+    )
 
 
-def _onnx_layers(graph: Any) -> Iterator[tuple[str, str]]:
-    """Yield the name and the final value of each layer that has a weight."""
-    users: dict[str, list[Any]] = {}
-    for node in graph.node:
-        for name in node.input:
-            users.setdefault(name, []).append(node)
-    constants = {item.name for item in graph.initializer}
-    makers = {output: node for node in graph.node for output in node.output}
-    for node in graph.node:
-        if node.op_type not in _ONNX_WEIGHTED:
-            continue
-        end = node.output[0]
-        while True:
-            following = users.get(end, [])
-            kinds = {user.op_type for user in following}
-            if len(following) == 1 and _continues(following[0], end, constants):
-                end = following[0].output[0]
-            elif following and kinds == {"DequantizeLinear"}:
-                end = following[0].output[0]
-                break
-            else:
-                break
-        yield _onnx_name(node, makers, constants), end
+def _typical(trace: LayerTrace, protocol: TimingProtocol) -> float:
+    """Return the trimmed mean in milliseconds: unlike the median it is finer than the profilers' microsecond."""
+    samples = np.sort(np.array(trace.milliseconds[-protocol.min_runs :]))
+    cut = int(len(samples) * _TRIMMED)
+    return float(samples[cut : len(samples) - cut].mean()) if len(samples) else 0.0
 
 
-def _onnx_name(node: Any, makers: dict[str, Any], constants: set[str]) -> str:
-    """Return the module path that the exporter left in the name of a weight or bias, or the node's name."""
-    for value in node.input[1:]:
-        while value not in constants and value in makers:
-            value = makers[value].input[0]
-        for ending in (".weight_bias", ".weight", ".bias"):
-            if value in constants and value.endswith(ending):
-                return str(value.removesuffix(ending))
-    return str(node.output[0])
+def _costs(artifact: Artifact, traces: tuple[LayerTrace, ...]) -> dict[int, Op] | str:
+    """Return trace index to operator, or why they cannot be brought together.
+
+    Runtimes keep the graph's order; that every partner agrees with what else is known of it is checked.
+    """
+    if artifact.info.costs is None:
+        return "the artifact holds no operator costs; export it again"
+    multiplying = [index for index, trace in enumerate(traces) if _multiplies(trace.kind)]
+    ops = [op for op in artifact.info.costs.ops if op.macs > 0]
+    if len(multiplying) != len(ops):
+        return f"the runtime ran {len(multiplying)} multiplying operators, the graph has {len(ops)}"
+    for index, op in zip(multiplying, ops, strict=True):
+        trace = traces[index]
+        if trace.outputs is not None and not _same_size(trace, op):
+            return (
+                f"{trace.name} writes {trace.outputs} elements where the graph's operator writes {op.outputs}"
+            )
+        # one weight, the normalisation of grey pictures, is dense and depthwise at once
+        if _DEPTHWISE in trace.kind and op.kind in ("pointwise", "linear") and op.weights > 1:
+            return f"{trace.name} is depthwise where the graph's operator is {op.kind}"
+    return dict(zip(multiplying, ops, strict=True))
 
 
-def _continues(node: Any, value: str, constants: set[str]) -> bool:
-    """True when ``node`` belongs to the layer that gave ``value``; an Add only when it adds a bias."""
-    if node.op_type == "Add":
-        return all(name == value or name in constants for name in node.input)
-    return node.op_type in _ONNX_TAIL - {"DequantizeLinear"}
+def _same_size(trace: LayerTrace, op: Op) -> bool:
+    if trace.name.endswith(_BLOCKED):
+        return trace.outputs is not None and trace.outputs >= op.outputs
+    return trace.outputs == op.outputs
+
+
+def _multiplies(kind: str) -> bool:
+    return kind in _ONNX_KINDS or kind.startswith(_BEGINNINGS)
+
+
+def _work(cost: Op | str | None, unit: Unit, element: int) -> Measurement:
+    if cost is None:
+        return not_measured(unit, "the operator multiplies nothing; its data is not counted")
+    if isinstance(cost, str):
+        return not_measured(unit, cost)
+    if unit is Unit.COUNT:
+        return measured(cost.macs, unit)
+    return measured(element * (cost.weights + cost.inputs + cost.outputs), unit)

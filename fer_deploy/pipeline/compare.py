@@ -20,7 +20,7 @@ from fer_deploy.measure.comparison import (
     first_parting,
 )
 from fer_deploy.measure.inference import artifact_logits
-from fer_deploy.measure.layers import LayerOutput, onnx_layers, torch_layers
+from fer_deploy.measure.layer_outputs import LayerOutput, onnx_layers, torch_layers
 from fer_deploy.measure.parity import parity_figures
 from fer_deploy.model import Model, load_model
 from fer_deploy.quantize.ptq import float_graph
