@@ -17,6 +17,7 @@ from fer_deploy.errors import FerDeployError
 COMMANDS: Mapping[str, str] = MappingProxyType(
     {
         "run": "Quantize, export, profile and report: the whole job.",
+        "check": "Hold a report to its budget; exit 3 or 4 when it does not pass.",
         "export": "Lower a model to one target's artifacts.",
         "profile": "Time exported artifacts on a device.",
         "predict": "Classify one image with a model or an artifact.",

@@ -47,6 +47,11 @@ def _figures(artifact: Artifact, result: TimingResult, protocol: TimingProtocol)
             result.samples_ms[:MAX_RAW_SAMPLES] if quantile == 0.5 else (),
         )
 
+    invalid = []
+    if len(samples) < protocol.min_runs:
+        invalid.append(f"{len(samples)} of at least {protocol.min_runs} runs")
+    if samples.sum() < 1000 * protocol.min_seconds:
+        invalid.append(f"{samples.sum() / 1000:.2f} of at least {protocol.min_seconds} seconds")
     once = {"threads": result.threads, "runs": 1, "process": "fresh"}
     return RuntimeFigures(
         artifact=artifact.key,
@@ -63,6 +68,7 @@ def _figures(artifact: Artifact, result: TimingResult, protocol: TimingProtocol)
             if result.peak_memory_bytes is not None
             else not_measured(Unit.BYTES, result.peak_memory_reason or "the runner reported none")
         ),
+        invalid=tuple(invalid),
     )
 
 
