@@ -44,6 +44,10 @@ class DatasetSummary(Frozen):
     images: int
     leaked: int = Field(description="images with a pixel-identical twin in the training split")
     per_class: dict[str, int]
+    sha256: str | None = Field(
+        default=None,
+        description="digest of pixels, labels and order; runs of equal digest are compared image by image",
+    )
 
 
 class CalibrationSummary(Frozen):

@@ -61,7 +61,16 @@ class Change(Frozen):
     kind: Literal["regression", "improvement"]
     before: Measurement
     after: Measurement
-    message: str
+    explained_by: tuple[str, ...] = Field(
+        default=(), description="what else differs between the runs and may be the cause; empty: unexplained"
+    )
+
+    @property
+    def message(self) -> str:
+        """What may explain it, in words."""
+        if self.explained_by:
+            return f"also changed: {'; '.join(self.explained_by)}"
+        return "unexplained: model, data, file and tools are the same"
 
 
 class Check(Frozen):
