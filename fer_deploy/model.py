@@ -6,6 +6,7 @@ calls the user's own code: it is the one explicit exception.
 
 from __future__ import annotations
 
+import copy
 import importlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from fer_deploy.contract import (
 )
 from fer_deploy.errors import ModelError
 from fer_deploy.files import folder_atomic, read_toml, sha256_of, write_atomic
+from fer_deploy.quiet import quiet
 from fer_deploy.safe_load import load_dict
 
 if TYPE_CHECKING:
@@ -137,6 +139,8 @@ def deployable(model: Model) -> nn.Module:
     Normalisation is its first operation, so that no app repeats it. It is written as a 1 x 1 depthwise
     convolution, the one form that all targets delegate, quantize per channel and fuse; being ahead of
     the first padding it is exact at the borders, where folding it into the stem would not be.
+
+    The network is a copy: quantization rounds biases in place, and the model stays the reference.
     """
     import torch
     from torch import nn
@@ -151,7 +155,8 @@ def deployable(model: Model) -> nn.Module:
         normalise.bias.copy_(-torch.tensor(spec.mean, dtype=torch.float32) / std)
     module = nn.Sequential()
     module.add_module("normalise", normalise)
-    module.add_module("network", model.network)
+    with quiet():  # torch warns of the LeafSpec that its own exported graphs still carry
+        module.add_module("network", copy.deepcopy(model.network))
     # Not module.eval(): exported programs refuse to be switched, and were checked when loaded.
     normalise.requires_grad_(False)
     module.training = False
