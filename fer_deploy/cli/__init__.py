@@ -18,6 +18,8 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
     {
         "run": "Quantize, export, profile and report: the whole job.",
         "check": "Hold a report to its budget; exit 3 or 4 when it does not pass.",
+        "baseline": "Write the reference that later checks are held to.",
+        "report": "Print a report in full, or what changed between two.",
         "export": "Lower a model to one target's artifacts.",
         "profile": "Time exported artifacts on a device.",
         "predict": "Classify one image with a model or an artifact.",

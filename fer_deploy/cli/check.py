@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fer_deploy.cli.options import PATH, Command, config_option
+from fer_deploy.cli.options import PATH, Command, config_option, optional_configuration
 
 if TYPE_CHECKING:
     from fer_deploy.pipeline.config import Config
@@ -48,6 +48,11 @@ def _limit_options(command: Command) -> Command:
     type=click.Choice(["measured", "emulated", "estimated"]),
     help="Provenance with which a figure may pass; may be given again.  [default: measured]",
 )
+@click.option(
+    "--reference",
+    type=PATH,
+    help="Reference written by `fer-deploy baseline`.  [default: fer-deploy.reference.json, if there is one]",
+)
 @click.option("--junit", type=PATH, help="Write the verdicts as JUnit XML to this file.")
 @click.option("--github", is_flag=True, help="Print annotations, and append to $GITHUB_STEP_SUMMARY.")
 @click.option("--json", "as_json", is_flag=True, help="Print the verdicts as JSON.")
@@ -55,6 +60,7 @@ def command(
     report: Path | None,
     config: Path | None,
     accept: tuple[str, ...],
+    reference: Path | None,
     junit: Path | None,
     github: bool,
     as_json: bool,
@@ -71,17 +77,23 @@ def command(
 
     from fer_deploy.cli.console import stdout_console
     from fer_deploy.files import write_atomic
-    from fer_deploy.pipeline.check import check_report, default_report
+    from fer_deploy.pipeline.check import check_report, default_report, reference_beside
     from fer_deploy.report.junit import render_junit
     from fer_deploy.report.terminal import print_check
     from fer_deploy.report.write import write_check
 
-    chosen = _configuration(config, needed=report is None)
+    chosen = optional_configuration(config, needed=report is None)
     if report is None:
         assert chosen is not None
         report = default_report(chosen)
     budget = _budget(chosen, limits, accept)
-    judged, check = check_report(report, chosen, budget, None, datetime.datetime.now(datetime.UTC).date())
+    judged, check = check_report(
+        report,
+        chosen,
+        budget,
+        reference or reference_beside(config),
+        datetime.datetime.now(datetime.UTC).date(),
+    )
     write_check(judged, check, report.parent)
     if junit is not None:
         write_atomic(junit, render_junit(check))
@@ -92,15 +104,6 @@ def command(
     if github:
         _tell_github(check, config)
     click.get_current_context().exit(check.exit_code)
-
-
-def _configuration(path: Path | None, needed: bool) -> Config | None:
-    """Return the configuration; None when REPORT was named and there is no file."""
-    from fer_deploy.pipeline.config import CONFIG_FILE, load_config
-
-    if path is None and not needed and not Path(CONFIG_FILE).is_file():
-        return None
-    return load_config(path, {})
 
 
 def _budget(config: Config | None, limits: dict[str, float | None], accept: tuple[str, ...]) -> Budget:

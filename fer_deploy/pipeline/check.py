@@ -16,13 +16,16 @@ from fer_deploy.model import MODEL_FILE, Weights
 from fer_deploy.pipeline.config import Config
 from fer_deploy.pipeline.export import plan_exports
 from fer_deploy.report.budgets import Budget, Limits
+from fer_deploy.report.changes import against_reference, changes, comparable, reference_of
 from fer_deploy.report.gate import apply_waivers, verdicts
 from fer_deploy.report.integrity import CurrentModel, integrity
 from fer_deploy.report.judged import Expected
 from fer_deploy.report.schema import Report, load_report
-from fer_deploy.report.verdicts import Check
+from fer_deploy.report.verdicts import Check, Outcome
 
 REPORT_FILE = "report.json"
+#: Beside the configuration; committed.
+REFERENCE_FILE = "fer-deploy.reference.json"
 
 
 def check_report(
@@ -50,9 +53,11 @@ def check_report(
             "--max-accuracy-drop 0.5, or commit a reference with `fer-deploy baseline`"
         )
     expected = _expected(config, devices)
+    before = load_report(reference) if reference is not None else None
     found = (
         *integrity(report, path, _current_model(config)),
         *verdicts(report, budget, expected, profiles),
+        *(against_reference(before, report) if before is not None else ()),
     )
     judged, notes = apply_waivers(found, config.waiver if config else (), today)
     return report, Check(
@@ -62,6 +67,7 @@ def check_report(
         model=report.model.name,
         reference=str(reference) if reference else None,
         verdicts=judged,
+        changes=() if before is None or comparable(before, report) else changes(before, report),
         notes=notes,
     )
 
@@ -83,6 +89,29 @@ def default_report(config: Config) -> Path:
     raise ArtifactError(
         f"there is no report {path}; make one with `fer-deploy run`, or name one: fer-deploy check REPORT"
     )
+
+
+def reference_beside(config: Path | None) -> Path | None:
+    """Return the committed reference beside a configuration file (None: in the working folder), if there is one."""
+    path = (config.parent if config is not None else Path()) / REFERENCE_FILE
+    return path if path.is_file() else None
+
+
+def write_reference(path: Path, config: Config | None, goal: Path) -> Report:
+    """Write the reference that later checks are held to, and return it.
+
+    Raises:
+        ArtifactError: the report cannot be read, or is not about the files beside it.
+    """
+    report = load_report(path)
+    broken = [
+        one for one in integrity(report, path, _current_model(config)) if one.outcome is not Outcome.PASS
+    ]
+    if broken:
+        raise ArtifactError(f"{path} is no reference: {broken[0].message}")
+    reference = reference_of(report)
+    reference.write(goal)
+    return reference
 
 
 def _expected(config: Config | None, devices: Mapping[str, DeviceProfile]) -> Expected:

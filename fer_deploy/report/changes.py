@@ -13,10 +13,11 @@ from pydantic import BaseModel
 from fer_deploy.contract import Contract
 from fer_deploy.measure.measurement import Measurement, not_measured
 from fer_deploy.measure.statistics import paired_drop_interval
+from fer_deploy.report.format import amount, describe
 from fer_deploy.report.integrity import differences
 from fer_deploy.report.judged import FLOAT_MODEL
 from fer_deploy.report.schema import AccuracyFigures, ArtifactReport, DeviceReport, Report, RuntimeFigures
-from fer_deploy.report.verdicts import Change
+from fer_deploy.report.verdicts import Change, Outcome, Verdict
 
 #: Least relative change of a size, a time or a memory figure that counts. Sizes vary by version strings inside the
 #: files; two runs of one file on one machine differ by more than their intervals say, since those only
@@ -53,6 +54,34 @@ def comparable(before: Report, after: Report) -> str | None:
     if before.dataset.name != after.dataset.name or before.dataset.per_class != after.dataset.per_class:
         return f"it was measured on other images: {before.dataset.name}, {before.dataset.images:,} images"
     return None
+
+
+def against_reference(before: Report, after: Report) -> tuple[Verdict, ...]:
+    """Return the verdicts of the ratchet: one per regression, or one that there is none."""
+    obstacle = comparable(before, after)
+    if obstacle is not None:
+        message = (
+            f"the reference cannot be compared with: {obstacle}; write a new one with `fer-deploy baseline`"
+        )
+        return (
+            Verdict(figure="reference", subject=FLOAT_MODEL, outcome=Outcome.NOT_MEASURED, message=message),
+        )
+    worse = [one for one in changes(before, after) if one.kind == "regression"]
+    if not worse:
+        message = f"nothing is worse than in the reference of {before.created}"
+        return (Verdict(figure="reference", subject=FLOAT_MODEL, outcome=Outcome.PASS, message=message),)
+    return tuple(
+        Verdict(
+            figure=f"{one.figure} against the reference",
+            subject=one.subject,
+            device=one.device,
+            outcome=Outcome.FAIL,
+            limit=f"not worse than {amount(one.before)}",
+            value=one.after,
+            message=f"{describe(one.before)} before, {describe(one.after)} now; {one.message}",
+        )
+        for one in worse
+    )
 
 
 def reference_of(report: Report) -> Report:

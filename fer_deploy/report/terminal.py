@@ -14,6 +14,7 @@ from fer_deploy.report.format import (
     amount,
     bare_amount,
     clean,
+    describe,
     interval,
 )
 from fer_deploy.report.gaps import footnotes, gaps, place
@@ -33,8 +34,8 @@ from fer_deploy.report.tables import (
     runtimes,
 )
 from fer_deploy.report.verdict_tables import MARKS as VERDICT_MARKS
-from fer_deploy.report.verdict_tables import change_table, passes, verdict_groups
-from fer_deploy.report.verdicts import Check, Outcome
+from fer_deploy.report.verdict_tables import passes, verdict_groups, where
+from fer_deploy.report.verdicts import Change, Check, Outcome
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -90,9 +91,19 @@ def print_check(report: Report, check: Check, console: Console) -> None:
     view = _View(report, console)
     view.heading(f"Verdicts on {check.model}")
     view.verdicts(check)
-    view.table("Against the reference", change_table(check), intervals=False)
+    if check.changes:
+        view.heading("Against the reference")
+    view.changes(check.changes)
     view.warnings(check.notes)
     view.verdict(check)
+
+
+def print_changes(changes: tuple[Change, ...], report: Report, console: Console) -> None:
+    """Print the changes up to ``report``, or that there are none."""
+    view = _View(report, console)
+    if not changes:
+        view.heading("No figure differs beyond noise.")
+    view.changes(changes)
 
 
 def print_device(device: DeviceReport, console: Console) -> None:
@@ -129,6 +140,15 @@ class _View:
             self._print(line)
             self._print(Padding(self._text(clean(", ".join(group.subjects))), (0, 0, 0, 4)))
             self._print(Padding(self._text(clean(group.message), "dim"), (0, 0, 0, 4)))
+
+    def changes(self, changes: tuple[Change, ...]) -> None:
+        from rich.padding import Padding
+
+        for one in changes:
+            style = "bold red" if one.kind == "regression" else "bold green"
+            self._print(self._text(f"{one.kind}: ", style).append(clean(where(one)), style="bold"))
+            said = f"{describe(one.before)} before, {describe(one.after)} now; {one.message}"
+            self._print(Padding(self._text(clean(said), "dim"), (0, 0, 0, 4)))
 
     def verdict(self, check: Check) -> None:
         self._print(self._text(f"\n{clean(check.summary)}", _VERDICT_STYLES[check.outcome]))

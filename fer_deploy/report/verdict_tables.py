@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from fer_deploy.report.format import amount
 from fer_deploy.report.tables import Cell, Table
-from fer_deploy.report.verdicts import Check, Outcome, Verdict
+from fer_deploy.report.verdicts import Change, Check, Outcome, Verdict
 
 #: Worst first: what is read is the top.
 _ORDER = (Outcome.FAIL, Outcome.NOT_MEASURED, Outcome.PASS)
@@ -81,6 +81,11 @@ def passes(check: Check) -> dict[str, tuple[str, ...]]:
         value = "" if one.value is None else f" {amount(one.value)}"
         found[name] = (*found.get(name, ()), f"{_where(one)}{value}")
     return found
+
+
+def where(change: Change) -> str:
+    """Return figure, subject and device of a change in one line."""
+    return f"{change.figure} of {change.subject}" + (f" on {change.device}" if change.device else "")
 
 
 def _where(verdict: Verdict) -> str:
