@@ -120,6 +120,9 @@ class Report(Frozen):
     between_targets: tuple[TargetParity, ...]
     devices: tuple[DeviceReport, ...]
     warnings: tuple[str, ...] = ()
+    reused: tuple[str, ...] = Field(
+        default=(), description="what was taken over from an earlier run of the same inputs"
+    )
     diagnosis: str | None = Field(
         default=None, description="the known mistake that explains a poor float model, if one does"
     )
