@@ -38,6 +38,7 @@ def render_html(report: Report, check: Check | None = None) -> str:
         gap_number=gap_number,
         gaps=gaps(report),
         size_plot=_safe(plots.accuracy_against_size(report)),
+        reliability_plot=_safe(plots.reliability_curve(report)),
         recall_plot=_safe(plots.recall_per_class(report)),
         latency_plots={
             device.name: _safe(plots.accuracy_against_latency(report, device)) for device in report.devices

@@ -27,19 +27,23 @@ def message(verdict: Verdict) -> str:
     )
 
 
-def verdict_table(check: Check, devices: bool | None = None, device: str | None = None) -> Table:
+def verdict_table(
+    check: Check, devices: bool | None = None, device: str | None = None, green: bool | None = None
+) -> Table:
     """Return the verdicts, the worst first.
 
     Args:
         check: the check.
         devices: True for those on devices only, False for those that hold everywhere, None for all.
         device: one device's only.
+        green: True for what passes only, False for the rest, None for both.
     """
     chosen = [
         one
         for one in check.verdicts
         if (devices is None or (one.device is not None) == devices)
         and (device is None or one.device == device)
+        and (green is None or (one.outcome is Outcome.PASS) == green)
     ]
     chosen.sort(key=lambda one: (not one.counts, _ORDER.index(one.outcome)))
     rows: list[tuple[str, tuple[Cell, ...]]] = []
