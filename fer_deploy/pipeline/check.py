@@ -159,7 +159,7 @@ def _current_model(config: Config | None) -> CurrentModel | None:
     contract = parse_contract(contract_table(document, path, ModelError), str(path))
     try:
         weights = folder / Weights.model_validate(document.get("weights")).file
-        return CurrentModel(str(folder), sha256_of(weights), contract)
+        return CurrentModel(str(folder), folder.resolve().name, sha256_of(weights), contract)
     except ValidationError as error:
         raise ModelError(f"model {path} is not valid: {error.title} {first_problem(error)}") from None
     except OSError as error:

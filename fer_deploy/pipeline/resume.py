@@ -13,6 +13,7 @@ import hashlib
 import io
 import json
 import shutil
+import zipfile
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -106,7 +107,7 @@ class Store:
                     return None
                 emulation = str(kept["emulation"])
                 answers = Inference(kept["logits"], emulation or None)
-        except (OSError, ValueError, KeyError, EOFError):
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             return None
         self.reused.append(f"answers of {name}")
         return answers

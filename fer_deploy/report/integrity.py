@@ -25,6 +25,7 @@ class CurrentModel:
     """The model as it lies in its folder now."""
 
     where: str
+    name: str
     weights_sha256: str
     contract: Contract
 
@@ -83,6 +84,9 @@ def _report_problems(report: Report, current: CurrentModel | None) -> Iterator[s
     if model.contract.sha256 != model.contract_sha256:
         yield "the contract in the report was changed after the run: its sha256 differs"
     if current is None:
+        return
+    if current.name != model.name:
+        yield f"the report is of model '{model.name}', the configuration names '{current.name}' ({current.where})"
         return
     if current.contract.sha256 != model.contract_sha256:
         what = differences(current.contract, model.contract, (current.where, "the report"))

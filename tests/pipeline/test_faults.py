@@ -66,6 +66,12 @@ class Bench:
         return self.folder / "out" / self.model.name
 
 
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Away from the repository, whose own fer-deploy.toml would be taken for the reports' configuration."""
+    monkeypatch.chdir(tmp_path)
+
+
 @pytest.fixture
 def model(model_folder: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(model_folder, tmp_path / "model"))
