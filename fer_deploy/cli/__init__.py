@@ -25,8 +25,10 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "predict": "Classify one image with a model or an artifact.",
         "evaluate": "Print how a model or an artifact classifies a test set.",
         "train": "Train a model from a recipe.",
+        "frame": "Add up what one camera frame costs on a device.",
         "card": "Measure a zoo model and write its card.md.",
         "devices": "List the device profiles.",
+        "doctor": "Say what can run here and what is missing.",
     }
 )
 

@@ -6,10 +6,19 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from fer_deploy.devices.profile_schema import DeviceProfile, load_profile_file
+from fer_deploy.devices.profile_schema import DeviceProfile, load_profile_file, processor_name
 from fer_deploy.errors import DeviceError
 
-__all__ = ["DeviceProfile", "Resolved", "device_names", "load_profile", "load_profiles", "resolve"]
+__all__ = [
+    "DeviceProfile",
+    "Resolved",
+    "device_names",
+    "load_profile",
+    "load_profile_file",
+    "load_profiles",
+    "processor_name",
+    "resolve",
+]
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 #: In the wheel, then in a checkout.
