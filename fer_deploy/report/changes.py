@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from fer_deploy.contract import Contract
-from fer_deploy.measure.measurement import Measurement, not_measured
+from fer_deploy.measure.measurement import Measurement, Unit, not_measured
 from fer_deploy.measure.statistics import paired_drop_interval
 from fer_deploy.report.format import amount, describe
 from fer_deploy.report.integrity import differences
@@ -238,9 +238,9 @@ def _change(
 
 
 def _apart(first: Measurement, second: Measurement) -> bool:
-    """Return whether two intervals have nothing in common; figures without one are exact."""
+    """Return whether two intervals have nothing in common; figures without one are exact, unless they are times."""
     if first.interval is None or second.interval is None:
-        return True
+        return first.unit is not Unit.MILLISECONDS
     return first.interval.low > second.interval.high or second.interval.low > first.interval.high
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterator, Mapping
 
+from fer_deploy.measure.measurement import Unit
 from fer_deploy.measure.statistics import images_for_drop, images_for_share
 from fer_deploy.report.budgets import LIMITS, Budget, LimitKind, Limits, Waiver
 from fer_deploy.report.format import amount, interval
@@ -174,6 +175,8 @@ def _judge(
         )
     if one.invalid:
         return Outcome.NOT_MEASURED, f"the timing is INVALID: {'; '.join(one.invalid)}"
+    if figure.interval is None and kind.unit is Unit.MILLISECONDS:
+        return Outcome.NOT_MEASURED, f"{amount(figure)} comes from too few runs for an interval"
     goal = limit * kind.scale
     said = f"{amount(figure)} {interval(figure)}".rstrip()
     if not _within(figure.value, goal, kind):

@@ -79,6 +79,10 @@ class TestLatency:
         before = with_host(plain_report, latency_p90=p90(2.0, 0.05))
         assert changes(before, with_host(plain_report, latency_p90=after)) == ()
 
+    def test_times_without_intervals_prove_nothing(self, plain_report: Report) -> None:
+        before = with_host(plain_report, latency_p90=measured(2.0, Unit.MILLISECONDS))
+        assert changes(before, with_host(plain_report, latency_p90=measured(4.0, Unit.MILLISECONDS))) == ()
+
     def test_faster_by_another_runtime_is_explained(self, plain_report: Report) -> None:
         before = with_host(plain_report, latency_p90=p90(2.0, 0.05))
         after = with_host(plain_report, latency_p90=p90(1.0, 0.05), runtime="ONNX Runtime 2.0")

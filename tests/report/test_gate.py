@@ -135,6 +135,17 @@ def test_an_invalid_timing_is_not_a_figure(plain_report: Report) -> None:
     assert verdict.message == "the timing is INVALID: 9 of at least 300 runs"
 
 
+def test_a_time_without_an_interval_is_not_a_figure(plain_report: Report) -> None:
+    (host, *rest) = plain_report.devices
+    rows = tuple(
+        row.model_copy(update={"latency_p90": measured(2.0, Unit.MILLISECONDS)}) for row in host.figures
+    )
+    report = plain_report.model_copy(update={"devices": (host.model_copy(update={"figures": rows}), *rest)})
+    verdict = one(judge(report, max_p90_ms=1000.0), "p90 latency", device="host")
+    assert verdict.outcome is Outcome.NOT_MEASURED
+    assert "too few runs" in verdict.message
+
+
 class TestProvenance:
     def test_emulated_is_not_measured(self, plain_report: Report) -> None:
         verdict = one(judge(plain_report, max_flips=100.0), "flips", "coreml-w8a8-qat")
