@@ -7,15 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from fer_deploy.contract import Contract
 from fer_deploy.errors import ArtifactError
 from fer_deploy.report.judged import FLOAT_MODEL
 from fer_deploy.report.schema import ArtifactReport, Report
 from fer_deploy.report.verdicts import Outcome, Verdict
-from fer_deploy.targets.artifact import GOLDEN_FILE, Artifact, open_artifact
-from fer_deploy.targets.golden import Golden
+from fer_deploy.targets.artifact import open_artifact
 
 FIGURE = "integrity"
 
@@ -114,18 +111,3 @@ def _artifact_problems(report: Report, one: ArtifactReport, folder: Path) -> Ite
             f"the report is of another artifact: it measured sha256 {one.sha256[:12]}, {artifact.file} is "
             f"{info.sha256[:12]}"
         )
-    yield from _golden_problems(artifact)
-
-
-def _golden_problems(artifact: Artifact) -> Iterator[str]:
-    path = artifact.folder / GOLDEN_FILE
-    try:
-        golden = Golden.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError):
-        yield f"{path} is missing or malformed: an app could not check its preprocessing"
-        return
-    if (
-        golden.artifact_sha256 != artifact.info.sha256
-        or golden.contract_sha256 != artifact.info.contract_sha256
-    ):
-        yield f"{path} holds the golden vectors of another artifact"
