@@ -192,9 +192,13 @@ def test_killed_at_random_moments(tmp_path: Path, model_folder: Path, faces_fold
             start_new_session=True,
         )
 
+    def finish(*flags: str) -> None:
+        run = start(*flags)
+        _, said = run.communicate(timeout=600)
+        assert run.returncode == 0, said
+
     began = time.monotonic()
-    first = start("--fresh")
-    assert first.wait(timeout=600) == 0, first.stderr and first.stderr.read()
+    finish("--fresh")
     whole = time.monotonic() - began
     moments = np.random.default_rng(0).uniform(0, whole, KILLS)
     for number, moment in enumerate(moments):
@@ -210,14 +214,12 @@ def test_killed_at_random_moments(tmp_path: Path, model_folder: Path, faces_fold
             assert golden.artifact_sha256 == artifact.info.sha256
         if (output / "report.json").exists():
             load_report(output / "report.json")
-    last = start()
-    assert last.wait(timeout=600) == 0, last.stderr and last.stderr.read()
+    finish()
     report = load_report(output / "report.json")
     assert {one.key for one in report.artifacts} == {"onnx-float", "onnx-w8a8-ptq"}
     assert not [path for path in output.rglob("*") if path.name.endswith(".partial")]
     check = CliRunner().invoke(main, ["check", "--config", str(config), "--max-size-kb", "10000", "--json"])
     assert check.exit_code == 0, check.output
     assert json.loads(check.stdout)["verdicts"]
-    again = start()
-    assert again.wait(timeout=600) == 0
+    finish()
     assert "artifact onnx-float" in load_report(output / "report.json").reused
