@@ -43,6 +43,7 @@ from fer_deploy.pipeline.stages import Stages
 from fer_deploy.pipeline.summaries import calibration_summary, dataset_summary, faces_digest, model_summary
 from fer_deploy.progress import say
 from fer_deploy.quantize.calibration import CalibrationSet
+from fer_deploy.quantize.fit import check_fit
 from fer_deploy.quantize.graph import Graph
 from fer_deploy.quantize.ptq import float_graph
 from fer_deploy.quantize.recipe import parse_recipe
@@ -120,6 +121,8 @@ def _run(config: Config, inputs: Inputs, command: str, store: Store, stages: Sta
     with stages.stage("evaluating the float model"):
         reference = _reference(inputs, plain, dataset, store)
         require_spread(reference, model.source)
+        if inputs.calibration is not None:
+            check_fit(model, inputs.calibration.faces)
     exported = _export(config, inputs, store, stages)
     answers = {}
     for one in exported:
@@ -136,7 +139,7 @@ def _run(config: Config, inputs: Inputs, command: str, store: Store, stages: Sta
             versions=tool_versions(),
             model=model_summary(model, plain),
             dataset=dataset,
-            calibration=calibration_summary(inputs.calibration),
+            calibration=calibration_summary(inputs.calibration, config.quantize.ptq.observer),
             float_accuracy=accuracy_figures(reference, test),
             artifacts=tuple(
                 _artifact_report(one, reference, answers[one.artifact.key], test, plain) for one in exported
@@ -179,7 +182,7 @@ def _export(config: Config, inputs: Inputs, store: Store, stages: Stages) -> lis
     with stages.stage("building the graphs"):
         if left.pairs:
             say("building the graphs")
-        graphs = build_graphs(model, left.recipes, inputs.calibration)
+        graphs = build_graphs(model, left.recipes, inputs.calibration, config.quantize, config.data)
     writing = write_artifacts(model, left, graphs, inputs.calibration, output)
     for pair in left.pairs:
         with stages.stage(f"lowering {'-'.join(pair)}"):
@@ -192,7 +195,8 @@ def _made_from(inputs: Inputs, config: Config, target: str, recipe: str) -> str:
     """Return the digest of everything that an artifact depends on."""
     model, calibration = inputs.model, inputs.calibration
     images = faces_digest(calibration.faces) if calibration and parse_recipe(recipe).quantized else None
-    settings = config.model_dump(mode="json", include={"quantize", "export"})
+    # the data set too: w8a8-qat trains on it
+    settings = config.model_dump(mode="json", include={"quantize", "export", "data"})
     settings["export"] = {
         key: value for key, value in settings["export"].items() if key not in ("targets", "recipes", "output")
     }
@@ -315,10 +319,11 @@ def _warnings(inputs: Inputs, exported: list[Exported]) -> tuple[str, ...]:
         for target, recipe in inputs.plan.impossible
     ]
     for one in exported:
-        outside = one.delegation.not_delegated
-        if outside:
-            listed = ", ".join(f"{count} x {name}" for name, count in outside.items())
-            found.append(f"{one.artifact.key}: {one.delegation.backend} does not take {listed}")
+        said = one.delegation.warning()
+        if said is not None:
+            found.append(f"{one.artifact.key}: {said}")
+        if one.artifact.info.note is not None:
+            found.append(f"{one.artifact.key}: {one.artifact.info.note}")
     if inputs.calibration is not None:
         empty = [label for label, count in inputs.calibration.per_class.items() if count == 0]
         if empty:

@@ -150,19 +150,13 @@ def _on_devices(report: Report, key: str, expected: Expected) -> Iterator[Judged
                 )
             else:
                 figure = one.latency_p90 if key == "max_p90_ms" else one.peak_memory
-                yield Judged(name, name, device, figure, _invalid(one) if key == "max_p90_ms" else ())
+                yield Judged(name, name, device, figure, one.invalid if key == "max_p90_ms" else ())
 
 
 def _runtime(device: DeviceReport | None, artifact: str) -> RuntimeFigures | None:
     if device is None:
         return None
     return next((one for one in device.figures if one.artifact == artifact), None)
-
-
-def _invalid(one: RuntimeFigures) -> tuple[str, ...]:
-    """Return why a timing is INVALID, whether its runner says so in the field or in the figure's conditions."""
-    said = one.latency_p90.conditions.get("verdict", "")
-    return one.invalid or ((said.removeprefix("INVALID: "),) if said.startswith("INVALID") else ())
 
 
 def _complement(share: Measurement) -> Measurement:
