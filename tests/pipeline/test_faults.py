@@ -97,8 +97,8 @@ def finished(job: Job, tmp_path: Path) -> Path:
 def plant(monkeypatch: pytest.MonkeyPatch, fault: Callable[[Any, Model], Any]) -> None:
     """Have `run` lower graphs whose module went through ``fault``; the float reference stays as it is."""
 
-    def faulty(model: Model, recipes: tuple[str, ...], calibration: Any) -> dict[str, Graph]:
-        good = build_graphs(model, recipes, calibration)
+    def faulty(model: Model, recipes: tuple[str, ...], *how: Any) -> dict[str, Graph]:
+        good = build_graphs(model, recipes, *how)
         return {
             name: Graph(fault(graph.module, model), graph.contract, graph.recipe, graph.scales)
             for name, graph in good.items()

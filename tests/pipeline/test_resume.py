@@ -132,7 +132,7 @@ def configuration(folder: Path, model: Path, faces: Path) -> Path:
     document = {
         "model": {"path": str(model)},
         "data": {"kind": "folder", "path": str(faces)},
-        "quantize": {"calibration_images": 16},
+        "quantize": {"calibration_images": 64},
         "export": {"targets": ["onnx"], "recipes": ["float", "w8a8-ptq"], "output": "out"},
         "profile": {"timing": {"min_runs": 30, "min_seconds": 0.0, "warmups": 0}},
     }
@@ -166,7 +166,7 @@ def test_a_second_run_takes_over_all_but_the_timings(
     same_figures(*reports)
     assert "timing on" in result.stderr
     assert "total" in result.stderr
-    narrower = config.read_text().replace("calibration_images = 16", "calibration_images = 8")
+    narrower = config.read_text().replace("calibration_images = 64", "calibration_images = 48")
     config.write_text(narrower)
     assert CliRunner().invoke(main, ["run", "--config", str(config)]).exit_code == 0
     third = load_report(tmp_path / "out" / model_folder.name / "report.json")
