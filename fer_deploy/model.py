@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, ValidationError
 
@@ -34,10 +34,34 @@ WEIGHTS_FILE = "model.safetensors"
 
 
 class Architecture(Frozen):
-    """``[architecture]`` of a model.toml: a zoo name and its width multiplier."""
+    """``[architecture]`` of a model.toml: a zoo name and what :func:`fer_deploy.zoo.build` changes of its table."""
 
     name: str
-    width: float = Field(default=1.0, ge=0.1, le=4.0)
+    width: float = Field(default=1.0, ge=0.1, le=4.0, description="multiplier on channel counts")
+    depth: float = Field(default=1.0, ge=0.1, le=4.0, description="multiplier on the repeats of every stage")
+    expansion: int | None = Field(default=None, ge=1, le=8, description="of every bottleneck that expands")
+    activation: Literal["relu6", "relu"] = "relu6"
+
+    @property
+    def label(self) -> str:
+        """The name and what differs from its table, e.g. ``fer_s``, ``mobilenet_v2 x0.5``."""
+        parts = [self.name]
+        parts += [f"x{self.width:g}"] if self.width != 1 else []
+        parts += [f"depth {self.depth:g}"] if self.depth != 1 else []
+        parts += [f"expansion {self.expansion}"] if self.expansion is not None else []
+        parts += [self.activation] if self.activation != "relu6" else []
+        return " ".join(parts)
+
+    def build(self, num_classes: int, channels: int) -> nn.Module:
+        """Return the network with freshly drawn weights.
+
+        Raises:
+            ModelError: see :func:`fer_deploy.zoo.build`.
+        """
+        from fer_deploy.zoo import build
+
+        options = self.model_dump(exclude={"name"})
+        return build(self.name, num_classes, channels, **options)
 
 
 class Weights(Frozen):
@@ -118,7 +142,7 @@ def save_model(
         (temporary / WEIGHTS_FILE).write_bytes(safetensors.torch.save(state))
         document = {
             "contract": contract.model_dump(mode="json"),
-            "architecture": architecture.model_dump(mode="json"),
+            "architecture": architecture.model_dump(mode="json", exclude_none=True),
             "weights": {"file": WEIGHTS_FILE, "sha256": sha256_of(temporary / WEIGHTS_FILE)},
         }
         write_atomic(temporary / MODEL_FILE, tomli_w.dumps(document))
@@ -198,8 +222,6 @@ def _is_factory(text: str) -> bool:
 
 
 def _load_folder(folder: Path, contract: Path | None, weights: Path | None) -> Model:
-    from fer_deploy.zoo import build
-
     if contract is not None or weights is not None:
         raise ModelError(
             f"model folder {folder} carries its own contract and weights; leave --contract and --weights out"
@@ -221,7 +243,7 @@ def _load_folder(folder: Path, contract: Path | None, weights: Path | None) -> M
             f"weights {file} are damaged or another model's: sha256 is {digest[:12]}..., "
             f"{toml} says {entry.sha256[:12]}..."
         )
-    network = build(architecture.name, len(parsed.labels), parsed.input.channels, architecture.width)
+    network = architecture.build(len(parsed.labels), parsed.input.channels)
     _load_state(network, _read_state(file), file)
     return Model(folder.resolve().name, str(folder), network.eval(), parsed, digest)
 
