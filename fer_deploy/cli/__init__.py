@@ -22,6 +22,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "predict": "Classify one image with a model or an artifact.",
         "evaluate": "Print how a model or an artifact classifies a test set.",
         "train": "Train a model from a recipe.",
+        "study": "Train architectures under the same conditions and compare them.",
         "card": "Measure a zoo model and write its card.md.",
         "devices": "List the device profiles.",
     }

@@ -16,7 +16,7 @@ from fer_deploy.files import require_writable_folder
 from fer_deploy.measure.figures import RuntimeFigures
 from fer_deploy.measure.inference import artifact_logits
 from fer_deploy.measure.latency import runtime_figures
-from fer_deploy.measure.measurement import Unit, measured, not_measured
+from fer_deploy.measure.measurement import Unit, measured
 from fer_deploy.measure.parity import (
     accuracy_figures,
     missing_accuracy,
@@ -35,19 +35,22 @@ from fer_deploy.pipeline.export import (
     plan_exports,
     write_artifacts,
 )
-from fer_deploy.pipeline.summaries import calibration_summary, dataset_summary, model_summary
+from fer_deploy.pipeline.summaries import (
+    calibration_summary,
+    dataset_summary,
+    delegation_figures,
+    model_summary,
+)
 from fer_deploy.progress import say
 from fer_deploy.quantize.calibration import CalibrationSet
 from fer_deploy.quantize.ptq import float_graph
 from fer_deploy.report.schema import (
     ArtifactReport,
-    DelegationFigures,
     DeviceReport,
     Report,
     TargetParity,
 )
 from fer_deploy.targets.artifact import tool_versions
-from fer_deploy.targets.base import Delegation
 from fer_deploy.targets.registry import get_target
 
 Logits = NDArray[np.float32]
@@ -148,26 +151,9 @@ def _artifact_report(one: Exported, reference: Logits, logits: Logits | str, tes
         file=info.file,
         sha256=info.sha256,
         size=measured(info.size_bytes, Unit.BYTES, conditions={"of": info.file}),
-        delegation=_delegation_figures(one.delegation),
+        delegation=delegation_figures(one.delegation),
         accuracy=accuracy,
         parity=parity,
-    )
-
-
-def _delegation_figures(delegation: Delegation) -> DelegationFigures:
-    if delegation.delegated is None:
-        share = not_measured(Unit.FRACTION, delegation.reason or "the target's tools do not say")
-    else:
-        share = measured(
-            delegation.delegated / delegation.total if delegation.total else 0.0,
-            Unit.FRACTION,
-            conditions={"operators": delegation.total, "backend": delegation.backend},
-        )
-    return DelegationFigures(
-        backend=delegation.backend,
-        share=share,
-        delegates=delegation.delegates,
-        not_delegated=delegation.not_delegated,
     )
 
 

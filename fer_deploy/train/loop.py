@@ -38,6 +38,8 @@ class Trained:
     network: nn.Module
     best_epoch: int
     best_accuracy: float
+    seconds: float
+    """Wall time of all epochs, those before a resumption included."""
 
 
 def learning_rate_at(step: int, steps_per_epoch: int, recipe: TrainRecipe) -> float:
@@ -138,7 +140,8 @@ class Trainer:
                 f"validation loss {val_loss:.4f}, accuracy {accuracy:.2%}, {seconds:.1f} s"
             )
         self.average.module.load_state_dict(self.best_state)
-        return Trained(self.average.module, self.best_epoch, self.best_accuracy)
+        seconds = sum(row[LOG_COLUMNS.index("seconds")] for row in self.log)
+        return Trained(self.average.module, self.best_epoch, self.best_accuracy, seconds)
 
     def _copy_of_average(self) -> dict[str, Tensor]:
         return {key: value.detach().cpu().clone() for key, value in self.average.module.state_dict().items()}

@@ -1,4 +1,8 @@
-"""MobileNetV3-Small (Howard et al., ICCV 2019) at a total stride of 8, for faces."""
+"""MobileNetV3-Small (Howard et al., ICCV 2019) at a total stride of 8, for faces.
+
+Where the paper has hard swish there is ReLU6, the same replacement that EfficientNet-Lite makes for swish:
+XNNPACK and ONNX Runtime have no int8 kernel for it and fall back to float there.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +18,12 @@ class _Row(NamedTuple):
     expanded: int
     channels: int
     squeeze: bool
-    hard_swish: bool
+    six: bool
     stride: int
 
 
-#: Table 2 of the paper. Stem, second and fourth row keep their stride of 2; the first and the ninth have 1.
+#: Table 2 of the paper; ``six`` where it has hard swish. Stem, second and fourth row keep their stride of 2; the
+#: first and the ninth have 1.
 _ROWS = (
     _Row(3, 16, 16, True, False, 1),
     _Row(3, 72, 24, False, False, 2),
@@ -60,7 +65,7 @@ class _Bottleneck(nn.Module):
     def __init__(self, inputs: int, row: _Row, width: float) -> None:
         super().__init__()
         hidden, outputs = make_divisible(row.expanded * width), make_divisible(row.channels * width)
-        act = nn.Hardswish if row.hard_swish else nn.ReLU
+        act = nn.ReLU6 if row.six else nn.ReLU
         layers: list[nn.Module] = []
         if hidden != inputs:
             layers += [*conv_bn(inputs, hidden, 1), act()]
@@ -81,14 +86,14 @@ class MobileNetV3Small(PooledClassifier):
 
     def __init__(self, num_classes: int, channels: int, width: float) -> None:
         inputs = make_divisible(_STEM * width)
-        layers = [*conv_bn(channels, inputs, 3, stride=2), nn.Hardswish()]
+        layers = [*conv_bn(channels, inputs, 3, stride=2), nn.ReLU6()]
         for row in _ROWS:
             layers.append(_Bottleneck(inputs, row, width))
             inputs = make_divisible(row.channels * width)
         last = make_divisible(_LAST_CONV * width)
-        layers += [*conv_bn(inputs, last, 1), nn.Hardswish()]
-        # The paper pools first and then widens to 1024 by a 1x1 convolution, which is what it costs least.
-        layers += [nn.AdaptiveAvgPool2d(1), nn.Conv2d(last, _LAST_LINEAR, 1), nn.Hardswish()]
+        layers += [*conv_bn(inputs, last, 1), nn.ReLU6()]
+        # The paper widens to 1024 behind the pooling, where a 1x1 convolution costs least.
+        layers += [nn.AdaptiveAvgPool2d(1), nn.Conv2d(last, _LAST_LINEAR, 1), nn.ReLU6()]
         super().__init__(nn.Sequential(*layers), _LAST_LINEAR, num_classes)
         for module in self.modules():
             if isinstance(module, SqueezeExcite):

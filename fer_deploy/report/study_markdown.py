@@ -1,0 +1,30 @@
+"""The study as Markdown: the table, the budget that produced it, and what the figures do not say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from fer_deploy.report.format import amount, bare_amount, interval
+from fer_deploy.report.markdown import escape
+from fer_deploy.report.study import StudyReport
+
+TEMPLATE = "study.md.j2"
+
+
+def render_study(report: StudyReport, plots: Mapping[str, str]) -> str:
+    """Return the study as Markdown; ``plots`` maps the plots' file names to their titles."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("fer_deploy.report"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
+    environment.filters["md"] = escape
+    best_first = sorted(report.rows, key=lambda row: row.accuracy.value or 0.0, reverse=True)
+    return environment.get_template(TEMPLATE).render(
+        report=report, rows=best_first, plots=plots, amount=amount, bare=bare_amount, interval=interval
+    )
