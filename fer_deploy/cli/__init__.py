@@ -23,6 +23,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "evaluate": "Print how a model or an artifact classifies a test set.",
         "train": "Train a model from a recipe.",
         "study": "Train architectures under the same conditions and compare them.",
+        "search": "Search a space of architectures under a budget.",
         "card": "Measure a zoo model and write its card.md.",
         "devices": "List the device profiles.",
     }

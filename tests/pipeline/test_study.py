@@ -77,7 +77,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, faces_folder: Path) -> tu
 
 
 def test_stopped_study_goes_on(finished: tuple[Path, Result]) -> None:
-    folder, result = finished
+    _, result = finished
     assert result.exit_code == 0, result.output
     assert "run 1 of 2: fer_xs x0.5" in result.stderr
     assert result.stderr.count("epoch 1/1: train loss") == 1, "the finished run must not be trained again"
@@ -105,7 +105,14 @@ def test_report_is_what_the_models_give(finished: tuple[Path, Result]) -> None:
 def test_markdown_names_budget_and_every_row(finished: tuple[Path, Result]) -> None:
     folder, _ = finished
     text = (folder / "tiny" / "study.md").read_text()
-    for words in ("fer\\_xs x0.5", "mini\\_xception", "1 epochs of", "seed 0", "load average", "learning_rate"):
+    for words in (
+        "fer\\_xs x0.5",
+        "mini\\_xception",
+        "1 epochs of",
+        "seed 0",
+        "load average",
+        "learning_rate",
+    ):
         assert words in text
     for name in ("parameters.svg", "macs.svg", "size.svg", "latency.svg", "recall.svg"):
         assert f"]({name})" in text
@@ -114,7 +121,7 @@ def test_markdown_names_budget_and_every_row(finished: tuple[Path, Result]) -> N
 
 
 def test_third_call_trains_and_times_nothing(finished: tuple[Path, Result]) -> None:
-    folder, first = finished
+    folder, _ = finished
     before = json.loads((folder / "tiny" / "study.json").read_text())
     again = run(folder, "--json", "--output", str(folder / "again"))
     assert again.exit_code == 0, again.output
