@@ -42,14 +42,20 @@ def quiet() -> Iterator[None]:
         except Exception:
             _restore(saved)
             saved = -1
+            # before logging: a root logger at ERROR would swallow the message
+            _set_levels(loggers, levels)
             sink.seek(0)
             logging.getLogger("fer_deploy").debug("%s", sink.read().decode(errors="replace"))
             raise
         finally:
             if saved >= 0:
                 _restore(saved)
-            for logger, level in zip(loggers, levels, strict=True):
-                logger.setLevel(level)
+            _set_levels(loggers, levels)
+
+
+def _set_levels(loggers: list[logging.Logger], levels: list[int]) -> None:
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)
 
 
 def _restore(saved: int) -> None:

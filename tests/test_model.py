@@ -363,6 +363,14 @@ def test_deployable_normalises_pixels_first(color: str) -> None:
         torch.testing.assert_close(module(pixels), network((pixels - mean) / std), atol=1e-5, rtol=1e-4)
 
 
+def test_deployable_of_an_exported_program(exported: Path) -> None:
+    model = load_model(exported)
+    pixels = torch.randint(0, 256, (2, 1, 24, 24), generator=torch.Generator().manual_seed(1)).float()
+    with torch.inference_mode():
+        expected = model.network((pixels - 128) / 64)
+        torch.testing.assert_close(deployable(model)(pixels), expected, atol=1e-5, rtol=1e-4)
+
+
 def test_network_that_answers_no_tensor() -> None:
     class Pair(nn.Module):
         def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -7,6 +7,7 @@ import sys
 
 from pydantic import ValidationError
 
+from fer_deploy.contract import first_problem
 from fer_deploy.devices.timing import TimingProtocol, TimingResult
 from fer_deploy.errors import DeviceError
 from fer_deploy.targets.artifact import Artifact
@@ -46,4 +47,6 @@ def time_on_host(artifact: Artifact, protocol: TimingProtocol) -> TimingResult:
     try:
         return TimingResult.model_validate_json(lines[-1])
     except ValidationError as error:
-        raise DeviceError(f"timing {artifact.key} on the host gave no result: {error}") from None
+        raise DeviceError(
+            f"timing {artifact.key} on the host gave no result: {first_problem(error)}"
+        ) from None

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from fer_deploy.devices.timing import TimingProtocol, TimingResult
+from fer_deploy.errors import FerDeployError
 from fer_deploy.targets.artifact import open_artifact
 from fer_deploy.targets.golden import golden_inputs
 from fer_deploy.targets.registry import get_target
@@ -87,5 +88,16 @@ def time_artifact(folder: Path, protocol: TimingProtocol) -> TimingResult:
     )
 
 
+def main(folder: str, protocol_json: str) -> int:
+    """Time an artifact, print the result and return the exit code; the last line of stderr says what failed."""
+    try:
+        result = time_artifact(Path(folder), TimingProtocol.model_validate_json(protocol_json))
+    except FerDeployError as error:
+        print(" ".join(str(error).split()), file=sys.stderr)
+        return error.exit_code
+    print(result.model_dump_json())
+    return 0
+
+
 if __name__ == "__main__":
-    print(time_artifact(Path(sys.argv[1]), TimingProtocol.model_validate_json(sys.argv[2])).model_dump_json())
+    sys.exit(main(sys.argv[1], sys.argv[2]))

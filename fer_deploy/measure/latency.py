@@ -22,7 +22,7 @@ def runtime_figures(artifact: Artifact, device: DeviceProfile, protocol: TimingP
     target = get_target(artifact.info.target)
     if artifact.info.target not in device.targets:
         return missing_runtime(artifact, f"{device.market_name} does not run {artifact.info.target}")
-    obstacle = target.host_obstacle()
+    obstacle = target.timing_obstacle()
     if obstacle:
         return missing_runtime(artifact, obstacle)
     return _figures(artifact, time_on_host(artifact, protocol), protocol)

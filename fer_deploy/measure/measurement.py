@@ -40,6 +40,12 @@ class Interval(Frozen):
     high: float
     method: str = Field(min_length=1, description="e.g. '95 %, Wilson'")
 
+    @model_validator(mode="after")
+    def _upward(self) -> Interval:
+        if self.low > self.high:
+            raise ValueError(f"an interval's low bound {self.low} is above its high bound {self.high}")
+        return self
+
 
 class Measurement(Frozen):
     """One figure: value, unit, provenance, interval and the conditions it holds under.

@@ -45,8 +45,22 @@ def require_spread(logits: Logits, source: str) -> None:
         )
 
 
+def _require_finite(logits: Logits) -> None:
+    """Raise ModelError when a logit is NaN or infinite: its argmax would count as an answer."""
+    broken = int((~np.isfinite(logits)).any(axis=1).sum())
+    if broken:
+        raise ModelError(
+            f"{broken} of {len(logits)} images get logits that are not finite; the model or its lowering overflows"
+        )
+
+
 def accuracy_figures(logits: Logits, faces: Faces) -> AccuracyFigures:
-    """Return how logits (N, K) classify ``faces``."""
+    """Return how logits (N, K) classify ``faces``.
+
+    Raises:
+        ModelError: a logit is not finite.
+    """
+    _require_finite(logits)
     predicted = logits.argmax(axis=1)
     right = predicted == faces.targets
     classes = len(faces.labels)
@@ -72,7 +86,13 @@ def accuracy_figures(logits: Logits, faces: Faces) -> AccuracyFigures:
 
 
 def parity_figures(reference: Logits, other: Logits, faces: Faces) -> ParityFigures:
-    """Return how an artifact's logits (N, K) differ from the float model's on the same faces."""
+    """Return how an artifact's logits (N, K) differ from the float model's on the same faces.
+
+    Raises:
+        ModelError: a logit is not finite.
+    """
+    _require_finite(reference)
+    _require_finite(other)
     first, second = reference.argmax(axis=1), other.argmax(axis=1)
     right_first, right_second = first == faces.targets, second == faces.targets
     bound = paired_drop_interval(right_first, right_second)
@@ -100,8 +120,13 @@ def parity_figures(reference: Logits, other: Logits, faces: Faces) -> ParityFigu
         rms_logit_difference=measured(float(np.sqrt(np.square(difference).mean())), Unit.LOGITS),
         sqnr=(
             measured(10 * np.log10(signal / noise), Unit.DECIBEL)
-            if noise > 0
-            else not_measured(Unit.DECIBEL, "the logits are equal, the ratio is infinite")
+            if noise > 0 and signal > 0
+            else not_measured(
+                Unit.DECIBEL,
+                "the logits are equal, the ratio is infinite"
+                if noise == 0
+                else "the reference's logits are all zero",
+            )
         ),
         flips=tuple(
             Flip(

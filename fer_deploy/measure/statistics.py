@@ -114,7 +114,7 @@ def _student_quantile(freedom: int) -> float:
         step = limit / parts
         heights = [(1 + (step * index) ** 2 / freedom) ** (-(freedom + 1) / 2) for index in range(parts + 1)]
         weighted = heights[0] + heights[-1] + 4 * sum(heights[1:-1:2]) + 2 * sum(heights[2:-1:2])
-        return scale * weighted * step / 3
+        return float(scale * weighted * step / 3)
 
     low, high = _Z, 13.0  # the quantile is largest, 12.7, at one degree of freedom
     for _ in range(40):

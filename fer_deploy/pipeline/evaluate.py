@@ -9,7 +9,8 @@ from fer_deploy.contract import Contract
 from fer_deploy.data.faces import Faces
 from fer_deploy.data.registry import DatasetSpec, Role, open_dataset
 from fer_deploy.errors import ConfigError, TargetError
-from fer_deploy.measure.inference import artifact_logits
+from fer_deploy.measure.emulation import as_emulated
+from fer_deploy.measure.inference import infer
 from fer_deploy.measure.parity import accuracy_figures
 from fer_deploy.model import load_model
 from fer_deploy.quantize.ptq import float_graph
@@ -51,7 +52,8 @@ def evaluate(
         if obstacle:
             raise TargetError(f"{reference} cannot be evaluated here: {obstacle}")
         faces = _faces(dataset, role, artifact.info.contract)
-        return faces, accuracy_figures(artifact_logits(artifact, faces.pixels), faces)
+        answers = infer(artifact, faces.pixels)
+        return faces, as_emulated(accuracy_figures(answers.logits, faces), answers.emulation)
     model = load_model(reference, contract, weights)
     faces = _faces(dataset, role, model.contract)
     logits = float_graph(model).logits(faces.pixels, f"evaluating {model.name}")

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from fer_deploy.data.faces import Faces
 from fer_deploy.data.registry import open_dataset
 from fer_deploy.devices.profile import DeviceProfile, load_profile
+from fer_deploy.errors import TargetError
 from fer_deploy.files import require_writable_folder
+from fer_deploy.measure.emulation import as_emulated
 from fer_deploy.measure.figures import RuntimeFigures
-from fer_deploy.measure.inference import artifact_logits
+from fer_deploy.measure.inference import Inference, infer
 from fer_deploy.measure.latency import runtime_figures
 from fer_deploy.measure.measurement import Unit, measured
 from fer_deploy.measure.parity import (
@@ -100,7 +102,7 @@ def run(config: Config, command: str) -> Report:
     say("building the graphs")
     graphs = build_graphs(model, inputs.plan.recipes, inputs.calibration)
     exported = list(write_artifacts(model, inputs.plan, graphs, inputs.calibration, config.export.output))
-    logits = {one.artifact.key: _host_logits(one, test) for one in exported}
+    answers = {one.artifact.key: _host_logits(one, test) for one in exported}
     devices = tuple(
         DeviceReport(
             name=device.name,
@@ -120,17 +122,24 @@ def run(config: Config, command: str) -> Report:
         dataset=dataset_summary(test),
         calibration=calibration_summary(inputs.calibration),
         float_accuracy=accuracy_figures(reference, test),
-        artifacts=tuple(_artifact_report(one, reference, logits[one.artifact.key], test) for one in exported),
-        between_targets=_between_targets(exported, logits),
+        artifacts=tuple(
+            _artifact_report(one, reference, answers[one.artifact.key], test) for one in exported
+        ),
+        between_targets=_between_targets(exported, answers),
         devices=devices,
         warnings=_warnings(inputs, exported),
     )
 
 
-def _host_logits(one: Exported, test: Faces) -> Logits | str:
-    """Return the artifact's logits on the test images, or why this machine cannot give them."""
+def _host_logits(one: Exported, test: Faces) -> Inference | str:
+    """Return the artifact's answers to the test images, or why this machine cannot give them."""
     obstacle = get_target(one.artifact.info.target).host_obstacle()
-    return obstacle if obstacle is not None else artifact_logits(one.artifact, test.pixels)
+    if obstacle is not None:
+        return obstacle
+    try:
+        return infer(one.artifact, test.pixels)
+    except TargetError as error:  # an emulation that lacks an operation
+        return str(error)
 
 
 def _time(one: Exported, device: DeviceProfile, config: Config) -> RuntimeFigures:
@@ -138,12 +147,15 @@ def _time(one: Exported, device: DeviceProfile, config: Config) -> RuntimeFigure
     return runtime_figures(one.artifact, device, config.profile.timing)
 
 
-def _artifact_report(one: Exported, reference: Logits, logits: Logits | str, test: Faces) -> ArtifactReport:
+def _artifact_report(
+    one: Exported, reference: Logits, answers: Inference | str, test: Faces
+) -> ArtifactReport:
     info = one.artifact.info
-    if isinstance(logits, str):
-        accuracy, parity = missing_accuracy(test, logits), missing_parity(logits)
+    if isinstance(answers, str):
+        accuracy, parity = missing_accuracy(test, answers), missing_parity(answers)
     else:
-        accuracy, parity = accuracy_figures(logits, test), parity_figures(reference, logits, test)
+        accuracy = as_emulated(accuracy_figures(answers.logits, test), answers.emulation)
+        parity = as_emulated(parity_figures(reference, answers.logits, test), answers.emulation)
     return ArtifactReport(
         target=info.target,
         recipe=info.recipe,
@@ -157,16 +169,19 @@ def _artifact_report(one: Exported, reference: Logits, logits: Logits | str, tes
     )
 
 
-def _between_targets(exported: list[Exported], logits: dict[str, Logits | str]) -> tuple[TargetParity, ...]:
+def _between_targets(
+    exported: list[Exported], answers: dict[str, Inference | str]
+) -> tuple[TargetParity, ...]:
     pairs = []
     for index, first in enumerate(exported):
         for second in exported[index + 1 :]:
-            ours, theirs = logits[first.artifact.key], logits[second.artifact.key]
+            ours, theirs = answers[first.artifact.key], answers[second.artifact.key]
             recipe = first.artifact.info.recipe
             if recipe != second.artifact.info.recipe or isinstance(ours, str) or isinstance(theirs, str):
                 continue
             names = (first.artifact.info.target, second.artifact.info.target)
-            pairs.append(target_parity(recipe, *names, (ours, theirs)))
+            parity = target_parity(recipe, *names, (ours.logits, theirs.logits))
+            pairs.append(as_emulated(parity, ours.emulation or theirs.emulation))
     return tuple(pairs)
 
 

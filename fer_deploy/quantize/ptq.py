@@ -24,7 +24,7 @@ _MAX_BATCH = 4096
 
 
 def float_graph(model: Model, recipe: Recipe = FLOAT) -> Graph:
-    """Return the model's float graph; ``recipe`` is ``float`` or ``fp16``, which targets round to."""
+    """Return the model's float graph; ``recipe`` is ``float``, or ``fp16`` or ``w8``, which targets round to."""
     return Graph(deployable(model), model.contract, recipe, fixed_batch=model.fixed_batch)
 
 

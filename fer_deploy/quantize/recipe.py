@@ -7,7 +7,7 @@ from typing import Literal
 
 from fer_deploy.errors import ConfigError
 
-Precision = Literal["float", "fp16", "w8a8"]
+Precision = Literal["float", "fp16", "w8", "w8a8"]
 Method = Literal["ptq"]
 
 
@@ -15,7 +15,8 @@ Method = Literal["ptq"]
 class Recipe:
     """Precision and, where it is quantized, the method. Its name is decodable by :func:`parse_recipe`.
 
-    ``w8a8``: per-channel symmetric int8 weights, per-tensor affine int8 activations.
+    ``w8``: per-channel symmetric int8 weights, expanded to fp16 for computing. ``w8a8``: the same weights
+    and per-tensor affine int8 activations.
     """
 
     precision: Precision
@@ -23,7 +24,7 @@ class Recipe:
 
     @property
     def name(self) -> str:
-        """``float``, ``fp16`` or ``w8a8-ptq``."""
+        """``float``, ``fp16``, ``w8`` or ``w8a8-ptq``."""
         return self.precision if self.method is None else f"{self.precision}-{self.method}"
 
     @property
@@ -34,8 +35,9 @@ class Recipe:
 
 FLOAT = Recipe("float")
 FP16 = Recipe("fp16")
+W8 = Recipe("w8")
 W8A8_PTQ = Recipe("w8a8", "ptq")
-RECIPES = {recipe.name: recipe for recipe in (FLOAT, FP16, W8A8_PTQ)}
+RECIPES = {recipe.name: recipe for recipe in (FLOAT, FP16, W8, W8A8_PTQ)}
 _SPELLINGS = {"fp32": "float", "int8": "w8a8-ptq", "w8a8": "w8a8-ptq"}
 
 

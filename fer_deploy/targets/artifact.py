@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from fer_deploy.contract import Contract, Frozen, first_problem
-from fer_deploy.errors import ArtifactError
+from fer_deploy.errors import ArtifactError, TargetError
 from fer_deploy.files import folder_atomic, sha256_of, size_of, write_atomic
 from fer_deploy.quantize.graph import Graph, Scales, batches
-from fer_deploy.targets.base import Delegation, Target
+from fer_deploy.targets.base import Delegation, Session, Target
 from fer_deploy.targets.golden import Golden, golden_inputs, tolerance, vectors
 
 INFO_FILE = "artifact.json"
@@ -54,7 +53,9 @@ class ArtifactInfo(Frozen):
     target: str
     recipe: str
     runtime: str
-    file: str
+    file: str = Field(
+        pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$", description="a name in the artifact's own folder"
+    )
     sha256: str
     size_bytes: int
     contract_sha256: str
@@ -146,10 +147,12 @@ def write_artifact(
 def _golden(target: Target, graph: Graph, file: Path, info: ArtifactInfo) -> Golden:
     inputs = golden_inputs(graph.contract.input)
     pixels = np.stack(list(inputs.values()))
-    if target.host_obstacle() is None:
-        logits, reference = _run(target, file, pixels), f"{target.runtime} on this machine"
-    else:
+    session = _session(target, file)
+    if session is None:
         logits, reference = graph.logits(pixels, "golden vectors"), "torch, the graph that was lowered"
+    else:
+        logits = np.concatenate([session.run(batch) for batch in batches(pixels, 1, "golden vectors")])
+        reference = f"{target.runtime}, {session.emulation or 'on this machine'}"
     return Golden(
         contract_sha256=info.contract_sha256,
         artifact_sha256=info.sha256,
@@ -159,16 +162,21 @@ def _golden(target: Target, graph: Graph, file: Path, info: ArtifactInfo) -> Gol
     )
 
 
-def _run(target: Target, file: Path, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    session = target.open(file, threads=1)
-    return np.concatenate([session.run(batch) for batch in batches(pixels, 1, "golden vectors")])
+def _session(target: Target, file: Path) -> Session | None:
+    """Return a session on a file that was just written, or None where this machine cannot run it."""
+    if target.host_obstacle() is not None:
+        return None
+    try:
+        return target.open(file, threads=1)
+    except TargetError:  # an emulation that lacks an operation; golden.json says what took its place
+        return None
 
 
 def open_artifact(folder: Path) -> Artifact:
-    """Return the artifact in ``folder``, its model file checked against the recorded sha256.
+    """Return the artifact in ``folder``, its files checked against each other and the recorded digests.
 
     Raises:
-        ArtifactError: no artifact there, a damaged file, or a malformed artifact.json.
+        ArtifactError: no artifact there, a damaged or missing file, or a malformed or contradictory JSON.
     """
     path = folder / INFO_FILE
     try:
@@ -180,13 +188,40 @@ def open_artifact(folder: Path) -> Artifact:
     except ValidationError as error:
         raise ArtifactError(f"{path} is not valid: {first_problem(error)}") from None
     file = folder / info.file
-    if Path(info.file).name != info.file or not file.exists():
+    if not file.exists():
         raise ArtifactError(f"model file {file} does not exist; {path} names it")
     if sha256_of(file) != info.sha256:
         raise ArtifactError(f"model file {file} is damaged: its sha256 is not the one in {path}")
     if info.contract.sha256 != info.contract_sha256:
         raise ArtifactError(f"the contract in {path} was changed after export: its sha256 differs")
-    return Artifact(folder, info)
+    if info.input.shape != info.contract.input.shape or info.output.shape != (1, len(info.contract.labels)):
+        raise ArtifactError(f"the tensor shapes in {path} are not those of its contract; export it again")
+    artifact = Artifact(folder, info)
+    read_golden(artifact)
+    return artifact
+
+
+def read_golden(artifact: Artifact) -> Golden:
+    """Return the golden vectors of an artifact.
+
+    Raises:
+        ArtifactError: golden.json is missing, malformed or another artifact's.
+    """
+    path = artifact.folder / GOLDEN_FILE
+    try:
+        golden = Golden.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise ArtifactError(f"{path} cannot be read: {error.strerror}; export the artifact again") from None
+    except ValidationError as error:
+        raise ArtifactError(f"{path} is not valid: {first_problem(error)}") from None
+    if (golden.artifact_sha256, golden.contract_sha256) != (
+        artifact.info.sha256,
+        artifact.info.contract_sha256,
+    ):
+        raise ArtifactError(
+            f"{path} belongs to another artifact: its sha256 differ; export the artifact again"
+        )
+    return golden
 
 
 def find_artifacts(root: Path) -> list[Artifact]:

@@ -44,11 +44,22 @@ class Lowered:
 
 
 class Session(ABC):
-    """One opened artifact on this machine."""
+    """One opened artifact on this machine.
+
+    Attributes:
+        emulation: None when the target's own runtime gives the logits; otherwise how they are emulated.
+            What an emulation takes in time says nothing of the target.
+    """
+
+    emulation: str | None = None
 
     @abstractmethod
     def run(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return logits float32 (1, K) of one image: float32 (1, C, H, W), pixels 0..255, C-contiguous."""
+
+    def run_batch(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return logits float32 (N, K) of float32 (N, C, H, W), one image at a time unless overridden."""
+        return np.concatenate([self.run(pixels[i : i + 1]) for i in range(len(pixels))])
 
 
 class Target(ABC):
@@ -77,8 +88,12 @@ class Target(ABC):
         """
 
     def host_obstacle(self) -> str | None:
-        """Return why this machine cannot run the target's artifacts, or None when it can."""
+        """Return why this machine cannot give the logits of the target's artifacts, or None when it can."""
         return None
+
+    def timing_obstacle(self) -> str | None:
+        """Return why this machine cannot time the target's artifacts, or None when it can."""
+        return self.host_obstacle()
 
     @abstractmethod
     def preload(self) -> None:

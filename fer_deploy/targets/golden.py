@@ -73,7 +73,7 @@ def tolerance(graph: Graph, target: str) -> float:
     if graph.scales is not None:
         step = graph.scales.activations[-1].scale
         return step * (COREML_STEPS if target == "coreml" else INTEGER_STEPS)
-    return FP16_TOLERANCE if graph.recipe.precision == "fp16" else FLOAT_TOLERANCE
+    return FP16_TOLERANCE if graph.recipe.precision in ("fp16", "w8") else FLOAT_TOLERANCE
 
 
 def vectors(inputs: dict[str, NDArray[np.uint8]], logits: NDArray[np.float32]) -> tuple[GoldenVector, ...]:

@@ -78,8 +78,9 @@ def test_bytes_keep_three_digits_and_a_scale_below_a_thousand(value: float) -> N
     assert number(text) < 1000 or scale == 1e9
 
 
-@given(finite, finite, finite)
-def test_interval_has_the_unit_scale_of_its_value(value: float, low: float, high: float) -> None:
+@given(finite, st.tuples(finite, finite).map(sorted))
+def test_interval_has_the_unit_scale_of_its_value(value: float, ends_of: list[float]) -> None:
+    low, high = ends_of
     figure = measured(value, Unit.POINTS, Interval(low=low, high=high, method="95 %"))
     ends = interval(figure).strip("[]").split(", ")
     assert [number(end) for end in ends] == pytest.approx([low, high], rel=1e-6, abs=0.0501)

@@ -1,59 +1,49 @@
-"""Lowering to an ML Program on any platform, and running it on macOS only."""
+"""Core ML as a target: lowering on any platform, sessions by Core ML on macOS and by the interpreter elsewhere."""
 
 from __future__ import annotations
 
-import shutil
 import sys
-import tempfile
 from collections import Counter
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
-
-from fer_deploy.errors import ArtifactError, TargetError
+from fer_deploy.errors import TargetError
 from fer_deploy.quantize.graph import Graph
 from fer_deploy.quiet import quiet
 from fer_deploy.targets.base import Delegation, Lowered, Session, Target
-
-FILE = "model.mlpackage"
-#: coremltools leaves ExecuTorch's debug map in the package, outside the manifest (coremltools 9.0).
-_STRAY = "executorch_debug_handle_mapping.json"
+from fer_deploy.targets.coreml.convert import convert
+from fer_deploy.targets.coreml.options import CoreMLOptions
+from fer_deploy.targets.coreml.save import FILE, save
+from fer_deploy.targets.coreml.session import CoreMLSession, InterpreterSession
 
 
 class CoreMLTarget(Target):
-    """``.mlpackage`` for iOS 17 and later: the first that has activation quantize/dequantize operations."""
+    """``.mlpackage`` for iOS 15 to 18; what differs from the default is said by :class:`CoreMLOptions`."""
 
     name: ClassVar[str] = "coreml"
-    recipes: ClassVar[tuple[str, ...]] = ("float", "fp16", "w8a8-ptq")
+    recipes: ClassVar[tuple[str, ...]] = ("float", "fp16", "w8", "w8a8-ptq")
     runtime: ClassVar[str] = "Core ML"
 
-    def lower(self, graph: Graph, folder: Path) -> Lowered:
-        """Write ``model.mlpackage``; batch 1, float32 ``pixels`` in, float32 ``logits`` out.
+    def __init__(self, options: CoreMLOptions | None = None) -> None:
+        """Lower with ``options``; the default is a float array in, logits out, iOS 17."""
+        self.options = options or CoreMLOptions()
 
-        ``float`` computes in fp32, ``fp16`` and ``w8a8-ptq`` in fp16 between the quantize operations.
+    def lower(self, graph: Graph, folder: Path) -> Lowered:
+        """Write ``model.mlpackage``; batch 1, ``pixels`` or ``image`` in, float32 ``logits`` out.
+
+        Raises:
+            ConfigError: the deployment target is too old for the recipe.
+            TargetError: coremltools refuses the graph.
         """
         self.require_recipe(graph.recipe.name)
+        self.options.require_ios_for(graph.recipe.precision)
         with quiet():
-            import coremltools as ct
-
             try:
-                package = ct.convert(
-                    # without decompositions coremltools refuses the program's dialect (TRAINING)
-                    graph.export().run_decompositions({}),
-                    minimum_deployment_target=ct.target.iOS17,
-                    compute_precision=(
-                        ct.precision.FLOAT32 if graph.recipe.precision == "float" else ct.precision.FLOAT16
-                    ),
-                    inputs=[ct.TensorType(name="pixels", shape=graph.contract.input.shape, dtype=np.float32)],
-                    # from iOS 16 on, outputs of an fp16 program are fp16 unless told otherwise
-                    outputs=[ct.TensorType(name="logits", dtype=np.float32)],
-                )
+                package = convert(graph, self.options)
             except Exception as error:  # coremltools raises many kinds
                 message = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
                 raise TargetError(f"Core ML cannot lower the {graph.recipe.name} graph: {message}") from error
-            _save(package, folder / FILE)
+            save(package, folder / FILE, graph.contract, self.options)
             kinds = _operations(package)
         return Lowered(
             FILE,
@@ -65,34 +55,18 @@ class CoreMLTarget(Target):
             ),
         )
 
-    def host_obstacle(self) -> str | None:
-        """Core ML predicts on macOS only (coremltools #2658)."""
+    def timing_obstacle(self) -> str | None:
+        """Core ML predicts on macOS only (coremltools #2658); the interpreter's speed is not a device's."""
         return None if sys.platform == "darwin" else "needs macOS: Core ML runs on Apple systems only"
 
-    def open(self, file: Path, threads: int) -> Session:  # noqa: ARG002 - Core ML has no thread count
-        """Load the package for prediction on this Mac."""
-        obstacle = self.host_obstacle()
-        if obstacle:
-            raise TargetError(f"{file} cannot be run here: {obstacle}")
-        return _CoreMLSession(file)
+    def open(self, file: Path, threads: int) -> Session:
+        """Open the package: with Core ML on macOS, which has no thread count, with the interpreter elsewhere."""
+        return CoreMLSession(file) if sys.platform == "darwin" else InterpreterSession(file, threads)
 
     def preload(self) -> None:
         """Import coremltools."""
         with quiet():
             import coremltools  # noqa: F401
-
-
-def _save(package: Any, path: Path) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        temporary = Path(folder) / FILE
-        package.save(str(temporary))
-        stray = temporary / _STRAY
-        if stray.exists():
-            stray.unlink()
-        for file in temporary.rglob("*"):
-            if file.is_file():
-                file.chmod(0o644)  # coremltools writes model.mlmodel as 0600
-        shutil.copytree(temporary, path)
 
 
 def _operations(package: Any) -> Counter[str]:
@@ -103,18 +77,3 @@ def _operations(package: Any) -> Counter[str]:
         for block in function.block_specializations.values():
             kinds.update(op.type for op in block.operations if not op.type.startswith("const"))
     return kinds
-
-
-class _CoreMLSession(Session):
-    def __init__(self, file: Path) -> None:
-        with quiet():
-            import coremltools as ct
-
-            try:
-                self._model = ct.models.MLModel(str(file))
-            except Exception as error:  # coremltools and the Core ML framework raise many kinds
-                raise ArtifactError(f"{file} is not a package that Core ML can load: {error}") from None
-
-    def run(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-        answer: Any = self._model.predict({"pixels": pixels})["logits"]
-        return np.asarray(answer, dtype=np.float32).reshape(1, -1)

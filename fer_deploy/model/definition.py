@@ -1,0 +1,103 @@
+"""A Model: a float network in evaluation mode and its Contract, and the module that is lowered from it."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fer_deploy.contract import Contract
+from fer_deploy.errors import ModelError
+from fer_deploy.quiet import quiet
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Model:
+    """A float network in evaluation mode and its Contract.
+
+    Attributes:
+        network: maps normalised float32 (N, C, H, W) to logits float32 (N, K).
+        source: what it was loaded from, for people.
+        weights_sha256: digest of the weights file.
+        fixed_batch: the only batch size the network accepts, or None when any will do.
+    """
+
+    name: str
+    source: str
+    network: nn.Module
+    contract: Contract
+    weights_sha256: str
+    fixed_batch: int | None = None
+
+
+def count_parameters(network: nn.Module) -> int:
+    """Return the number of trainable-kind values: parameters, without BatchNorm statistics."""
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def deployable(model: Model) -> nn.Module:
+    """Return the module that targets lower: float32 pixels 0..255 (N, C, H, W) in, logits (N, K) out.
+
+    Normalisation is its first operation, so that no app repeats it. It is written as a 1 x 1 depthwise
+    convolution, the one form that all targets delegate, quantize per channel and fuse; being ahead of
+    the first padding it is exact at the borders, where folding it into the stem would not be.
+
+    The network is a copy: quantization rounds biases in place, and the model stays the reference.
+    """
+    import torch
+    from torch import nn
+
+    spec = model.contract.input
+    channels = spec.channels
+    normalise = nn.Conv2d(channels, channels, 1, groups=channels)
+    std = torch.tensor(spec.std, dtype=torch.float32)
+    with torch.no_grad():
+        normalise.weight.copy_((1 / std).view(channels, 1, 1, 1))
+        assert normalise.bias is not None
+        normalise.bias.copy_(-torch.tensor(spec.mean, dtype=torch.float32) / std)
+    module = nn.Sequential()
+    module.add_module("normalise", normalise)
+    with quiet():  # torch warns of the LeafSpec that its own exported graphs still carry
+        module.add_module("network", copy.deepcopy(model.network))
+    # Not module.eval(): exported programs refuse to be switched, and were checked when loaded.
+    normalise.requires_grad_(False)
+    module.training = False
+    normalise.training = False
+    return module
+
+
+def check_against_contract(model: Model) -> None:
+    """Run the model once on the contract's input shape.
+
+    Raises:
+        ModelError: it does not accept that shape, or does not answer one logit per label.
+    """
+    import torch
+
+    spec, labels = model.contract.input, model.contract.labels
+    batch = torch.zeros((model.fixed_batch or 1, *spec.shape[1:]), dtype=torch.float32)
+    try:
+        with torch.inference_mode():
+            logits: Tensor = model.network(batch)
+    except Exception as error:  # any failure of foreign code on this input is the finding
+        raise ModelError(
+            f"model {model.source} does not accept its contract's input {list(batch.shape)} "
+            f"({spec.color}, {spec.channels} channel(s)): {first_line(error)}"
+        ) from None
+    if not isinstance(logits, torch.Tensor) or tuple(logits.shape) != (len(batch), len(labels)):
+        shape = list(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
+        raise ModelError(
+            f"model {model.source} answers {shape} where its contract's {len(labels)} labels need "
+            f"[{len(batch)}, {len(labels)}]; correct the labels or the model's last layer"
+        )
+    if not bool(torch.isfinite(logits).all()):
+        raise ModelError(f"model {model.source} answers non-finite logits on a plain grey image")
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's message, or its class name when it has none."""
+    lines = str(error).strip().splitlines()
+    return lines[0][:300] if lines else type(error).__name__

@@ -1,0 +1,40 @@
+"""Whatever ``--model`` names, as a Model that was checked against its contract."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fer_deploy.errors import ModelError
+from fer_deploy.model.definition import Model, check_against_contract
+from fer_deploy.model.folder import MODEL_FILE, load_folder
+from fer_deploy.model.foreign import is_factory, load_exported, load_factory
+
+
+def load_model(reference: str | Path, contract: Path | None = None, weights: Path | None = None) -> Model:
+    """Return the model that ``reference`` names, checked against its contract.
+
+    Args:
+        reference: a folder with model.toml; a ``.pt2`` exported program; or ``package.module:factory``,
+            a callable that takes no argument and returns an ``nn.Module``.
+        contract: contract TOML; required for a factory; for a ``.pt2`` the default is the file of the
+            same name with the ending ``.toml``. A folder carries its own.
+        weights: state dict of a factory's module (``.safetensors``, or ``.pt`` loaded weights_only).
+
+    Raises:
+        ModelError: nothing there, damaged weights, or a model that contradicts its contract.
+        ContractError: the contract is missing or malformed.
+    """
+    text = str(reference)
+    path = Path(text)
+    if text.strip() and path.is_dir():
+        model = load_folder(path, contract, weights)
+    elif text.endswith(".pt2"):
+        model = load_exported(path, contract, weights)
+    elif is_factory(text):
+        model = load_factory(text, contract, weights)
+    else:
+        raise ModelError(
+            f"model '{text}' is none of: a folder with {MODEL_FILE}, a .pt2 exported program, package.module:factory"
+        )
+    check_against_contract(model)
+    return model

@@ -1,0 +1,86 @@
+"""From a graph to a converted ML Program, in memory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fer_deploy.quantize.graph import Graph
+from fer_deploy.targets.coreml.options import CoreMLOptions
+
+if TYPE_CHECKING:
+    import torch
+
+LOGITS = "logits"
+PROBABILITIES = "probabilities"
+
+
+def convert(graph: Graph, options: CoreMLOptions) -> Any:
+    """Return coremltools' MLModel of ``graph``: ``logits``, and ``probabilities`` for a classifier.
+
+    ``float`` computes in fp32; ``fp16`` and ``w8`` in fp16; ``w8a8`` as ``options`` say.
+    """
+    import coremltools as ct
+
+    names = [LOGITS, PROBABILITIES] if options.classifier else [LOGITS]
+    package = ct.convert(
+        # without decompositions coremltools refuses the program's dialect (TRAINING)
+        _exported(graph, options).run_decompositions({}),
+        minimum_deployment_target=getattr(ct.target, f"iOS{options.ios}"),
+        compute_precision=ct.precision.FLOAT32 if _in_fp32(graph, options) else ct.precision.FLOAT16,
+        inputs=[_input(graph, options)],
+        # from iOS 16 on, outputs of an fp16 program are fp16 unless told otherwise
+        outputs=[ct.TensorType(name=name, dtype=np.float32) for name in names],
+    )
+    return _with_int8_weights(package) if graph.recipe.precision == "w8" else package
+
+
+def _in_fp32(graph: Graph, options: CoreMLOptions) -> bool:
+    precision = graph.recipe.precision
+    return precision == "float" or (precision == "w8a8" and options.quantized_compute == "fp32")
+
+
+def _exported(graph: Graph, options: CoreMLOptions) -> torch.export.ExportedProgram:
+    if not options.classifier:
+        return graph.export()
+    import torch
+
+    # A classifier's probabilities are whatever tensor it is given: ClassifierConfig adds no softmax.
+    class Classifier(torch.nn.Module):
+        def __init__(self, module: torch.nn.Module) -> None:
+            super().__init__()
+            self.module = module
+
+        def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            logits = self.module(pixels)
+            return logits, torch.softmax(logits, dim=-1)
+
+    classifier = Classifier(graph.module)
+    classifier.training = False
+    return torch.export.export(classifier, (torch.zeros(graph.contract.input.shape),))
+
+
+def _input(graph: Graph, options: CoreMLOptions) -> Any:
+    import coremltools as ct
+
+    spec = graph.contract.input
+    if not options.image_input:
+        return ct.TensorType(name="pixels", shape=spec.shape, dtype=np.float32)
+    layout = ct.colorlayout.GRAYSCALE if spec.color == "grey" else ct.colorlayout.RGB
+    return ct.ImageType(name="image", shape=spec.shape, color_layout=layout)
+
+
+def _with_int8_weights(package: Any) -> Any:
+    """Return the package with per-channel symmetric int8 weights, all of them.
+
+    coremltools leaves weights of up to 2,048 values alone unless told otherwise: half of a small net's.
+    """
+    import coremltools.optimize.coreml as compression
+
+    config = compression.OpLinearQuantizerConfig(
+        mode="linear_symmetric", dtype="int8", granularity="per_channel", weight_threshold=0
+    )
+    return compression.linear_quantize_weights(
+        package, config=compression.OptimizationConfig(global_config=config)
+    )

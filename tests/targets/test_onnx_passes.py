@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from onnx import TensorProto, helper, numpy_helper
+
+from fer_deploy.targets.onnx.passes import activations_to_uint8, strip_metadata
+
+
+def _model(zero_point: int, scale: float, dtype: type = np.int8) -> onnx.ModelProto:
+    """x -> QDQ -> x (quantized weight) -> QDQ -> y, all three with the same zero point tensor."""
+    weights = np.arange(-4, 4, dtype=np.int8).reshape(2, 4)
+    initializers = [
+        numpy_helper.from_array(np.array(scale, dtype=np.float32), "scale"),
+        numpy_helper.from_array(np.array(zero_point, dtype=dtype), "zero"),
+        numpy_helper.from_array(weights, "weight"),
+        numpy_helper.from_array(np.array(0, dtype=np.int8), "weight_zero"),
+        numpy_helper.from_array(np.zeros(3, dtype=np.float32), "unused"),
+    ]
+    nodes = [
+        helper.make_node("QuantizeLinear", ["x", "scale", "zero"], ["xq"]),
+        helper.make_node("DequantizeLinear", ["xq", "scale", "zero"], ["xd"]),
+        helper.make_node("DequantizeLinear", ["weight", "scale", "weight_zero"], ["wd"]),
+        helper.make_node("MatMul", ["xd", "wd"], ["m"]),
+        helper.make_node("QuantizeLinear", ["m", "scale", "zero"], ["mq"]),
+        helper.make_node("DequantizeLinear", ["mq", "scale", "zero"], ["y"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [3, 2])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [3, 4])],
+        initializers,
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
+
+
+def _run(model: onnx.ModelProto, x: np.ndarray) -> np.ndarray:
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    result: np.ndarray = session.run(None, {"x": x})[0]
+    return result
+
+
+@settings(max_examples=25)
+@given(zero_point=st.integers(-128, 127), scale=st.floats(2**-10, 8, width=32), seed=st.integers(0, 2**31))
+def test_shift_to_uint8_is_exact(zero_point: int, scale: float, seed: int) -> None:
+    model = _model(zero_point, scale)
+    x = (np.random.default_rng(seed).normal(size=(3, 2)) * scale * 100).astype(np.float32)
+    expected = _run(model, x)
+    assert activations_to_uint8(model.graph) == 4
+    onnx.checker.check_model(model, full_check=True)
+    assert np.array_equal(_run(model, x), expected)
+
+
+def test_weights_stay_int8_and_unused_constants_go() -> None:
+    model = _model(5, 0.1)
+    activations_to_uint8(model.graph)
+    types = {item.name: item.data_type for item in model.graph.initializer}
+    assert types == {
+        "scale": TensorProto.FLOAT,
+        "weight": TensorProto.INT8,
+        "weight_zero": TensorProto.INT8,
+        "zero_uint8": TensorProto.UINT8,
+    }
+    assert numpy_helper.to_array(next(i for i in model.graph.initializer if i.name == "zero_uint8")) == 133
+
+
+def test_uint8_is_left_as_it_is() -> None:
+    model = _model(133, 0.1, np.uint8)
+    assert activations_to_uint8(model.graph) == 0
+
+
+@pytest.mark.parametrize("place", ["model", "graph", "node", "value"])
+def test_strip_metadata(place: str) -> None:
+    model = _model(5, 0.1)
+    item = {
+        "model": model,
+        "graph": model.graph,
+        "node": model.graph.node[0],
+        "value": model.graph.input[0],
+    }[place]
+    item.doc_string = "/home/someone/net.py"
+    entry = item.metadata_props.add()
+    entry.key, entry.value = "trace", "/home/someone/net.py"
+    x = np.ones((3, 2), dtype=np.float32)
+    expected = _run(model, x)
+    strip_metadata(model)
+    assert b"someone" not in model.SerializeToString()
+    assert np.array_equal(_run(model, x), expected)
