@@ -101,7 +101,7 @@ class Trainer:
         self.recipe, self.training, self.validation = recipe, training, validation
         self.work_dir = work_dir
         network = recipe.architecture.build(len(training.labels), recipe.input.channels)
-        anew = warm_start(network, recipe)
+        anew = warm_start(network, recipe, training.labels)
         if anew:
             say(f"starting from {recipe.init}; learned anew: {', '.join(anew)}")
         self.teachers = (

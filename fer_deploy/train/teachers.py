@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from fer_deploy.contract import InputSpec
 from fer_deploy.errors import TrainingError
-from fer_deploy.model import Model, load_model
+from fer_deploy.model import load_model
 from fer_deploy.train.normalise import normalised
 from fer_deploy.train.recipe import TeacherSpec, TrainRecipe
 
@@ -52,10 +52,10 @@ class Teachers:
         return torch.stack(answers).mean(0)
 
 
-def warm_start(network: nn.Module, recipe: TrainRecipe) -> tuple[str, ...]:
+def warm_start(network: nn.Module, recipe: TrainRecipe, labels: tuple[str, ...]) -> tuple[str, ...]:
     """Copy the weights of ``recipe.init`` into ``network``; return the names of those that it has to learn anew.
 
-    The classifier is learned anew where the number of classes differs; everything else must fit.
+    The classifier is learned anew where the labels differ; everything else must fit.
 
     Raises:
         ModelError: the folder cannot be loaded.
@@ -63,20 +63,19 @@ def warm_start(network: nn.Module, recipe: TrainRecipe) -> tuple[str, ...]:
     """
     if recipe.init is None:
         return ()
-    source: Model = load_model(recipe.init)
+    source = load_model(recipe.init)
     mine, theirs = network.state_dict(), source.network.state_dict()
-    anew = tuple(name for name in mine if name.startswith("classifier.") and _differs(mine, theirs, name))
+    other_labels = source.contract.labels != labels
+    anew = tuple(name for name in mine if other_labels and name.startswith("classifier."))
     unfit = sorted(
-        name for name in mine.keys() | theirs.keys() if name not in anew and _differs(mine, theirs, name)
+        name
+        for name in (mine.keys() | theirs.keys()) - set(anew)
+        if name not in mine or name not in theirs or mine[name].shape != theirs[name].shape
     )
     if unfit:
         raise TrainingError(
-            f"init {recipe.init} is not a {recipe.architecture.label}: {unfit[0]} and "
-            f"{len(unfit) - 1} other weight(s) do not fit; name a model of the same architecture"
+            f"init {recipe.init} is not a {recipe.architecture.label} for {recipe.input.color} input: "
+            f"{len(unfit)} weight(s) do not fit, first {unfit[0]}; name a model of the same architecture"
         )
     network.load_state_dict({name: mine[name] if name in anew else theirs[name] for name in mine})
     return anew
-
-
-def _differs(mine: dict[str, Tensor], theirs: dict[str, Tensor], name: str) -> bool:
-    return name not in mine or name not in theirs or mine[name].shape != theirs[name].shape
