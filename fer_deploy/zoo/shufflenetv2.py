@@ -33,17 +33,17 @@ class _Stage(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, units: int, stride: int) -> None:
         super().__init__()
-        self.half = outputs // 2
+        self.stream = outputs // 2
         self.shortcut = nn.Sequential(
-            *conv_bn(inputs, inputs, 3, stride, groups=inputs), *conv_bn(inputs, self.half, 1), nn.ReLU()
+            *conv_bn(inputs, inputs, 3, stride, groups=inputs), *conv_bn(inputs, self.stream, 1), nn.ReLU()
         )
-        self.first = _branch(inputs, self.half, stride)
-        self.units = nn.ModuleList(_branch(self.half, self.half, 1) for _ in range(units - 1))
+        self.first = _branch(inputs, self.stream, stride)
+        self.units = nn.ModuleList(_branch(self.stream, self.stream, 1) for _ in range(units - 1))
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, inputs, H, W) to (N, outputs, H/stride, W/stride)."""
         left, right = self.shortcut(x), self.first(x)
-        cut = self.half // 2
+        cut = self.stream // 2
         for unit in self.units:
             left, right = (
                 torch.cat((left[:, :cut], right[:, :cut]), 1),
