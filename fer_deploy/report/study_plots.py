@@ -67,14 +67,10 @@ def _scatter(report: StudyReport, points: list[tuple[StudyRow, float, float]], a
             if bounds is not None:
                 color = SERIES[families.index(row.family) % len(SERIES)]
                 axes.plot([x, x], [100 * bounds.low, 100 * bounds.high], color=color, alpha=0.3, linewidth=1)
-            if sum(other.family == row.family for other in report.rows) > 1:
+            size = _size_name(report, row)
+            if size:
                 axes.annotate(
-                    clean(row.label.removeprefix(row.family).strip() or "x1"),
-                    (x, y),
-                    xytext=(4, 4),
-                    textcoords="offset points",
-                    fontsize=7.5,
-                    color=MUTED,
+                    size, (x, y), xytext=(5, 4), textcoords="offset points", fontsize=7.5, color=MUTED
                 )
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
@@ -85,6 +81,13 @@ def _scatter(report: StudyReport, points: list[tuple[StudyRow, float, float]], a
         figure.legend(loc="outside lower center", ncols=3, columnspacing=1.2, handletextpad=0.3)
 
     return draw(6.4, 4.8, title, paint)
+
+
+def _size_name(report: StudyReport, row: StudyRow) -> str:
+    """Return what tells an architecture from its family: ``x0.5``, ``s``; empty for one that stands for it alone."""
+    rest = row.label.removeprefix(row.family).strip(" _")
+    alone = sum(other.family == row.family for other in report.rows) == 1
+    return clean(rest) or ("" if alone else "x1")
 
 
 def _recalls(report: StudyReport, title: str) -> str:
