@@ -45,7 +45,7 @@ def command(
     require_writable_folder(folder)
     require_writable_folder(runs)
     from fer_deploy.pipeline.study import run_study
-    from fer_deploy.report.study import write_study
+    from fer_deploy.report.study_write import write_study
 
     # without the paths of this machine: the command is committed with the table
     words = [

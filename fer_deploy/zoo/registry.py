@@ -63,7 +63,8 @@ def build(
             f"architecture '{name}' cannot have {num_classes} classes, {channels} channels, width {width}; "
             "it needs at least 2 classes, 1 or 3 channels and a width between 0.1 and 4"
         )
-    if not 0.1 <= depth <= 4.0 or not 1 <= (1 if expansion is None else expansion) <= 8 or activation not in ACTIVATIONS:
+    expands = expansion is None or 1 <= expansion <= 8
+    if not 0.1 <= depth <= 4.0 or not expands or activation not in ACTIVATIONS:
         raise ModelError(
             f"architecture '{name}' cannot have depth {depth}, expansion {expansion}, activation {activation}; "
             f"it needs a depth between 0.1 and 4, an expansion from 1 to 8 and one of {', '.join(ACTIVATIONS)}"

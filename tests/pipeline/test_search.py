@@ -13,6 +13,7 @@ from fer_deploy.errors import ConfigError, ModelError
 from fer_deploy.pipeline.search import Searcher
 from fer_deploy.pipeline.search_spec import load_search
 from fer_deploy.report.search import SearchReport
+from fixtures.reading import rendered
 from fixtures.synthetic import tiny_recipe
 
 SHIPPED = Path(__file__).resolve().parents[2] / "studies" / "search.toml"
@@ -107,9 +108,12 @@ def test_ranking_keeps_the_limits(finished: tuple[Path, Result]) -> None:
 def test_markdown_says_what_mattered(finished: tuple[Path, Result]) -> None:
     folder, _ = finished
     text = (folder / "tiny" / "search.md").read_text()
-    for words in ("What mattered", "share of variance", "fer\\_xs x0", "Not varied: depth", "cost too much"):
+    for words in ("What mattered", "share of variance", "fer\\_xs x0", "One value only", "cost too much"):
         assert words in text
     assert "4 candidates" in text
+    html = rendered(text)
+    assert html.count("<table>") == 2
+    assert html.count("<tr>") >= 5 + 1
 
 
 def test_third_call_gives_the_same(finished: tuple[Path, Result]) -> None:
