@@ -24,8 +24,10 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "train": "Train a model from a recipe.",
         "study": "Train architectures under the same conditions and compare them.",
         "search": "Search a space of architectures under a budget.",
+        "frame": "Add up what one camera frame costs on a device.",
         "card": "Measure a zoo model and write its card.md.",
         "devices": "List the device profiles.",
+        "doctor": "Say what can run here and what is missing.",
     }
 )
 

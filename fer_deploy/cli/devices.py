@@ -3,27 +3,90 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import click
 
+if TYPE_CHECKING:
+    from fer_deploy.devices.profile import DeviceProfile
+    from fer_deploy.devices.profile_schema import CoreCluster
+
 
 @click.command("devices", short_help="List the device profiles.")
+@click.argument("device", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print the profiles as JSON.")
-def command(as_json: bool) -> None:
-    """List the device profiles."""
-    from fer_deploy.devices.profile import device_names, load_profile
+def command(device: str | None, as_json: bool) -> None:
+    """List the device profiles, or show DEVICE: a name, an alias or the path of your own profile.
 
-    profiles = [load_profile(name) for name in device_names()]
+    Profiles of the folder named by FER_DEPLOY_PROFILES are listed with the shipped ones.
+    """
+    from fer_deploy.devices.profile import load_profiles, resolve
+    from fer_deploy.progress import say
+
+    if device is not None:
+        resolved = resolve(device)
+        if resolved.notice:
+            say(resolved.notice)
+        if as_json:
+            click.echo(resolved.profile.model_dump_json(indent=2))
+        else:
+            _show(resolved.profile)
+        return
+    profiles = load_profiles()
     if as_json:
         click.echo(json.dumps([profile.model_dump(mode="json") for profile in profiles], indent=2))
         return
+    _list(profiles)
+
+
+def _list(profiles: tuple[DeviceProfile, ...]) -> None:
     from rich.table import Table
     from rich.text import Text
 
     from fer_deploy.cli.console import stdout_console
 
-    table = Table("device", "market name", "SoC", "system", "transport", "targets")
+    table = Table("device", "market name", "SoC", "reached by", "targets")
     for one in profiles:
-        cells = (one.name, one.market_name, one.soc, one.os, one.transport, ", ".join(one.targets))
+        name = one.name if not one.aliases else f"{one.name} ({', '.join(one.aliases)})"
+        cells = (name, one.market_name, one.soc, one.transport, ", ".join(one.targets))
         table.add_row(*(Text(cell) for cell in cells))
     stdout_console().print(table)
+
+
+def _show(one: DeviceProfile) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from fer_deploy.cli.console import stdout_console
+
+    table = Table("", one.name, "source", show_lines=True)
+
+    def row(name: str, value: str, figure: str = "") -> None:
+        table.add_row(Text(name), Text(value or "–"), Text("\n".join(one.sources_of(figure or name))))
+
+    row("market name", one.market_name)
+    row("SoC", one.soc, "soc")
+    row("system", one.os, "os")
+    row("reached by", one.transport)
+    row("cores", "\n".join(map(_core, one.cores)))
+    bandwidth = one.memory_bandwidth_gb_s
+    row("memory", f"{bandwidth:g} GB/s" if bandwidth else "", "memory_bandwidth_gb_s")
+    row(
+        "accelerators",
+        "\n".join(
+            f"{unit.kind.upper()} {unit.name}" + (f" ({', '.join(unit.delegates)})" if unit.delegates else "")
+            for unit in one.accelerators
+        ),
+    )
+    row(
+        "targets",
+        "\n".join(f"{name}: {', '.join(one.delegates.get(name, ())) or '–'}" for name in one.targets),
+    )
+    if one.qemu_cpu:
+        row("emulated as", one.qemu_cpu)
+    stdout_console().print(table)
+
+
+def _core(cores: CoreCluster) -> str:
+    clock = [f"{cores.max_ghz:g} GHz"] if cores.max_ghz else []
+    return ", ".join([f"{cores.count} x {cores.microarchitecture}", *clock, *cores.features])

@@ -1,35 +1,56 @@
-"""Device profiles: one TOML file each, shipped in the wheel."""
+"""Device profiles by name: the shipped ones, the user's own, and what an alias stands for."""
 
 from __future__ import annotations
 
-import platform
+import os
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
-from pydantic import Field, ValidationError
-
-from fer_deploy.contract import Frozen, first_problem
+from fer_deploy.devices.profile_schema import DeviceProfile, load_profile_file, processor_name
 from fer_deploy.errors import DeviceError
-from fer_deploy.files import read_toml
+
+__all__ = [
+    "DeviceProfile",
+    "Resolved",
+    "device_names",
+    "load_profile",
+    "load_profile_file",
+    "load_profiles",
+    "processor_name",
+    "resolve",
+]
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 #: In the wheel, then in a checkout.
 _FOLDERS = (_PACKAGE / "_profiles", _PACKAGE.parent / "profiles")
+#: Names a folder of the user's own profiles.
+VARIABLE = "FER_DEPLOY_PROFILES"
 
 
-class DeviceProfile(Frozen):
-    """What is known of a device before anything runs on it. ``auto`` is read from the machine itself."""
+@dataclass(frozen=True)
+class Resolved:
+    """The profile a name stands for.
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
-    market_name: str = Field(min_length=1)
-    soc: str = Field(min_length=1)
-    os: str = Field(min_length=1)
-    transport: Literal["host"]
-    targets: tuple[str, ...] = Field(min_length=1)
-    sources: tuple[str, ...] = Field(min_length=1, description="where the figures of this file come from")
+    Attributes:
+        asked: what the user wrote.
+        profile: what it stands for.
+    """
+
+    asked: str
+    profile: DeviceProfile
+
+    @property
+    def notice(self) -> str | None:
+        """One sentence for the user when ``asked`` was an alias, or None."""
+        if self.asked not in self.profile.aliases:
+            return None
+        return (
+            f"device '{self.asked}' is {self.profile.market_name} "
+            f"(profile '{self.profile.name}', {self.profile.soc})"
+        )
 
 
-def _folder() -> Path:
+def _shipped() -> Path:
     for folder in _FOLDERS:
         if folder.is_dir():
             return folder
@@ -38,46 +59,61 @@ def _folder() -> Path:
     )
 
 
-def load_profile_file(path: Path) -> DeviceProfile:
-    """Return the profile in a TOML file.
+def _folders() -> tuple[Path, ...]:
+    own = os.environ.get(VARIABLE)
+    if not own:
+        return (_shipped(),)
+    if not Path(own).is_dir():
+        raise DeviceError(f"{VARIABLE} is '{own}', which is not a folder; point it at one or unset it")
+    return (_shipped(), Path(own))
+
+
+def load_profiles() -> tuple[DeviceProfile, ...]:
+    """Return all shipped profiles and those of the folder in FER_DEPLOY_PROFILES, sorted by name.
 
     Raises:
-        DeviceError: missing, not TOML, or a key is missing, unknown or out of range.
+        DeviceError: a file is not a valid profile, is not called after its profile, or two profiles claim
+            one name or alias.
     """
-    try:
-        return DeviceProfile.model_validate(read_toml(path, DeviceError, "device profile"))
-    except ValidationError as error:
-        raise DeviceError(f"device profile {path} is not valid: {first_problem(error)}") from None
+    owners: dict[str, Path] = {}
+    profiles = []
+    for path in sorted(path for folder in _folders() for path in folder.glob("*.toml")):
+        profile = load_profile_file(path)
+        if path.stem != profile.name:
+            raise DeviceError(
+                f"device profile {path} has the name '{profile.name}'; call the file {profile.name}.toml"
+            )
+        for name in (profile.name, *profile.aliases):
+            if name in owners:
+                raise DeviceError(f"device name '{name}' is claimed by both {owners[name]} and {path}")
+            owners[name] = path
+        profiles.append(profile)
+    return tuple(sorted(profiles, key=lambda profile: profile.name))
 
 
 def device_names() -> tuple[str, ...]:
-    """Return the names of all shipped profiles."""
-    return tuple(sorted(path.stem for path in _folder().glob("*.toml")))
+    """Return the names of all profiles, without aliases."""
+    return tuple(profile.name for profile in load_profiles())
 
 
-def load_profile(name: str) -> DeviceProfile:
-    """Return the profile called ``name``, with ``auto`` fields filled in.
+def resolve(asked: str) -> Resolved:
+    """Return the profile that a name, an alias or the path of a ``.toml`` file stands for.
 
     Raises:
-        DeviceError: there is none.
+        DeviceError: there is none, or the file is not a valid profile.
     """
-    if name not in device_names():
-        raise DeviceError(f"unknown device '{name}'; known: {', '.join(device_names())}")
-    profile = load_profile_file(_folder() / f"{name}.toml")
-    return profile.model_copy(
-        update={
-            "soc": processor_name() if profile.soc == "auto" else profile.soc,
-            "os": platform.platform(terse=True) if profile.os == "auto" else profile.os,
-        }
+    if asked.endswith(".toml"):
+        return Resolved(asked, load_profile_file(Path(asked)))
+    profiles = load_profiles()
+    for profile in profiles:
+        if asked == profile.name or asked in profile.aliases:
+            return Resolved(asked, profile)
+    known = ", ".join(profile.name for profile in profiles)
+    raise DeviceError(
+        f"unknown device {asked[:80]!r}; known: {known}; or give the path of your own profile, ending in .toml"
     )
 
 
-def processor_name() -> str:
-    """Return the host's processor as the system names it."""
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
+def load_profile(asked: str) -> DeviceProfile:
+    """Return :func:`resolve`'s profile; for callers that have already told the user what a name stands for."""
+    return resolve(asked).profile

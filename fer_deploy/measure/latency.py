@@ -7,6 +7,7 @@ import numpy as np
 from fer_deploy.devices.host import time_on_host
 from fer_deploy.devices.profile import DeviceProfile
 from fer_deploy.devices.timing import TimingProtocol, TimingResult
+from fer_deploy.measure.estimate import estimated_runtime
 from fer_deploy.measure.figures import RuntimeFigures
 from fer_deploy.measure.measurement import Measurement, Unit, measured, not_measured
 from fer_deploy.measure.statistics import quantile_interval
@@ -18,10 +19,12 @@ MAX_RAW_SAMPLES = 2000
 
 
 def runtime_figures(artifact: Artifact, device: DeviceProfile, protocol: TimingProtocol) -> RuntimeFigures:
-    """Return how fast an artifact is on a device, measured there or "not measured" with the reason."""
+    """Return how fast an artifact is on a device: measured there, estimated, or "not measured" with the reason."""
     target = get_target(artifact.info.target)
     if artifact.info.target not in device.targets:
         return missing_runtime(artifact, f"{device.market_name} does not run {artifact.info.target}")
+    if device.transport != "host":
+        return estimated_runtime(artifact, device, protocol.threads)
     obstacle = target.timing_obstacle()
     if obstacle:
         return missing_runtime(artifact, obstacle)

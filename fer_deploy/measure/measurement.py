@@ -98,6 +98,19 @@ def measured(
     )
 
 
+def estimated(
+    value: float, unit: Unit, interval: Interval, conditions: Mapping[str, Any] | None = None
+) -> Measurement:
+    """Return a figure that was estimated; ``conditions`` say from what, and are turned into text."""
+    return Measurement(
+        value=float(value),
+        unit=unit,
+        provenance=Provenance.ESTIMATED,
+        interval=interval,
+        conditions={key: str(item) for key, item in (conditions or {}).items()},
+    )
+
+
 def not_measured(unit: Unit, reason: str) -> Measurement:
     """Return the place of a figure that could not be measured, with the reason."""
     return Measurement(value=None, unit=unit, provenance=Provenance.NOT_MEASURED, reason=reason)

@@ -17,7 +17,7 @@ import numpy as np
 from fer_deploy.contract import Contract, Frozen, InputSpec, TrainedOn
 from fer_deploy.data.faces import Faces
 from fer_deploy.data.registry import open_dataset
-from fer_deploy.devices.profile import processor_name
+from fer_deploy.devices.profile import load_profile
 from fer_deploy.errors import ConfigError
 from fer_deploy.files import write_atomic
 from fer_deploy.measure.macs import count_macs
@@ -95,7 +95,7 @@ class Searcher:
             created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             command=command,
             versions=tool_versions(),
-            host=processor_name(),
+            host=load_profile("host").soc,
             validation=validation.name,
             spec=_text(self.spec),
             refused=len(self._refused),

@@ -11,7 +11,7 @@ from pathlib import Path
 from fer_deploy.contract import Frozen
 from fer_deploy.data.faces import Faces
 from fer_deploy.data.registry import open_dataset
-from fer_deploy.devices.profile import load_profile, processor_name
+from fer_deploy.devices.profile import load_profile
 from fer_deploy.devices.timing import TimingProtocol
 from fer_deploy.errors import ConfigError
 from fer_deploy.files import write_atomic
@@ -110,7 +110,7 @@ def run_study(
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         command=command,
         versions=tool_versions(),
-        host=processor_name(),
+        host=load_profile("host").soc,
         validation=dataset_summary(data.validation),
         budget=StudyBudget(
             epochs=first.epochs,

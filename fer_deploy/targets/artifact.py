@@ -17,6 +17,7 @@ from pydantic import Field, ValidationError
 from fer_deploy.contract import Contract, Frozen, first_problem
 from fer_deploy.errors import ArtifactError, TargetError
 from fer_deploy.files import folder_atomic, sha256_of, size_of, write_atomic
+from fer_deploy.quantize.costs import GraphCosts, graph_costs
 from fer_deploy.quantize.graph import Graph, Scales, batches
 from fer_deploy.targets.base import Delegation, Session, Target
 from fer_deploy.targets.golden import Golden, golden_inputs, tolerance, vectors
@@ -64,6 +65,7 @@ class ArtifactInfo(Frozen):
     output: TensorInfo
     scales: Scales | None
     calibration: CalibrationInfo | None
+    costs: GraphCosts | None = Field(default=None, description="operators, for latency estimates")
     versions: dict[str, str]
 
 
@@ -136,6 +138,7 @@ def write_artifact(
             ),
             scales=graph.scales,
             calibration=calibration,
+            costs=graph_costs(graph),
             versions=tool_versions(),
         )
         write_atomic(temporary / INFO_FILE, info.model_dump_json(indent=1) + "\n")

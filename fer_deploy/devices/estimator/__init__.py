@@ -1,0 +1,1 @@
+"""The latency estimator: operators' costs, device terms fitted on published measurements, bands and refusals."""

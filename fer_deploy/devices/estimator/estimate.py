@@ -1,0 +1,143 @@
+"""The estimator's answer to one question: a latency with a band and the rows it rests on, or a refusal."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from fer_deploy.devices.estimator.bands import COVERAGE, calibrated_bands
+from fer_deploy.devices.estimator.cpu import CpuModel, Point, Query, fit_cpu
+from fer_deploy.devices.estimator.npu import NPU_RUNTIMES, predict_npu
+from fer_deploy.devices.estimator.rows import Precision, Row, calibration_devices, calibration_rows
+from fer_deploy.devices.profile_schema import DeviceProfile
+from fer_deploy.quantize.costs import GraphCosts, graph_costs
+
+if TYPE_CHECKING:
+    from fer_deploy.quantize.graph import Graph
+
+#: What a runtime is called here to the family of kernels whose rows speak for it. ExecuTorch hands its graphs
+#: to XNNPACK. ONNX Runtime's own kernels (MLAS) are in no row.
+CPU_RUNTIMES: Mapping[str, str] = MappingProxyType(
+    {"executorch": "XNNPACK", "xnnpack": "XNNPACK", "tflite": "TFLite", "ncnn": "ncnn"}
+)
+_CITED = 6
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """An estimated latency at batch 1.
+
+    Attributes:
+        milliseconds: the point.
+        low: lower end of the band, milliseconds.
+        high: upper end of the band, milliseconds.
+        coverage: share of published rows that bands made this way hold.
+        basis: how near the calibration rows are.
+        rows: how many rows it rests on.
+        citations: sources of these rows.
+        notes: what else the reader must know.
+    """
+
+    milliseconds: float
+    low: float
+    high: float
+    coverage: float
+    basis: str
+    rows: int
+    citations: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why there is no estimate."""
+
+    reason: str
+
+
+@functools.cache
+def calibrated_cpu() -> CpuModel:
+    """Return the model fitted on all shipped rows; takes some hundredths of a second."""
+    return fit_cpu(calibration_rows())
+
+
+def estimate_latency(
+    profile: DeviceProfile, network: Graph | GraphCosts, precision: Precision, runtime: str, threads: int = 1
+) -> Estimate | Refusal:
+    """Return how long one inference takes on a device, or why that cannot be said.
+
+    Args:
+        profile: the device.
+        network: a graph, or its costs already counted.
+        precision: float or int8 (weights and activations).
+        runtime: executorch, xnnpack, tflite or ncnn for the CPU; qnn or coreml for the NPU; onnx is refused.
+        threads: CPU threads, on the fastest cores; an NPU takes no notice.
+    """
+    costs = network if isinstance(network, GraphCosts) else graph_costs(network)
+    if runtime in NPU_RUNTIMES:
+        found = predict_npu(profile, costs, precision, runtime)
+        if isinstance(found, str):
+            return Refusal(found)
+        return Estimate(
+            found.milliseconds,
+            found.low,
+            found.high,
+            COVERAGE,
+            found.basis,
+            found.rows,
+            found.citations,
+            ("on the NPU, whole graph",),
+        )
+    family = CPU_RUNTIMES.get(runtime)
+    if family is None:
+        return Refusal(
+            f"no published row was measured with {runtime}; the estimator knows "
+            f"{', '.join((*CPU_RUNTIMES, *NPU_RUNTIMES))}"
+        )
+    if threads < 1:
+        return Refusal(f"{threads} threads cannot run anything")
+    device = next((one.name for one in calibration_devices() if profile.soc in one.socs), None)
+    point = calibrated_cpu().predict(costs, Query(profile.cores, family, precision, threads, device))
+    if isinstance(point, str):
+        return Refusal(point)
+    return _banded(point, precision, runtime, family)
+
+
+def _banded(point: Point, precision: Precision, runtime: str, family: str) -> Estimate:
+    width = math.exp(calibrated_bands().width(point.basis, precision))
+    notes = [f"{runtime} taken for {family}'s rows"] if runtime != family.lower() else []
+    if point.borrowed:
+        notes.append(point.borrowed)
+    return Estimate(
+        point.milliseconds,
+        point.milliseconds / width,
+        point.milliseconds * width,
+        COVERAGE,
+        point.basis,
+        len(point.rows),
+        _citations(point.rows),
+        tuple(notes),
+    )
+
+
+def _citations(rows: tuple[Row, ...]) -> tuple[str, ...]:
+    """Return one line per source with the numbers of its rows in the shipped file."""
+    numbers: dict[str, list[int]] = {}
+    for row in rows:
+        numbers.setdefault(row.source, []).append(row.number)
+    return tuple(f"{source} (rows {_ranges(found)})" for source, found in list(numbers.items())[:_CITED])
+
+
+def _ranges(numbers: list[int]) -> str:
+    """Return sorted numbers as ``3-5, 8``."""
+    runs: list[list[int]] = []
+    for number in sorted(numbers):
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)

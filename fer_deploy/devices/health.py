@@ -1,0 +1,239 @@
+"""What can run on this machine, what is missing, and the command that adds it."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import importlib.util
+import platform
+import re
+import shutil
+import subprocess
+import sys
+from typing import Literal
+
+from pydantic import Field
+
+from fer_deploy.contract import Frozen
+from fer_deploy.targets.registry import TARGET_NAMES, get_target
+
+Status = Literal["ready", "differs", "missing", "impossible here"]
+
+#: QEMU from which onnxruntime runs and a guest sees a real Cortex-A76; older ones count instructions only.
+_QEMU_FULL = 10
+_COMMAND_SECONDS = 10
+
+
+class Check(Frozen):
+    """One thing that was looked for."""
+
+    area: Literal["packages", "targets", "transports"]
+    name: str
+    status: Status
+    found: str = Field(description="version, path or reason")
+    needed_for: str
+    add: str | None = Field(default=None, description="the command that adds what is missing")
+    essential: bool = Field(default=False, description="the main job cannot run without it")
+
+    @property
+    def stops(self) -> bool:
+        """True when the main job (quantize, export, time on this machine) cannot run."""
+        return self.essential and self.status in ("missing", "impossible here")
+
+
+def examine() -> tuple[Check, ...]:
+    """Return every check: packages against the pins, targets, prerequisites of each transport."""
+    return (*_python(), *_packages(), *_targets(), *_transports())
+
+
+def _python() -> tuple[Check, ...]:
+    wanted = importlib.metadata.metadata("fer-deploy")["Requires-Python"]
+    good = satisfies(platform.python_version(), wanted)
+    return (
+        Check(
+            area="packages",
+            name="python",
+            status="ready" if good else "missing",
+            found=f"{platform.python_version()}, needs {wanted}",
+            needed_for="everything",
+            add=None if good else "uv venv --python 3.11 && uv pip install fer-deploy",
+            essential=True,
+        ),
+    )
+
+
+def satisfies(version: str, wanted: str) -> bool:
+    """Return whether a version meets requirements joined by commas, with ``==``, ``>=`` or ``<`` each."""
+    here = _numbers(version)
+    for one in wanted.split(","):
+        operator, number = re.match(r"\s*(==|>=|<)?(.*)", one).groups()  # type: ignore[union-attr]
+        other = _numbers(number)
+        width = max(len(here), len(other))
+        left, right = ((*part, *(0,) * (width - len(part))) for part in (here, other))
+        if not {"==": left == right, ">=": left >= right, "<": left < right}.get(operator, True):
+            return False
+    return True
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """Return the leading numbers: (2, 13, 0) of ``2.13.0+cpu``, whose end says how torch was built."""
+    found = re.match(r"\s*(\d+(?:\.\d+)*)", version)
+    return tuple(map(int, found[1].split("."))) if found else ()
+
+
+def _packages() -> tuple[Check, ...]:
+    return tuple(
+        check
+        for line in importlib.metadata.requires("fer-deploy") or ()
+        if "extra" not in line and (check := _package(line)) is not None
+    )
+
+
+def _package(requirement: str) -> Check | None:
+    match = re.match(r"([A-Za-z0-9_.-]+)\s*([=<>][^;]*)?", requirement)
+    if match is None:
+        return None
+    name, wanted = match[1], (match[2] or "").strip()
+    try:
+        version = importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        status: Status = "missing"
+        found = f"not installed, needs {wanted}"
+    else:
+        status = "ready" if satisfies(version, wanted) else "differs"
+        found = version if status == "ready" else f"{version}, needs {wanted}"
+    return Check(
+        area="packages",
+        name=name,
+        status=status,
+        found=found,
+        needed_for="the versions that work together" if "==" in wanted else "",
+        add=None if status == "ready" else f"pip install '{name}{wanted}'",
+        essential=True,
+    )
+
+
+def _targets() -> tuple[Check, ...]:
+    checks = []
+    for name in TARGET_NAMES:
+        timing: str | None = None
+        try:
+            obstacle = get_target(name).host_obstacle()
+            timing = get_target(name).timing_obstacle()
+        except ImportError as error:
+            obstacle = f"its tools cannot be imported: {error}"
+        runs = f"artifacts run here; not timed: {timing}" if timing else "artifacts run and are timed here"
+        checks.append(
+            Check(
+                area="targets",
+                name=name,
+                status="ready" if obstacle is None else "impossible here",
+                found=obstacle or runs,
+                needed_for=f"running {name} artifacts on this machine; writing them works everywhere",
+            )
+        )
+    return tuple(checks)
+
+
+def _transports() -> tuple[Check, ...]:
+    mac = sys.platform == "darwin"
+    return (
+        _adb(),
+        _program(
+            "ssh", ("ssh",), "ssh: Raspberry Pi and friends", "sudo apt-get install openssh-client", "-V"
+        ),
+        _program("scp", ("scp",), "ssh: pushing files", "sudo apt-get install openssh-client", None),
+        _program(
+            "chromium",
+            ("chromium", "chromium-browser", "google-chrome"),
+            "browser: onnxruntime-web",
+            "sudo apt-get install chromium",
+            "--version",
+        ),
+        _program(
+            "node", ("node",), "browser: drives Chromium", "sudo apt-get install nodejs npm", "--version"
+        ),
+        _qemu(),
+        _program(
+            "aarch64 compiler",
+            ("aarch64-linux-gnu-g++",),
+            "emulated, adb, ssh: building the C++ runner",
+            "sudo apt-get install g++-aarch64-linux-gnu",
+            "--version",
+        ),
+        _program(
+            "C++ compiler",
+            ("g++", "clang++"),
+            "host: building the C++ runner",
+            "sudo apt-get install g++",
+            "--version",
+        ),
+        Check(
+            area="transports",
+            name="macOS",
+            status="ready" if mac else "impossible here",
+            found=platform.platform(terse=True),
+            needed_for="running Core ML's own predict(); elsewhere Core ML is interpreted",
+        ),
+    )
+
+
+def _adb() -> Check:
+    found = shutil.which("adb")
+    if found is None and importlib.util.find_spec("adbutils") is not None:
+        adbutils = importlib.import_module("adbutils")
+        found = str(adbutils.adb_path())
+    return Check(
+        area="transports",
+        name="adb client",
+        status="ready" if found else "missing",
+        found=found or "neither on PATH nor in adbutils",
+        needed_for="adb: Android phones",
+        add=None if found else "pip install adbutils",
+    )
+
+
+def _qemu() -> Check:
+    check = _program(
+        "qemu-aarch64",
+        ("qemu-aarch64", "qemu-aarch64-static"),
+        "emulated: arm64 code without hardware",
+        "sudo apt-get install qemu-user",
+        "--version",
+    )
+    version = re.search(r"version (\d+)", check.found)
+    if check.status == "ready" and version and int(version[1]) < _QEMU_FULL:
+        return check.model_copy(
+            update={
+                "status": "differs",
+                "found": f"{check.found}; onnxruntime needs {_QEMU_FULL} or newer, ExecuTorch runs",
+                "add": "sudo apt-get install -t bookworm-backports qemu-user",
+            }
+        )
+    return check
+
+
+def _program(name: str, programs: tuple[str, ...], needed_for: str, add: str, version: str | None) -> Check:
+    path = next((found for program in programs if (found := shutil.which(program))), None)
+    return Check(
+        area="transports",
+        name=name,
+        status="ready" if path else "missing",
+        found=_version(path, version) if path else "not on PATH",
+        needed_for=needed_for,
+        add=None if path else add,
+    )
+
+
+def _version(path: str, argument: str | None) -> str:
+    """Return the first line a program prints of its version, or its path."""
+    if argument is None:
+        return path
+    try:
+        done = subprocess.run(
+            [path, argument], capture_output=True, text=True, timeout=_COMMAND_SECONDS, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return path
+    lines = (done.stdout or done.stderr).strip().splitlines()
+    return lines[0] if lines else path

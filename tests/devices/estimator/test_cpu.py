@@ -1,0 +1,280 @@
+"""The CPU estimator: rules that must hold for any network, and what it answers and refuses."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fer_deploy.devices.estimator.bands import (
+    LEFT_OUT,
+    by_architecture,
+    calibrated_bands,
+    calibration_digest,
+    leave_out,
+    width_for,
+)
+from fer_deploy.devices.estimator.builder import Builder
+from fer_deploy.devices.estimator.cpu import Point, Query, fit_cpu, query_of
+from fer_deploy.devices.estimator.estimate import (
+    CPU_RUNTIMES,
+    Estimate,
+    Refusal,
+    calibrated_cpu,
+    estimate_latency,
+)
+from fer_deploy.devices.estimator.rows import DATA, Precision, calibration_rows, read_rows
+from fer_deploy.devices.estimator.terms import solve
+from fer_deploy.devices.estimator.workload import PRIOR, TERMS, workload
+from fer_deploy.devices.profile import load_profile, load_profiles
+from fer_deploy.devices.profile_schema import CoreCluster, DeviceProfile
+from fer_deploy.errors import DataError
+from fer_deploy.quantize.costs import GraphCosts, Op
+
+_ROWS = calibration_rows()
+_QUERIES = sorted({query_of(row) for row in _ROWS}, key=str)
+
+
+@st.composite
+def networks(draw: st.DrawFn) -> GraphCosts:
+    """Networks of plausible layers; not all are within the calibrated range."""
+    net = Builder("drawn", draw(st.integers(16, 256)), draw(st.sampled_from((1, 3))))
+    for _ in range(draw(st.integers(1, 24))):
+        match draw(st.sampled_from(("conv", "pointwise", "depthwise", "pool", "elementwise"))):
+            case "conv":
+                net.conv(draw(st.integers(4, 256)), draw(st.sampled_from((3, 5))), draw(st.integers(1, 2)))
+            case "pointwise":
+                net.conv(draw(st.integers(4, 512)))
+            case "depthwise":
+                net.depthwise(3, draw(st.integers(1, 2)))
+            case "pool":
+                net.pool(2, 2)
+            case _:
+                net.elementwise(2)
+    return net.linear(8).done()
+
+
+def _more(costs: GraphCosts, index: int, factor: float) -> GraphCosts:
+    """Return the network with one operator asking ``factor`` times as much."""
+    op = costs.ops[index % len(costs.ops)]
+    scaled = Op(
+        op.kind,
+        math.ceil(op.macs * factor),
+        math.ceil(op.weights * factor),
+        math.ceil(op.inputs * factor),
+        math.ceil(op.outputs * factor),
+        op.kernel,
+        op.stride,
+    )
+    ops = [scaled if one is op else one for one in costs.ops]
+    return dataclasses.replace(costs, ops=tuple(ops))
+
+
+@settings(max_examples=40)
+@given(networks(), st.integers(0, 100), st.floats(1.0, 4.0), st.sampled_from(_QUERIES))
+def test_more_work_is_never_faster(costs: GraphCosts, index: int, factor: float, query: Query) -> None:
+    less = calibrated_cpu().predict(costs, query)
+    more = calibrated_cpu().predict(_more(costs, index, factor), query)
+    if isinstance(less, Point) and isinstance(more, Point):
+        assert more.milliseconds >= less.milliseconds * (1 - 1e-9)
+
+
+@settings(max_examples=40)
+@given(networks(), st.sampled_from(_QUERIES))
+def test_one_more_operator_is_never_faster(costs: GraphCosts, query: Query) -> None:
+    less = calibrated_cpu().predict(costs, query)
+    longer = dataclasses.replace(costs, ops=(*costs.ops, Op("elementwise", 0, 0, 10, 10)))
+    more = calibrated_cpu().predict(longer, query)
+    if isinstance(less, Point) and isinstance(more, Point):
+        assert more.milliseconds >= less.milliseconds
+
+
+@settings(max_examples=40)
+@given(
+    networks(),
+    st.sampled_from(load_profiles()),
+    st.sampled_from(("float", "int8")),
+    st.sampled_from((*CPU_RUNTIMES, "onnx", "nonsense")),
+    st.integers(-1, 12),
+)
+def test_a_band_holds_its_point_or_a_reason_is_given(
+    costs: GraphCosts, profile: DeviceProfile, precision: Precision, runtime: str, threads: int
+) -> None:
+    found = estimate_latency(profile, costs, precision, runtime, threads)
+    if isinstance(found, Refusal):
+        assert len(found.reason) > 10
+        return
+    assert 0 < found.low < found.milliseconds < found.high
+    assert found.citations
+    assert found.rows > 0
+    assert all("@" in citation for citation in found.citations)
+    assert runtime in CPU_RUNTIMES
+
+
+@settings(max_examples=40)
+@given(st.integers(1, 60))
+def test_networks_out_of_range_are_refused(millions: int) -> None:
+    low, high = calibrated_cpu().macs
+    pi = load_profile("raspberry-pi-4")
+    for macs in (low // (2.3 + millions), high * (2.3 + millions)):
+        costs = GraphCosts("odd one", (Op("pointwise", int(macs), 1000, 1000, 1000),))
+        found = estimate_latency(pi, costs, "float", "xnnpack", 4)
+        assert isinstance(found, Refusal)
+        assert "odd one has" in found.reason
+        assert "calibrated for" in found.reason
+
+
+def _some() -> GraphCosts:
+    return _ROWS[0].costs
+
+
+def test_more_reasons_to_refuse() -> None:
+    pi, pixel = load_profile("raspberry-pi-4"), load_profile("pixel-8")
+    for profile, runtime, threads, reason in (
+        (pi, "onnx", 1, "no published row was measured with onnx"),
+        (load_profile("host"), "executorch", 1, "does not say which cores"),
+        (
+            load_profile("iphone-15"),
+            "executorch",
+            1,
+            "no calibration row was measured on Apple Everest cores",
+        ),
+        (load_profile("galaxy-s25"), "executorch", 1, "Oryon"),
+        (pixel, "executorch", 40, "40 threads on 9 cores"),
+        (pixel, "executorch", 0, "0 threads"),
+    ):
+        found = estimate_latency(profile, _some(), "float", runtime, threads)
+        assert isinstance(found, Refusal)
+        assert reason in found.reason
+
+
+def test_a_clock_out_of_range_is_refused() -> None:
+    fast = CoreCluster(count=4, microarchitecture="Cortex-X1", max_ghz=6.0, features=("dotprod",))
+    found = calibrated_cpu().predict(_some(), Query((fast,), "XNNPACK", "float", 1))
+    assert isinstance(found, str)
+    assert "outside of the calibrated range" in found
+
+
+def test_basis_follows_the_rows() -> None:
+    pi = load_profile("raspberry-pi-4")
+    same = estimate_latency(pi, _some(), "float", "xnnpack", 4)
+    device = estimate_latency(pi, _some(), "float", "xnnpack", 2)
+    other = estimate_latency(load_profile("raspberry-pi-5"), _some(), "float", "xnnpack", 4)
+    assert isinstance(same, Estimate)
+    assert isinstance(device, Estimate)
+    assert isinstance(other, Estimate)
+    assert (same.basis, device.basis, other.basis) == ("same conditions", "same device", "other devices")
+    assert same.high / same.low < device.high / device.low < other.high / other.low
+    assert same.milliseconds < device.milliseconds, "four threads are faster than two"
+    borrowed = estimate_latency(pi, _some(), "int8", "executorch", 4)
+    assert isinstance(borrowed, Estimate)
+    assert any("TFLite" in note for note in borrowed.notes)
+
+
+def test_rows_are_reproduced() -> None:
+    """A model that has seen the rows is near them: a slip in units or in a layer table would show."""
+    model = fit_cpu(_ROWS)
+    errors = []
+    for row in _ROWS:
+        point = model.predict(row.costs, query_of(row))
+        assert isinstance(point, Point)
+        assert point.basis == "same conditions"
+        errors.append(abs(math.log(point.milliseconds / row.milliseconds)))
+    assert float(np.median(errors)) < 0.1
+
+
+def test_leaving_one_model_out_is_within_the_target() -> None:
+    errors = [abs(math.exp(one.log_error) - 1) for one in leave_out(_ROWS, by_architecture)]
+    assert len(errors) > 0.95 * len(_ROWS)
+    assert float(np.median(errors)) <= 0.20
+
+
+def test_shipped_bands_are_of_the_shipped_rows() -> None:
+    stored = json.loads((DATA / "bands.json").read_text(encoding="utf-8"))
+    assert stored["calibration_sha256"] == calibration_digest()
+    bands = calibrated_bands()
+    assert {band.basis for band in bands.bands} == set(LEFT_OUT)
+    assert bands.width("same conditions", "float") < bands.width("other devices", "float")
+
+
+@pytest.mark.slow
+def test_shipped_bands_are_what_leaving_out_gives() -> None:
+    from fer_deploy.devices.estimator.bands import fit_bands
+
+    fresh = fit_bands(_ROWS, calibration_digest())
+    for stored, found in zip(calibrated_bands().bands, fresh.bands, strict=True):
+        assert stored.log_width == pytest.approx(found.log_width, rel=1e-6)
+
+
+@given(st.lists(st.lists(st.floats(-2, 2), min_size=1, max_size=9), min_size=1, max_size=40))
+def test_widths_hold_their_share_of_clusters(clusters: list[list[float]]) -> None:
+    width = width_for(dict(enumerate(clusters)))
+    held = sum(sum(abs(one) <= width for one in some) / len(some) for some in clusters)
+    assert held >= min(0.9 * (len(clusters) + 1), len(clusters)) - 1e-6
+
+
+@given(st.lists(st.floats(0.01, 5), min_size=len(TERMS), max_size=len(TERMS)))
+def test_terms_are_found_again(truth: list[float]) -> None:
+    """Noise-free rows give their terms back, where the pull to the prior is weak."""
+    generator = np.random.default_rng(0)
+    amounts = generator.uniform(0.1, 10, (60, len(TERMS)))
+    found = solve(amounts, amounts @ np.array(truth), PRIOR, 1e-9)
+    np.testing.assert_allclose(found, truth, rtol=1e-3, atol=1e-4)
+    assert (found >= 0).all()
+
+
+def test_workload_is_a_roofline() -> None:
+    computes = GraphCosts("computes", (Op("pointwise", 10_000_000, 10, 10, 10),))
+    moves = GraphCosts("moves", (Op("pointwise", 10, 500_000, 250_000, 500_000),))
+    term = TERMS.index("pointwise")
+    assert workload(computes)[term] == pytest.approx(10.0)
+    assert workload(moves)[term] == pytest.approx(8 * 1.25)
+
+
+def _csv(path: Path, **changes: str) -> Path:
+    with (DATA / "cpu_rows.csv").open(encoding="utf-8", newline="") as stream:
+        cells = next(csv.DictReader(stream))
+    cells.update(changes)
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, list(cells))
+        writer.writeheader()
+        writer.writerow(cells)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"verified": "memory"}, "not read at the source"),
+        ({"processor": "NPU"}, "not on the CPU"),
+        ({"runtime": "TVM"}, "runtime 'TVM' is not among"),
+        ({"precision": "bf16"}, "neither float nor int8"),
+        ({"device": "My Phone"}, "not in calibration_devices.toml"),
+        ({"threads": ""}, "threads is not stated"),
+        ({"latency_ms": "fast"}, "not a number"),
+        ({"model": "nasnet_mobile"}, "no layer table of nasnet_mobile"),
+    ],
+)
+def test_rows_that_cannot_be_used_say_why(tmp_path: Path, changes: dict[str, str], reason: str) -> None:
+    rows, unused = read_rows(_csv(tmp_path / "rows.csv", **changes))
+    assert not rows
+    assert reason in unused[0].reason
+
+
+def test_rows_of_ones_own_are_read(tmp_path: Path) -> None:
+    rows, unused = read_rows(_csv(tmp_path / "rows.csv", model="mobilenet_v3_small_1.0", latency_ms="15.8"))
+    assert not unused
+    assert rows[0].milliseconds == 15.8
+    bad = tmp_path / "bad.csv"
+    bad.write_text("model,input_px\nx,1\n", encoding="utf-8")
+    with pytest.raises(DataError, match="have no column 'device'"):
+        read_rows(bad)
+    with pytest.raises(DataError, match="cannot be read"):
+        read_rows(tmp_path / "gone.csv")
