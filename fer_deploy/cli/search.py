@@ -53,7 +53,9 @@ def command(
         torch.set_num_threads(threads)
     # without the paths of this machine: the command is committed with the table
     name = search.name if search.is_absolute() else search.as_posix()
-    report = Searcher(spec, runs, device).run(shlex.join(["fer-deploy", "search", name, "--device", device]))
+    words = ["fer-deploy", "search", name, "--device", device]
+    words += ["--threads", str(threads)] if threads else []
+    report = Searcher(spec, runs, device).run(shlex.join(words))
     written = write_search(report, folder)
     if as_json:
         click.echo(report.model_dump_json(indent=2))

@@ -25,7 +25,7 @@ from fer_deploy.measure.measurement import Measurement, Unit, measured
 from fer_deploy.measure.parity import proportion
 from fer_deploy.model import Model, count_parameters, load_model
 from fer_deploy.pipeline.export import calibration_for
-from fer_deploy.pipeline.search_spec import OPTIONS, Candidate, Option, SearchSpec
+from fer_deploy.pipeline.search_spec import OPTIONS, Candidate, Option, SearchSpec, option_text
 from fer_deploy.pipeline.study import host_latency, int8_artifact
 from fer_deploy.progress import say
 from fer_deploy.quantize.ptq import float_graph
@@ -251,10 +251,7 @@ class Searcher:
             groups.setdefault(one.candidate.value(option), []).append(one.accuracy)
         total = float(np.square(accuracy - accuracy.mean()).sum())
         between = sum(len(group) * float(np.mean(group) - accuracy.mean()) ** 2 for group in groups.values())
-        ordered = [
-            str(f"{value:g}" if isinstance(value, float) else value)
-            for value in self.spec.space.values(option)
-        ]
+        ordered = [option_text(value) for value in self.spec.space.values(option)]
         return Effect(
             option=option,
             share=between / total if total else 0.0,
@@ -266,4 +263,6 @@ class Searcher:
 def _text(spec: SearchSpec) -> str:
     import tomli_w
 
-    return tomli_w.dumps(spec.model_dump(mode="json", exclude_none=True))
+    # without the data's path, which is this machine's own
+    table = spec.model_dump(mode="json", exclude_none=True, exclude={"train": {"data": {"path"}}})
+    return tomli_w.dumps(table)

@@ -21,6 +21,13 @@ Option = Literal["width", "depth", "expansion", "activation", "size"]
 OPTIONS: tuple[Option, ...] = get_args(Option)
 
 
+def option_text(value: object) -> str:
+    """Return the value of an option as tables print it."""
+    if value is None:
+        return "the base's"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
 class Candidate(Frozen):
     """One point of the space."""
 
@@ -29,8 +36,7 @@ class Candidate(Frozen):
 
     def value(self, option: Option) -> str:
         """Return the value of an option as text."""
-        value = self.size if option == "size" else getattr(self.architecture, option)
-        return f"{value:g}" if isinstance(value, float) else str(value)
+        return option_text(self.size if option == "size" else getattr(self.architecture, option))
 
     @property
     def label(self) -> str:
@@ -44,7 +50,7 @@ class Space(Frozen):
     base: str = "fer_s"
     width: tuple[float, ...] = Field(default=(1.0,), min_length=1)
     depth: tuple[float, ...] = Field(default=(1.0,), min_length=1)
-    expansion: tuple[int, ...] = Field(default=(4,), min_length=1)
+    expansion: tuple[int | None, ...] = Field(default=(None,), min_length=1)
     activation: tuple[Literal["relu6", "relu"], ...] = Field(default=("relu6",), min_length=1)
     size: tuple[int, ...] = Field(default=(48,), min_length=1)
 

@@ -258,4 +258,6 @@ def mean_over_seeds(figures: list[Measurement]) -> Measurement:
 def _recipe_text(recipe: TrainRecipe) -> str:
     import tomli_w
 
-    return tomli_w.dumps(recipe.model_dump(mode="json", exclude_none=True, exclude={"architecture", "seed"}))
+    # without the data's path, which is this machine's own
+    left_out = {"architecture": True, "seed": True, "data": {"path"}}
+    return tomli_w.dumps(recipe.model_dump(mode="json", exclude_none=True, exclude=left_out))

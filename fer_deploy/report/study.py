@@ -52,7 +52,7 @@ class StudyBudget(Frozen):
     device: str
     threads: int
     hours: float = Field(description="wall time of all trainings")
-    recipe: str = Field(description="the whole training recipe but architecture and seed, as TOML")
+    recipe: str = Field(description="the training recipe but architecture, seed and the data's path, as TOML")
 
 
 class StudyReport(Frozen):

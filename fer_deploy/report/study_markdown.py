@@ -25,6 +25,13 @@ def render_study(report: StudyReport, plots: Mapping[str, str]) -> str:
     )
     environment.filters["md"] = escape
     best_first = sorted(report.rows, key=lambda row: row.accuracy.value or 0.0, reverse=True)
+    outside = [row for row in best_first if row.delegation.share.value != 1.0]
     return environment.get_template(TEMPLATE).render(
-        report=report, rows=best_first, plots=plots, amount=amount, bare=bare_amount, interval=interval
+        report=report,
+        rows=best_first,
+        outside=outside,
+        plots=plots,
+        amount=amount,
+        bare=bare_amount,
+        interval=interval,
     )

@@ -118,6 +118,7 @@ def test_markdown_names_budget_and_every_row(finished: tuple[Path, Result]) -> N
         assert f"]({name})" in text
         assert (folder / "tiny" / name).read_text().startswith("<svg")
     assert str(folder) not in text
+    assert "path = " not in text, "the recipe in the table is not to name this machine's folders"
 
 
 def test_third_call_trains_and_times_nothing(finished: tuple[Path, Result]) -> None:

@@ -133,6 +133,15 @@ def test_markdown_speaks_of_the_intervals_that_it_has(report: StudyReport) -> No
     assert "seeds 0, 1, 2" in several
 
 
+def test_markdown_names_what_is_not_delegated(report: StudyReport) -> None:
+    assert "XNNPACK takes every operator of every one of them." in render_study(report, {})
+    first = report.rows[0]
+    half = first.delegation.model_copy(update={"share": measured(0.5, Unit.FRACTION)})
+    rows = (first.model_copy(update={"delegation": half}), *report.rows[1:])
+    text = render_study(report.model_copy(update={"rows": rows}), {})
+    assert "XNNPACK takes not all operators of mobilenet\\_v2 (50.0 %)." in text
+
+
 def test_plots_are_documents_with_every_name(report: StudyReport) -> None:
     plots = study_plots(report)
     assert set(plots) == {"parameters.svg", "macs.svg", "size.svg", "latency.svg", "recall.svg"}
