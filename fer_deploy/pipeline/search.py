@@ -263,6 +263,8 @@ class Searcher:
 def _text(spec: SearchSpec) -> str:
     import tomli_w
 
-    # without the data's path, which is this machine's own
+    # without the data's path, which is this machine's own, and without null, which TOML has no word for
     table = spec.model_dump(mode="json", exclude_none=True, exclude={"train": {"data": {"path"}}})
+    if table["space"]["expansion"] == [None]:
+        del table["space"]["expansion"]
     return tomli_w.dumps(table)

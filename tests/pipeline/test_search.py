@@ -137,6 +137,7 @@ def test_latency_limit_is_measured(tmp_path: Path, faces_folder: Path) -> None:
     document = search_document(
         faces_folder,
         candidates=2,
+        space={"base": "fer_xs", "width": [0.25, 0.5]},
         limits={"latency_ms": 1000.0},
         timing={"min_runs": 10, "min_seconds": 0.0, "warmups": 1},
     )
@@ -146,6 +147,7 @@ def test_latency_limit_is_measured(tmp_path: Path, faces_folder: Path) -> None:
     for row in json.loads(result.stdout)["rows"]:
         assert row["latency"]["provenance"] == "measured"
         assert 0 < row["latency"]["value"] <= 1000
+        assert row["options"]["expansion"] == "the base's"
 
 
 @pytest.mark.parametrize(
