@@ -18,6 +18,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
     {
         "run": "Quantize, export, profile and report: the whole job.",
         "export": "Lower a model to one target's artifacts.",
+        "bundle": "Put an artifact into a demo app.",
         "profile": "Time exported artifacts on a device.",
         "predict": "Classify one image with a model or an artifact.",
         "evaluate": "Print how a model or an artifact classifies a test set.",
@@ -26,6 +27,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "search": "Search a space of architectures under a budget.",
         "frame": "Add up what one camera frame costs on a device.",
         "card": "Measure a zoo model and write its card.md.",
+        "inspect": "Show what an artifact holds.",
         "devices": "List the device profiles.",
         "doctor": "Say what can run here and what is missing.",
     }

@@ -123,7 +123,7 @@ def write_artifact(
             contract_sha256=graph.contract.sha256,
             contract=graph.contract,
             input=TensorInfo(
-                name="pixels",
+                name=lowered.input_name,
                 dtype="float32",
                 layout="NCHW",
                 shape=spec.shape,

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from fer_deploy.errors import TargetError
 from fer_deploy.quantize.graph import Graph
+from fer_deploy.targets.inspection import Inspection
 
 
 @dataclass(frozen=True)
@@ -37,10 +38,11 @@ class Delegation:
 
 @dataclass(frozen=True)
 class Lowered:
-    """What :meth:`Target.lower` wrote: the file's name in the artifact folder and its delegation."""
+    """What :meth:`Target.lower` wrote: the file's name in the artifact folder, its delegation, its input's name."""
 
     file: str
     delegation: Delegation
+    input_name: str = "pixels"
 
 
 class Session(ABC):
@@ -94,6 +96,14 @@ class Target(ABC):
     def timing_obstacle(self) -> str | None:
         """Return why this machine cannot time the target's artifacts, or None when it can."""
         return self.host_obstacle()
+
+    @abstractmethod
+    def inspect(self, file: Path) -> Inspection:
+        """Return what a model file of this target holds, read from the file.
+
+        Raises:
+            ArtifactError: the file is damaged or of another kind.
+        """
 
     @abstractmethod
     def preload(self) -> None:

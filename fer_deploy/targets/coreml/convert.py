@@ -61,14 +61,19 @@ def _exported(graph: Graph, options: CoreMLOptions) -> torch.export.ExportedProg
     return torch.export.export(classifier, (torch.zeros(graph.contract.input.shape),))
 
 
+def input_name(options: CoreMLOptions) -> str:
+    """Return the name of a package's input: ``pixels`` for an array, ``image`` for an image."""
+    return "image" if options.image_input else "pixels"
+
+
 def _input(graph: Graph, options: CoreMLOptions) -> Any:
     import coremltools as ct
 
-    spec = graph.contract.input
+    name, spec = input_name(options), graph.contract.input
     if not options.image_input:
-        return ct.TensorType(name="pixels", shape=spec.shape, dtype=np.float32)
+        return ct.TensorType(name=name, shape=spec.shape, dtype=np.float32)
     layout = ct.colorlayout.GRAYSCALE if spec.color == "grey" else ct.colorlayout.RGB
-    return ct.ImageType(name="image", shape=spec.shape, color_layout=layout)
+    return ct.ImageType(name=name, shape=spec.shape, color_layout=layout)
 
 
 def _with_int8_weights(package: Any) -> Any:

@@ -30,8 +30,9 @@ class CoreMLOptions:
         classifier: answer also ``label`` and ``label_probabilities``, a softmax of ``logits`` in the graph.
         author: for the package's metadata.
         licence: for the package's metadata.
-        quantized_compute: what ``w8a8`` computes in between its integers. Only fp16 programs can run on the
-            Neural Engine; fp32 repeats the quantized graph most closely.
+        quantized_compute: what ``w8a8`` computes in between its integers. ``fp32`` repeats the quantized
+            graph: what the other targets run. Only ``fp16`` programs can run on the Neural Engine; rounding
+            there moves values to a neighbouring step, and where two classes are a step apart, the top one.
     """
 
     ios: int = 17
@@ -39,7 +40,7 @@ class CoreMLOptions:
     classifier: bool = False
     author: str = ""
     licence: str = ""
-    quantized_compute: Literal["fp16", "fp32"] = "fp16"
+    quantized_compute: Literal["fp16", "fp32"] = "fp32"
 
     def __post_init__(self) -> None:
         if self.ios not in IOS_VERSIONS:

@@ -11,10 +11,11 @@ from fer_deploy.errors import TargetError
 from fer_deploy.quantize.graph import Graph
 from fer_deploy.quiet import quiet
 from fer_deploy.targets.base import Delegation, Lowered, Session, Target
-from fer_deploy.targets.coreml.convert import convert
+from fer_deploy.targets.coreml.convert import convert, input_name
 from fer_deploy.targets.coreml.options import CoreMLOptions
 from fer_deploy.targets.coreml.save import FILE, save
 from fer_deploy.targets.coreml.session import CoreMLSession, InterpreterSession
+from fer_deploy.targets.inspection import Inspection
 
 
 class CoreMLTarget(Target):
@@ -53,6 +54,7 @@ class CoreMLTarget(Target):
                 total=sum(kinds.values()),
                 reason="Core ML decides per device at load time; the compute plan needs macOS",
             ),
+            input_name(self.options),
         )
 
     def timing_obstacle(self) -> str | None:
@@ -62,6 +64,12 @@ class CoreMLTarget(Target):
     def open(self, file: Path, threads: int) -> Session:
         """Open the package: with Core ML on macOS, which has no thread count, with the interpreter elsewhere."""
         return CoreMLSession(file) if sys.platform == "darwin" else InterpreterSession(file, threads)
+
+    def inspect(self, file: Path) -> Inspection:
+        """Read the package's program and weights."""
+        from fer_deploy.targets.coreml.inspect import inspect
+
+        return inspect(file)
 
     def preload(self) -> None:
         """Import coremltools."""

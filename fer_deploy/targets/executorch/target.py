@@ -2,38 +2,48 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_deploy.errors import ArtifactError, TargetError
+from fer_deploy.errors import ArtifactError, ConfigError, TargetError
 from fer_deploy.files import write_atomic
 from fer_deploy.quantize.graph import Graph
 from fer_deploy.quiet import quiet
 from fer_deploy.targets.base import Delegation, Lowered, Session, Target
+from fer_deploy.targets.executorch.delegates import BACKENDS, COREML_ID, DELEGATES, Delegate, partitioner
+from fer_deploy.targets.inspection import Inspection
 
 FILE = "model.pte"
 
 
 class ExecuTorchTarget(Target):
-    """``.pte`` for Android and iOS, XNNPACK on CPU."""
+    """``.pte`` for Android and iOS: XNNPACK on CPU, or Core ML on Apple systems."""
 
     name: ClassVar[str] = "executorch"
     recipes: ClassVar[tuple[str, ...]] = ("float", "w8a8-ptq")
     runtime: ClassVar[str] = "ExecuTorch XNNPACK"
 
+    def __init__(self, delegate: Delegate = "xnnpack") -> None:
+        """Lower to ``delegate``; what it leaves out runs on ExecuTorch's portable kernels."""
+        if delegate not in DELEGATES:
+            raise ConfigError(f"unknown ExecuTorch delegate '{delegate}'; known: {', '.join(DELEGATES)}")
+        self.delegate = delegate
+
     def lower(self, graph: Graph, folder: Path) -> Lowered:
         """Write ``model.pte``; batch 1, float32 pixels in, float32 logits out."""
         self.require_recipe(graph.recipe.name)
         with quiet():
-            from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
             from executorch.exir import to_edge_transform_and_lower
 
             try:
-                edge = to_edge_transform_and_lower(graph.export(), partitioner=[XnnpackPartitioner()])
-                delegation = _delegation(edge.exported_program().graph_module)
+                edge = to_edge_transform_and_lower(
+                    graph.export(), partitioner=[partitioner(self.delegate, graph)]
+                )
+                delegation = _delegation(edge.exported_program().graph_module, BACKENDS[self.delegate])
                 program = edge.to_executorch()
             except Exception as error:  # executorch raises many kinds; the first line says which pass
                 raise TargetError(
@@ -42,9 +52,25 @@ class ExecuTorchTarget(Target):
         write_atomic(folder / FILE, bytes(program.buffer))
         return Lowered(FILE, delegation)
 
+    def host_obstacle(self) -> str | None:
+        """The wheel's runtime has no Core ML backend on any system but Apple's."""
+        if self.delegate == "coreml" and sys.platform != "darwin":
+            return "needs an Apple system: ExecuTorch's Core ML delegate runs on macOS and iOS only"
+        return None
+
     def open(self, file: Path, threads: int) -> Session:
         """Load the program and its ``forward`` method; the thread pool is the whole process's."""
+        if sys.platform != "darwin" and file.is_file() and COREML_ID in file.read_bytes():
+            raise TargetError(
+                f"{file} cannot be run here: ExecuTorch's Core ML delegate runs on macOS and iOS only"
+            )
         return _ExecuTorchSession(file, threads)
+
+    def inspect(self, file: Path) -> Inspection:
+        """Read the program's plan and its XNNPACK delegates."""
+        from fer_deploy.targets.executorch.inspect import inspect
+
+        return inspect(file)
 
     def preload(self) -> None:
         """Import the runtime's native library."""
@@ -56,7 +82,7 @@ def _first_line(error: BaseException) -> str:
     return lines[0] if lines else type(error).__name__
 
 
-def _delegation(module: Any) -> Delegation:
+def _delegation(module: Any, backend: str) -> Delegation:
     """Count delegated operators; ``getitem`` only unpacks a delegate's results and is no operator."""
     from executorch.devtools.backend_debug import get_delegation_info
 
@@ -67,7 +93,7 @@ def _delegation(module: Any) -> Delegation:
         if breakdown.non_delegated and name != "getitem"
     }
     return Delegation(
-        backend="XNNPACK",
+        backend=backend,
         delegated=info.num_delegated_nodes,
         total=info.num_delegated_nodes + sum(outside.values()),
         delegates=info.num_delegated_subgraphs,

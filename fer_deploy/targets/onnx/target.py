@@ -15,6 +15,7 @@ from fer_deploy.files import write_atomic
 from fer_deploy.quantize.graph import Graph
 from fer_deploy.quiet import quiet
 from fer_deploy.targets.base import Delegation, Lowered, Session, Target
+from fer_deploy.targets.inspection import Inspection, Share
 
 FILE = "model.onnx"
 #: The newest opset that onnxruntime-android 1.20 (2024) and later read; 13 is the first with per-channel QDQ.
@@ -66,6 +67,16 @@ class OnnxTarget(Target):
     def open(self, file: Path, threads: int) -> Session:
         """Create an inference session on the CPU provider."""
         return _OnnxSession(file, threads)
+
+    def inspect(self, file: Path) -> Inspection:
+        """Read the model's graph; integer kernels are counted in the graph that ONNX Runtime makes of it."""
+        from fer_deploy.targets.onnx.inspect import inspect, is_quantized
+
+        quantized = is_quantized(file)
+        delegation = _delegation(file, quantized)
+        assert delegation.delegated is not None
+        share = Share(backend=delegation.backend, delegated=delegation.delegated, total=delegation.total)
+        return inspect(file, share)
 
     def preload(self) -> None:
         """Import the runtime's native library."""

@@ -90,12 +90,12 @@ class Interpreter:
 
         Args:
             inputs: input name to float32 (N, ...): the program's shape with its batch of 1 replaced by N.
+                For an image its pixels, RGB or grey, whatever order the program wants.
 
         Raises:
             TargetError: an operation failed, or gave another shape than the program declares.
         """
-        names = list(self.program.inputs)
-        arrays = [torch.from_numpy(np.ascontiguousarray(inputs[name])).unsqueeze(1) for name in names]
+        arrays = [self._as_core_ml_feeds(name, inputs[name]).unsqueeze(1) for name in self.program.inputs]
         parts: dict[str, list[Tensor]] = {name: [] for name in self._outputs}
         forward = torch.func.vmap(self._forward)
         with torch.inference_mode():
@@ -104,6 +104,12 @@ class Interpreter:
                 for name, result in zip(self._outputs, results, strict=True):
                     parts[name].append(result.squeeze(1) if result.ndim > 1 else result)
         return {name: torch.cat(part).numpy() for name, part in parts.items()}
+
+    def _as_core_ml_feeds(self, name: str, array: NDArray[np.float32]) -> Tensor:
+        """Return an input as a tensor; images whose program wants BGR get their channels turned around."""
+        colors = {feature.name: feature.color for feature in self.program.input_features}
+        ordered = array[:, ::-1] if colors.get(name) == "BGR" else array
+        return torch.from_numpy(np.ascontiguousarray(ordered))
 
     def _forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         values: dict[str, Any] = {}

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from fer_deploy.errors import TargetError
 from fer_deploy.targets.coreml.interpreter.operations.convolution import Pairs, pad_pairs, pad_zeros
 from fer_deploy.targets.coreml.interpreter.table import Ints, ints, operation
 
@@ -79,8 +80,13 @@ def l2_pool(
     strides: Ints | None = None,
     pad_type: str = "valid",
     pad: Ints | None = None,
+    ceil_mode: bool = False,
 ) -> Tensor:
     """Return the root of the sum of squares of each window."""
     kernel, step, pairs = _geometry(x, kernel_sizes, strides, pad_type, pad)
+    if ceil_mode:
+        raise TargetError(
+            "cannot execute l2_pool with ceil_mode: what an incomplete window gives is not documented"
+        )
     mean: Tensor = _AVERAGE[len(kernel)](pad_zeros(x * x, pairs), kernel, step)
     return torch.sqrt(mean * math.prod(kernel))

@@ -1,0 +1,40 @@
+plugins {
+    alias(libs.plugins.android.application)
+    alias(libs.plugins.kotlin.android)
+}
+
+android {
+    namespace = "org.ferdeploy.demo"
+    compileSdk = 35
+
+    defaultConfig {
+        applicationId = "org.ferdeploy.demo"
+        minSdk = 24 // what ONNX Runtime's package asks for
+        targetSdk = 35
+        versionCode = 1
+        versionName = "0.1.0"
+        resValue("string", "executorch_version", libs.versions.executorch.get())
+        ndk {
+            abiFilters += listOf("arm64-v8a", "x86_64") // what executorch-android has
+        }
+    }
+
+    compileOptions {
+        sourceCompatibility = JavaVersion.VERSION_11
+        targetCompatibility = JavaVersion.VERSION_11
+    }
+
+    kotlinOptions {
+        jvmTarget = "11"
+    }
+
+    androidResources {
+        noCompress += listOf("onnx", "pte")
+    }
+}
+
+dependencies {
+    implementation(project(":core"))
+    implementation(libs.executorch)
+    implementation(libs.onnxruntime)
+}

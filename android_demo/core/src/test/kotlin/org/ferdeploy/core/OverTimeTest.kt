@@ -1,0 +1,39 @@
+package org.ferdeploy.core
+
+import kotlin.math.exp
+import kotlin.test.Test
+import kotlin.test.assertContentEquals
+import kotlin.test.assertEquals
+
+class OverTimeTest {
+    private val left = doubleArrayOf(1.0, 0.0)
+    private val right = doubleArrayOf(0.0, 1.0)
+
+    @Test
+    fun `a step arrives with the time constant, whatever the frame rate`() {
+        for (frames in listOf(1, 7, 60)) {
+            val smoothing = Smoothing(seconds = 0.5, forgetAfter = 2.0)
+            smoothing.add(10.0, left)
+            var now = left
+            for (frame in 1..frames) now = smoothing.add(10.0 + 0.5 * frame / frames, right)
+            assertEquals(exp(-1.0), now[0], 1e-9)
+            assertEquals(1.0, now.sum(), 1e-12)
+        }
+    }
+
+    @Test
+    fun `a new face starts anew`() {
+        val smoothing = Smoothing(seconds = 0.5, forgetAfter = 2.0)
+        assertContentEquals(left, smoothing.add(0.0, left))
+        assertContentEquals(right, smoothing.add(2.1, right))
+    }
+
+    @Test
+    fun `history keeps its seconds`() {
+        val history = History(seconds = 3.0)
+        for (time in 0..5) history.add(time.toDouble(), left)
+        assertEquals(listOf(2.0, 3.0, 4.0, 5.0), history.points.map { it.time })
+        history.forgetBefore(4.5)
+        assertEquals(listOf(5.0), history.points.map { it.time })
+    }
+}

@@ -1,0 +1,57 @@
+package org.ferdeploy.core
+
+import kotlin.test.Test
+import kotlin.test.assertContentEquals
+import kotlin.test.assertEquals
+import kotlin.test.assertTrue
+
+class PreprocessingTest {
+    @Test
+    fun `every vector gives the bytes of the Python reference`() {
+        val vectors = Vectors.document.getValue("vectors")
+        assertTrue(vectors.size >= 200, "only ${vectors.size} vectors")
+        for ((index, vector) in vectors.withIndex()) {
+            val spec = InputSpec(
+                height = vector.int("out_height"),
+                width = vector.int("out_width"),
+                colour = Colour.valueOf(vector.text("color").uppercase()),
+                resize = Kernel.valueOf(vector.text("resize").uppercase()),
+                cropMargin = vector["crop_margin"] as Double,
+                mean = emptyList(),
+                std = emptyList(),
+            )
+            val image = picture(vector).turnedClockwise(vector.int("clockwise_quarter_turns"))
+            val wanted = java.util.Base64.getDecoder().decode(vector.text("pixels_base64"))
+            assertContentEquals(wanted, FacePixels.of(image, spec, Vectors.box(vector["box"])), "vector $index: $vector")
+        }
+        println("${vectors.size} preprocessing vectors agree byte for byte")
+    }
+
+    @Test
+    fun `boxes widen as in Python`() {
+        for (row in Vectors.document.getValue("widened")) {
+            assertEquals(Vectors.box(row["widened"]), Vectors.box(row["box"])!!.widened(row["margin"] as Double))
+        }
+    }
+
+    @Test
+    fun `softmax and quantiles are Python's`() {
+        for (row in Vectors.document.getValue("softmax")) {
+            val logits = Vectors.numbers(row["logits"]).map { it.toFloat() }.toFloatArray()
+            val probabilities = softmax(logits)
+            Vectors.numbers(row["probabilities"]).forEachIndexed { index, wanted ->
+                assertEquals(wanted, probabilities[index], 1e-12)
+            }
+        }
+        for (row in Vectors.document.getValue("quantiles")) {
+            for (percent in listOf(50, 90, 95, 99)) {
+                assertEquals(row["p$percent"] as Double, quantile(Vectors.numbers(row["samples"]), percent / 100.0), 1e-12)
+            }
+        }
+    }
+
+    @Test
+    fun `floats are pixels from 0 to 255`() {
+        assertContentEquals(floatArrayOf(0f, 127f, 128f, 255f), FacePixels.floats(byteArrayOf(0, 127, -128, -1)))
+    }
+}

@@ -1,0 +1,95 @@
+package org.ferdeploy.core
+
+import kotlin.math.PI
+import kotlin.math.sin
+import kotlin.test.Test
+import kotlin.test.assertEquals
+import kotlin.test.assertFalse
+import kotlin.test.assertTrue
+
+class ScreenTest {
+    private val screen = Screen(1080f, 2340f)
+    private val artifact = Artifact.open(Vectors.artifact)
+    private val labels = listOf("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
+
+    private fun probabilities(time: Double) = softmax(
+        FloatArray(8) { (2.4 * sin(2 * PI * (time / 9 + it / 8.0)) + if (it == 1) time / 4 else 0.0).toFloat() },
+    ).toList()
+
+    private val running = LiveClassifier.blank(artifact).copy(
+        title = "a model, w8a8-ptq, on ONNX Runtime CPU",
+        labels = labels,
+        verdict = GoldenVerdict(0.0, "blobs-2", 0.2713),
+        probabilities = probabilities(10.0),
+        history = (0..100).map { History.Point(it / 10.0, probabilities(it / 10.0)) },
+        now = 10.0,
+        face = listOf(0.28, 0.22, 0.72, 0.78),
+        inferenceMs = List(100) { 1.0 + it / 100.0 },
+    )
+    private val disagreeing = running.copy(verdict = GoldenVerdict(0.8125, "checkerboard", 0.2713), face = null)
+    private val waiting = LiveClassifier.blank(artifact).copy(labels = labels)
+    private val failed = LiveClassifier.failed(
+        "model file /data/user/0/org.ferdeploy.demo/files/artifact/model.onnx is damaged: " +
+            "its sha256 is not the one in artifact.json",
+    )
+
+    private fun texts(state: ScreenState) = screen.shapes(state).filterIsInstance<Shape.Text>().map { it.text }
+
+    @Test
+    fun `everything lies on the screen`() {
+        for (state in listOf(running, disagreeing, waiting, failed)) {
+            for (size in listOf(1080f to 2340f, 720f to 1280f, 1200f to 1600f)) {
+                for (shape in Screen(size.first, size.second).shapes(state)) {
+                    val points = when (shape) {
+                        is Shape.Rectangle -> listOf(shape.x to shape.y, shape.x + shape.width to shape.y + shape.height)
+                        is Shape.Frame -> listOf(shape.x to shape.y, shape.x + shape.width to shape.y + shape.height)
+                        is Shape.Text -> listOf(shape.x to shape.y - shape.size, shape.x to shape.y)
+                        is Shape.Curve -> shape.points
+                    }
+                    for ((x, y) in points) {
+                        assertTrue(x in -0.5f..size.first + 0.5f && y in -0.5f..size.second + 0.5f, "$shape at $size")
+                    }
+                }
+            }
+        }
+    }
+
+    @Test
+    fun `a bar is as long as its probability`() {
+        val bars = screen.shapes(running).filterIsInstance<Shape.Rectangle>().drop(2)
+        for ((index, probability) in running.probabilities!!.withIndex()) {
+            assertEquals(probability, (bars[2 * index + 1].width / bars[2 * index].width).toDouble(), 1e-4)
+        }
+    }
+
+    @Test
+    fun `a device that disagrees shows red and no probabilities`() {
+        assertTrue("Wrong answers on this device" in texts(disagreeing))
+        assertFalse(texts(disagreeing).any { '%' in it || it in labels })
+        val banner = screen.shapes(disagreeing).filterIsInstance<Shape.Rectangle>()[1]
+        assertEquals(0xFFB3261E, banner.fill)
+        assertTrue("Self-check passed" in texts(running))
+        assertTrue(texts(running).containsAll(labels))
+    }
+
+    @Test
+    fun `speed is said to be this device's`() {
+        assertTrue("inference p50 1.50 ms, p95 1.94 ms over the last 100 frames" in texts(running))
+        assertTrue("no inference yet" in texts(waiting))
+    }
+
+    @Test
+    fun `long words are broken`() {
+        assertEquals(listOf("ab cd", "efghi", "jk"), Screen.wrapped("ab cd efghijk", 5))
+        assertEquals(emptyList(), Screen.wrapped("", 5))
+    }
+
+    /** -Dscreens=FOLDER: draws the README's pictures from the very shapes that the phone draws. */
+    @Test
+    fun `pictures for the README`() {
+        val folder = System.getProperty("screens") ?: return
+        for ((name, state) in listOf("running" to running, "disagreeing" to disagreeing, "failed" to failed)) {
+            picture(screen.shapes(state), screen.cameraSide, java.io.File(folder, "$name.png"), drawFace = state.face != null)
+        }
+    }
+}

@@ -1,0 +1,81 @@
+"""What a model file holds, read from the file itself: the answer of ``Target.inspect``."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from fer_deploy.contract import Frozen
+
+
+class Port(Frozen):
+    """An input or output. ``shape`` has None where a dimension is not fixed."""
+
+    name: str
+    dtype: str
+    shape: tuple[int | None, ...]
+
+
+class StoredWeights(Frozen):
+    """All weights that are stored in one element type."""
+
+    values: int
+    bytes: int
+
+
+class Unknown(Frozen):
+    """Stands where a figure cannot be read from the file, with the reason."""
+
+    reason: str
+
+
+class Share(Frozen):
+    """How many of the operations a backend takes."""
+
+    backend: str
+    delegated: int
+    total: int
+
+
+class Inspection(Frozen):
+    """The contents of one model file.
+
+    Attributes:
+        operations: operation name to count; constants are not operations.
+        parameters: weights and biases of the layers; scales and shapes are none.
+        macs: multiply-accumulates of one inference: convolutions, linear layers, matrix products.
+        weights: element type to what is stored in it, scales included.
+        activation_bytes: memory planned for activations at batch 1.
+    """
+
+    target: str
+    file: str
+    format: str = Field(description="format and version, e.g. 'ONNX opset 20'")
+    size_bytes: int
+    operations: dict[str, int]
+    parameters: int
+    macs: int | Unknown
+    weights: dict[str, StoredWeights]
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    delegated: Share | Unknown
+    activation_bytes: int | Unknown
+    advice: tuple[str, ...] = Field(
+        default=(), description="what is known to be slow or unsupported, with source"
+    )
+
+
+class WeightCounter:
+    """Adds stored weights up by element type."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, tuple[int, int]] = {}
+
+    def add(self, dtype: str, values: int, size: int) -> None:
+        """Count ``values`` elements of ``dtype`` stored in ``size`` bytes."""
+        before = self._found.get(dtype, (0, 0))
+        self._found[dtype] = (before[0] + values, before[1] + size)
+
+    def table(self) -> dict[str, StoredWeights]:
+        """Return element type to stored weights, the largest first."""
+        ordered = sorted(self._found.items(), key=lambda item: -item[1][1])
+        return {dtype: StoredWeights(values=values, bytes=size) for dtype, (values, size) in ordered}

@@ -1,0 +1,92 @@
+/// An upright camera picture and the face found in it, or nil where there is none.
+public struct Seen: Sendable {
+    public let picture: RgbImage
+    public let face: Box?
+
+    public init(picture: RgbImage, face: Box?) {
+        self.picture = picture
+        self.face = face
+    }
+
+    /// Cuts the middle square, which the screen shows, out of an upright picture; the face moves with it.
+    public init(middleOf upright: RgbImage, face: Box?) {
+        let side = min(upright.width, upright.height)
+        let (left, top) = ((upright.width - side) / 2, (upright.height - side) / 2)
+        picture = Box(left: left, top: top, right: left + side, bottom: top + side).map { upright.cropped(to: $0) } ?? upright
+        self.face = face.flatMap {
+            Box(left: $0.left - left, top: $0.top - top, right: $0.right - left, bottom: $0.bottom - top)
+        }
+    }
+}
+
+/// From camera pictures to what the screen shows: pixels by the contract, logits, softmax, smoothing, history.
+///
+/// It checks itself against the golden logits first and classifies nothing when this device disagrees.
+public final class LiveClassifier {
+    public let verdict: GoldenVerdict
+
+    private static let smoothingSeconds = 0.4
+    private static let forgetSeconds = 1.0
+    private static let historySeconds = 10.0
+    private static let timedFrames = 100
+
+    private let artifact: Artifact
+    private let engine: Engine
+    private let nanoseconds: () -> UInt64
+    private var smoothing = Smoothing(seconds: smoothingSeconds, forgetAfter: forgetSeconds)
+    private var history = History(seconds: historySeconds)
+    private var inferenceMs: [Double] = []
+
+    public init(_ artifact: Artifact, _ engine: Engine, nanoseconds: @escaping () -> UInt64 = Benchmark.uptime) throws {
+        self.artifact = artifact
+        self.engine = engine
+        self.nanoseconds = nanoseconds
+        verdict = try artifact.golden.check(engine)
+    }
+
+    /// Classifies what was `seen` at `time` (seconds, rising); nil before the first picture.
+    public func state(_ seen: Seen?, time: Double) throws -> ScreenState {
+        var state = Self.blank(artifact)
+        history.forget(before: time - Self.historySeconds)
+        if let seen, let box = seen.face {
+            let (width, height) = (Double(seen.picture.width), Double(seen.picture.height))
+            state.face = [
+                Double(box.left) / width, Double(box.top) / height, Double(box.right) / width,
+                Double(box.bottom) / height,
+            ]
+            if verdict.agrees { state.probabilities = try classify(seen.picture, box, time) }
+        }
+        state.verdict = verdict
+        state.history = history.points
+        state.now = time
+        state.inferenceMs = inferenceMs
+        return state
+    }
+
+    private func classify(_ picture: RgbImage, _ box: Box, _ time: Double) throws -> [Double] {
+        let pixels = FacePixels.floats(FacePixels.of(picture, artifact.info.contract.input, box: box))
+        let start = nanoseconds()
+        let logits = try engine.logits(pixels)
+        inferenceMs.append(Double(nanoseconds() - start) / 1e6)
+        inferenceMs.removeFirst(max(0, inferenceMs.count - Self.timedFrames))
+        let smoothed = smoothing.add(time: time, softmax(logits))
+        history.add(time: time, smoothed)
+        return smoothed
+    }
+
+    /// What the screen shows of `artifact` before it is loaded.
+    public static func blank(_ artifact: Artifact) -> ScreenState {
+        let info = artifact.info
+        var state = ScreenState(title: "\(info.model), \(info.recipe), on \(info.runtime)", historySeconds: historySeconds)
+        state.labels = info.contract.labels
+        state.trainedOn = info.contract.trainedOn.dataset
+        return state
+    }
+
+    /// What the screen shows when there is nothing to run.
+    public static func failed(_ problem: String) -> ScreenState {
+        var state = ScreenState(title: "no model", historySeconds: historySeconds)
+        state.problem = problem
+        return state
+    }
+}

@@ -1,0 +1,114 @@
+import Foundation
+import XCTest
+
+@testable import FerDemoCore
+
+final class ScreenTests: XCTestCase {
+    private let labels = ["neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt"]
+    private let screen = Screen(width: 393, height: 852)
+
+    private func probabilities(_ time: Double) -> [Double] {
+        var logits: [Float] = []
+        for index in 0..<8 {
+            let phase: Double = time / 9 + Double(index) / 8
+            let rise: Double = index == 1 ? time / 4 : 0
+            logits.append(Float(2.4 * sin(2 * Double.pi * phase) + rise))
+        }
+        return softmax(logits)
+    }
+
+    private var running: ScreenState {
+        var state = ScreenState(title: "a model, fp16, on Core ML", historySeconds: 10)
+        state.labels = labels
+        state.trainedOn = "a dataset"
+        state.verdict = GoldenVerdict(worst: 0.0125, worstVector: "blobs-2", allowed: 0.1)
+        state.probabilities = probabilities(10)
+        state.history = (0...100).map { History.Point(time: Double($0) / 10, probabilities: probabilities(Double($0) / 10)) }
+        state.now = 10
+        state.face = [0.28, 0.22, 0.72, 0.78]
+        state.inferenceMs = (0..<100).map { 1 + Double($0) / 100 }
+        return state
+    }
+
+    private var disagreeing: ScreenState {
+        var state = running
+        state.verdict = GoldenVerdict(worst: 0.8125, worstVector: "checkerboard", allowed: 0.1)
+        state.face = nil
+        return state
+    }
+
+    private func texts(_ state: ScreenState) -> [String] {
+        screen.shapes(state).compactMap { if case .text(let string, _, _, _, _, _) = $0 { string } else { nil } }
+    }
+
+    func testEverythingLiesOnTheScreen() {
+        let states = [running, disagreeing, LiveClassifier.failed("why it failed, at some length")]
+        for (width, height) in [(393.0, 852.0), (320.0, 568.0), (834.0, 1194.0)] {
+            for shape in states.flatMap(Screen(width: width, height: height).shapes) {
+                let points: [(Double, Double)]
+                switch shape {
+                case .rectangle(let x, let y, let w, let h, _), .frame(let x, let y, let w, let h, _, _):
+                    points = [(x, y), (x + w, y + h)]
+                case .text(_, let x, let y, let size, _, _): points = [(x, y - size), (x, y)]
+                case .curve(let curve, _, _): points = curve.map { ($0.x, $0.y) }
+                }
+                for (x, y) in points {
+                    XCTAssertTrue(x >= -0.5 && x <= width + 0.5 && y >= -0.5 && y <= height + 0.5, "\(shape)")
+                }
+            }
+        }
+    }
+
+    func testADeviceThatDisagreesShowsRedAndNoProbabilities() {
+        XCTAssertTrue(texts(disagreeing).contains("Wrong answers on this device"))
+        XCTAssertFalse(texts(disagreeing).contains { $0.contains("%") || labels.contains($0) })
+        XCTAssertTrue(
+            screen.shapes(disagreeing).contains {
+                if case .rectangle(_, _, _, _, 0xB3261E) = $0 { true } else { false }
+            })
+        XCTAssertTrue(Set(labels + ["Self-check passed"]).isSubset(of: texts(running)))
+        XCTAssertTrue(texts(running).contains("inference p50 1.50 ms, p95 1.94 ms over the last 100 frames"))
+    }
+
+    func testLongWordsAreBroken() {
+        XCTAssertEqual(wrapped("ab cd efghijk", columns: 5), ["ab cd", "efghi", "jk"])
+        XCTAssertEqual(wrapped("", columns: 5), [])
+    }
+
+    /// Prints the README's pictures as SVG, from the very shapes that the phone draws, when FER_SCREENS is set.
+    func testPicturesForTheReadme() {
+        guard ProcessInfo.processInfo.environment["FER_SCREENS"] != nil else { return }
+        for (name, state) in [("running", running), ("disagreeing", disagreeing)] {
+            print("SVG \(name): \(svg(state))")
+        }
+    }
+
+    private func svg(_ state: ScreenState) -> String {
+        func hex(_ colour: UInt32) -> String { String(format: "#%06X", colour) }
+        let side = screen.cameraSide
+        var out = #"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 393 852" font-family="sans-serif">"#
+        out += "<rect width='\(side)' height='\(side)' fill='#2E3640'/>"
+        if state.face != nil {
+            out += "<g transform='scale(\(side))'><clipPath id='c'><rect width='1' height='1'/></clipPath>"
+            out += "<g clip-path='url(#c)'><ellipse cx='.5' cy='1.05' rx='.4' ry='.3' fill='#56606B'/>"
+            out += "<ellipse cx='.5' cy='.5' rx='.21' ry='.28' fill='#C9A687'/>"
+            out += "<circle cx='.42' cy='.45' r='.02' fill='#2B2B2B'/><circle cx='.58' cy='.45' r='.02' fill='#2B2B2B'/>"
+            out += "<path d='M.42 .6Q.5 .7 .58 .6' fill='none' stroke='#7A3B32' stroke-width='.01'/></g></g>"
+        }
+        for shape in screen.shapes(state) {
+            switch shape {
+            case .rectangle(let x, let y, let w, let h, let fill):
+                out += "<rect x='\(x)' y='\(y)' width='\(w)' height='\(h)' fill='\(hex(fill))'/>"
+            case .frame(let x, let y, let w, let h, let line, let colour):
+                out += "<rect x='\(x)' y='\(y)' width='\(w)' height='\(h)' fill='none' stroke='\(hex(colour))' stroke-width='\(line)'/>"
+            case .text(let string, let x, let y, let size, let colour, let atEnd):
+                let anchor = atEnd ? " text-anchor='end'" : ""
+                out += "<text x='\(x)' y='\(y)' font-size='\(size)' fill='\(hex(colour))'\(anchor)>\(string)</text>"
+            case .curve(let points, let line, let colour):
+                let path = points.map { String(format: "%.1f,%.1f", $0.x, $0.y) }.joined(separator: " ")
+                out += "<polyline points='\(path)' fill='none' stroke='\(hex(colour))' stroke-width='\(line)'/>"
+            }
+        }
+        return out + "</svg>"
+    }
+}

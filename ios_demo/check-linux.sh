@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# Builds and tests the Swift package on Debian or Ubuntu, and typechecks the app against stub modules.
+#
+#   ios_demo/check-linux.sh            # about 2 minutes the first time is the toolchain: 2.7 GB in the cache
+#
+# The toolchain is Debian trixie's swiftlang (Swift 6.0) in a chroot. Needs: mmdebstrap, unshare (util-linux), and
+# root or unprivileged user namespaces. Nothing is installed on the system; the cache is
+# ${FER_TOOLCHAIN:-~/.cache/fer-deploy}; delete it when you are done.
+# FER_VECTOR_FILE names another vector file, for a wider check of the preprocessing.
+set -euo pipefail
+
+demo=$(cd "$(dirname "$0")" && pwd)
+repository=$(dirname "$demo")
+cache=${FER_TOOLCHAIN:-${XDG_CACHE_HOME:-$HOME/.cache}/fer-deploy}
+root=$cache/swift-trixie
+packages=swiftlang,libc6-dev,libstdc++-14-dev,gcc,binutils
+
+for tool in mmdebstrap unshare; do
+    command -v "$tool" >/dev/null || { echo "check-linux.sh: needs $tool: apt-get install mmdebstrap util-linux" >&2; exit 2; }
+done
+
+# swift is an absolute link, which leads nowhere outside the chroot.
+if [ ! -L "$root/usr/bin/swift" ]; then
+    echo "check-linux.sh: making the Swift toolchain in $root" >&2
+    mkdir -p "$cache"
+    # An interrupted mmdebstrap may have left /proc, /sys and /dev mounted in there.
+    rm -rf --one-file-system "$root.partial"
+    mmdebstrap --quiet --variant=minbase --include="$packages" trixie "$root.partial"
+    mv "$root.partial" "$root"
+fi
+
+mkdir -p "$root/repository" "$root/build" "$root/vectors"
+# Only the mount namespace of this process sees the mounts below; they vanish with it.
+as_root=$([ "$(id -u)" = 0 ] || echo --map-root-user)
+# shellcheck disable=SC2086
+exec unshare $as_root --mount --pid --fork bash -euo pipefail -s "$root" "$repository" "${FER_VECTOR_FILE:-}" <<'INSIDE'
+root=$1 repository=$2 vectors=$3
+mount --bind "$repository" "$root/repository"
+mount -o remount,bind,ro "$root/repository"
+mount -t proc proc "$root/proc"
+mount --bind /dev "$root/dev"
+environment=(HOME=/root PATH=/usr/bin:/bin LANG=C.UTF-8 ${FER_SCREENS:+FER_SCREENS=1})
+if [ -n "$vectors" ]; then
+    mount --bind "$(dirname "$vectors")" "$root/vectors"
+    environment+=("FER_VECTOR_FILE=/vectors/$(basename "$vectors")")
+fi
+run() { chroot "$root" env -i "${environment[@]}" "$@"; }
+run swift --version 2>&1 | head -1
+run swift test --package-path /repository/ios_demo/Core --scratch-path /build -Xswiftc -warnings-as-errors
+stubs() {
+    for module in CoreGraphics CoreML AVFoundation Vision SwiftUI Darwin; do
+        run swiftc -swift-version 5 -parse-as-library -emit-module -module-name "$module" -I /build/stubs \
+            -o "/build/stubs/$module.swiftmodule" "/repository/ios_demo/stubs/$module.swift"
+    done
+}
+mkdir -p "$root/build/stubs"
+stubs
+run bash -c 'swiftc -swift-version 5 -typecheck -warnings-as-errors -I /build/stubs -I /build/debug/Modules /repository/ios_demo/App/*.swift'
+echo "the app typechecks against the stub modules"
+INSIDE

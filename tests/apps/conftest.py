@@ -1,0 +1,68 @@
+"""The demos' toolchains, where the scripts have fetched them; without one, its tests skip and say so at the end."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+_USER_CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+_CACHE = Path(os.environ.get("FER_TOOLCHAIN") or _USER_CACHE / "fer-deploy")
+_MISSING = pytest.StashKey[dict[str, str]]()
+
+Script = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def _require(request: pytest.FixtureRequest, name: str, sign: str, command: str) -> None:
+    if not any(_CACHE.glob(sign)):
+        request.config.stash.setdefault(_MISSING, {})[name] = command
+        pytest.skip(f"no {name} toolchain in {_CACHE}: run {command}")
+
+
+@pytest.fixture
+def repository_copy(tmp_path: Path) -> Path:
+    """Both demos and the vectors, to change at will."""
+    ignore = shutil.ignore_patterns("build", ".build", "assets", "Artifact")
+    for folder in ("android_demo", "ios_demo", "tests/apps/vectors"):
+        shutil.copytree(REPOSITORY / folder, tmp_path / "repository" / folder, ignore=ignore)
+    return tmp_path / "repository"
+
+
+def _run(script: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(script), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=1800,
+        env={**os.environ, **_strings(environment)},
+    )
+
+
+def _strings(environment: Mapping[str, object]) -> dict[str, str]:
+    return {name: str(value) for name, value in environment.items()}
+
+
+@pytest.fixture
+def build_apk(request: pytest.FixtureRequest, repository_copy: Path) -> Script:
+    """Runs ``android_demo/build-apk.sh MODE`` on the copy; keyword arguments are environment variables."""
+    _require(request, "Android", "android/kotlin-*", "android_demo/build-apk.sh")
+    return lambda mode, **more: _run(repository_copy / "android_demo" / "build-apk.sh", mode, **more)
+
+
+@pytest.fixture
+def check_swift(request: pytest.FixtureRequest, repository_copy: Path) -> Script:
+    """Runs ``ios_demo/check-linux.sh`` on the copy; keyword arguments are environment variables."""
+    _require(request, "Swift", "swift-trixie/usr/bin", "ios_demo/check-linux.sh")
+    return lambda **more: _run(repository_copy / "ios_demo" / "check-linux.sh", **more)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for name, command in config.stash.get(_MISSING, {}).items():
+        terminalreporter.section(f"{name.upper()} DEMO NOT TESTED", sep="!", red=True, bold=True)
+        terminalreporter.write_line(f"SKIPPED: no toolchain; {command} fetches it", red=True, bold=True)

@@ -1,0 +1,42 @@
+"""The Swift package, built and tested on Linux, and the app against stubs: ``ios_demo/check-linux.sh``."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from apps import make_vectors
+from apps.conftest import Script
+from fer_deploy.devices.timing import TimingResult
+
+pytestmark = [pytest.mark.swift, pytest.mark.slow]
+
+
+def test_package_passes_its_tests_on_vectors_that_are_not_committed(
+    check_swift: Script, tmp_path: Path
+) -> None:
+    vectors = tmp_path / "vectors.json"
+    vectors.write_text(make_vectors.text(make_vectors.document(seed=98, count=1000)))
+    done = check_swift(FER_VECTOR_FILE=str(vectors))
+    output = done.stdout + done.stderr
+    assert done.returncode == 0, output
+    assert "1000 preprocessing vectors agree byte for byte" in output
+    assert "with 0 failures" in output
+    assert "the app typechecks against the stub modules" in output
+    line = re.search(r"^TimingResult: (.*)$", output, re.MULTILINE)
+    assert line is not None
+    result = TimingResult.model_validate_json(line[1])
+    assert result.samples_ms == (1.0, 1.0)
+    assert result.peak_memory_reason == "why"
+
+
+def test_a_misspelt_call_does_not_typecheck(check_swift: Script, repository_copy: Path) -> None:
+    source = repository_copy / "ios_demo/App/CoreMLEngine.swift"
+    text = source.read_text()
+    assert "model.prediction(from:" in text
+    source.write_text(text.replace("model.prediction(from:", "model.predicton(from:"))
+    done = check_swift()
+    assert done.returncode != 0
+    assert "has no member 'predicton'" in done.stdout + done.stderr
