@@ -259,5 +259,7 @@ def _recipe_text(recipe: TrainRecipe) -> str:
     import tomli_w
 
     # without the data's path, which is this machine's own
-    left_out = {"architecture": True, "seed": True, "data": {"path"}}
-    return tomli_w.dumps(recipe.model_dump(mode="json", exclude_none=True, exclude=left_out))
+    table = recipe.model_dump(
+        mode="json", exclude_none=True, exclude={"architecture": True, "seed": True, "data": {"path"}}
+    )
+    return tomli_w.dumps(table)
