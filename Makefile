@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 RUN_ARGS ?=
-TEST_ARGS ?=
+TEST_ARGS ?= -m "not slow"
 
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready

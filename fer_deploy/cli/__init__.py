@@ -20,8 +20,11 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "export": "Lower a model to one target's artifacts.",
         "bundle": "Put an artifact into a demo app.",
         "profile": "Time exported artifacts on a device.",
+        "layers": "Show where the time goes inside an artifact.",
         "predict": "Classify one image with a model or an artifact.",
         "evaluate": "Print how a model or an artifact classifies a test set.",
+        "compare": "Compare two artifacts, or an artifact and its float model.",
+        "sensitivity": "Print and plot what quantizing each layer alone costs.",
         "train": "Train a model from a recipe.",
         "study": "Train architectures under the same conditions and compare them.",
         "search": "Search a space of architectures under a budget.",
@@ -29,6 +32,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "card": "Measure a zoo model and write its card.md.",
         "inspect": "Show what an artifact holds.",
         "devices": "List the device profiles.",
+        "build-runner": "Build what runs artifacts on devices.",
         "doctor": "Say what can run here and what is missing.",
     }
 )

@@ -31,7 +31,9 @@ _DATA = (
     click.option("--data", type=PATH, help="The dataset's file or folder.  [default: $FER_DATA's npz]"),
 )
 _EXPORT = (
-    click.option("--recipe", "recipes", multiple=True, help="float, fp16, w8a8-ptq; may be given again."),
+    click.option(
+        "--recipe", "recipes", multiple=True, help="float, fp16, w8, w8a8-ptq, w8a8-qat; may be given again."
+    ),
     click.option("--output", type=PATH, help="Folder for artifacts and reports.  [default: dist]"),
     click.option("--calibration-images", type=int, help="Size of the calibration set."),
 )

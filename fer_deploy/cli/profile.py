@@ -16,32 +16,48 @@ from fer_deploy.cli.options import PATH
     "--output", type=PATH, default=Path("dist"), show_default=True, help="Where exported artifacts are."
 )
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="CPU threads.")
+@click.option("--address", help="Which device: an ssh host or alias, or a phone's serial number.")
+@click.option(
+    "--core", "cores", multiple=True, type=click.IntRange(min=0), help="Pin to this core; repeat for several."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
-def command(artifacts: tuple[Path, ...], device: str, output: Path, threads: int, as_json: bool) -> None:
+def command(
+    artifacts: tuple[Path, ...],
+    device: str,
+    output: Path,
+    threads: int,
+    address: str | None,
+    cores: tuple[int, ...],
+    as_json: bool,
+) -> None:
     """Time exported artifacts on a device.
 
-    ARTIFACTS are artifact folders; without any, all below --output are timed.
+    ARTIFACTS are artifact folders; without any, all below --output are timed. Several are timed in turns. What
+    speaks against a timing is said on stderr.
     """
     from fer_deploy.devices.profile import load_profile
     from fer_deploy.devices.timing import TimingProtocol
-    from fer_deploy.measure.latency import runtime_figures
+    from fer_deploy.measure.latency import all_runtime_figures
     from fer_deploy.progress import say
     from fer_deploy.report.schema import DeviceReport
     from fer_deploy.targets.artifact import find_artifacts, open_artifact
 
     profile = load_profile(device)
     opened = [open_artifact(folder) for folder in artifacts] or find_artifacts(output)
-    figures = []
-    for artifact in opened:
-        say(f"timing {artifact.folder} on {profile.market_name}")
-        figures.append(runtime_figures(artifact, profile, TimingProtocol(threads=threads)))
+    say(f"timing {len(opened)} artifact(s) on {profile.market_name}")
+    protocol = TimingProtocol(threads=threads, cores=tuple(sorted(set(cores))) or None)
+    figures = all_runtime_figures(opened, profile, protocol, address)
+    for one in figures:
+        verdict = one.latency_p50.conditions.get("verdict", "VALID")
+        if verdict != "VALID":
+            say(f"{one.artifact}: {verdict}")
     report = DeviceReport(
         name=profile.name,
         market_name=profile.market_name,
         soc=profile.soc,
         os=profile.os,
         transport=profile.transport,
-        figures=tuple(figures),
+        figures=figures,
     )
     if as_json:
         click.echo(report.model_dump_json(indent=2))

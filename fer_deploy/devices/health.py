@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
 import importlib.metadata
-import importlib.util
 import platform
 import re
 import shutil
@@ -15,6 +13,9 @@ from typing import Literal
 from pydantic import Field
 
 from fer_deploy.contract import Frozen
+from fer_deploy.devices.adb import adb_program
+from fer_deploy.devices.browser import BrowserTransport
+from fer_deploy.devices.runner_build import ARCHES, Arch, build_hint, find_runner
 from fer_deploy.targets.registry import TARGET_NAMES, get_target
 
 Status = Literal["ready", "differs", "missing", "impossible here"]
@@ -168,6 +169,8 @@ def _transports() -> tuple[Check, ...]:
             "sudo apt-get install g++",
             "--version",
         ),
+        *(_runner(arch) for arch in ARCHES if arch in ("aarch64", platform.machine())),
+        _browser_runner(),
         Check(
             area="transports",
             name="macOS",
@@ -178,18 +181,39 @@ def _transports() -> tuple[Check, ...]:
     )
 
 
+def _runner(arch: Arch) -> Check:
+    found = find_runner(arch)
+    return Check(
+        area="transports",
+        name=f"C++ runner, {arch}",
+        status="ready" if found else "missing",
+        found=str(found.folder) if found else "not built",
+        needed_for="adb, ssh and emulated: ExecuTorch there; host: its per-layer profile",
+        add=None if found else build_hint(arch),
+    )
+
+
+def _browser_runner() -> Check:
+    obstacle = BrowserTransport().obstacle("onnx")
+    return Check(
+        area="transports",
+        name="browser runner",
+        status="ready" if obstacle is None else "missing",
+        found=obstacle or "onnxruntime-web and playwright-core",
+        needed_for="browser: onnxruntime-web",
+        add=None if obstacle is None else "fer-deploy build-runner --arch browser",
+    )
+
+
 def _adb() -> Check:
-    found = shutil.which("adb")
-    if found is None and importlib.util.find_spec("adbutils") is not None:
-        adbutils = importlib.import_module("adbutils")
-        found = str(adbutils.adb_path())
+    found = shutil.which(adb_program())
     return Check(
         area="transports",
         name="adb client",
         status="ready" if found else "missing",
-        found=found or "neither on PATH nor in adbutils",
+        found=found or f"no program '{adb_program()}'",
         needed_for="adb: Android phones",
-        add=None if found else "pip install adbutils",
+        add=None if found else "sudo apt-get install adb",
     )
 
 

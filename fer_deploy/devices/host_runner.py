@@ -1,52 +1,29 @@
-"""Runs in its own process: ``python -m fer_deploy.devices.host_runner ARTIFACT PROTOCOL_JSON``.
+"""Runs in its own process and times, or runs, an artifact with its target's Python runtime.
 
-Prints one line of JSON, a TimingResult.
+``python -m fer_deploy.devices.host_runner ARTIFACT PROTOCOL_JSON`` prints one line of JSON, a TimingResult;
+``... --logits ARTIFACT PIXELS.npy LOGITS.f32`` writes logits as raw float32.
 """
 
 from __future__ import annotations
 
 import gc
 import importlib.metadata
+import os
 import sys
 import time
 from pathlib import Path
 
 import numpy as np
 
+from fer_deploy.devices.job import golden_pixels, with_golden
+from fer_deploy.devices.onnx_runner import PeakMemory
 from fer_deploy.devices.timing import TimingProtocol, TimingResult
-from fer_deploy.errors import FerDeployError
+from fer_deploy.errors import DeviceError, FerDeployError
+from fer_deploy.quantize.graph import batches
 from fer_deploy.targets.artifact import open_artifact
-from fer_deploy.targets.golden import golden_inputs
 from fer_deploy.targets.registry import get_target
 
 _PACKAGES = {"executorch": "executorch", "onnx": "onnxruntime", "coreml": "coremltools"}
-_STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
-
-
-def _resident(field: str) -> int:
-    """Return a field of /proc/self/status in bytes (the kernel's kB are 1024 bytes)."""
-    for line in _STATUS.read_text(encoding="ascii").splitlines():
-        if line.startswith(field + ":"):
-            return int(line.split()[1]) * 1024
-    raise OSError(f"{_STATUS} has no {field}")
-
-
-class _PeakMemory:
-    """Peak resident memory from now on, above what is resident now; Linux only."""
-
-    def __init__(self) -> None:
-        self.reason: str | None = None
-        self._start = 0
-        try:
-            gc.collect()
-            _CLEAR.write_text("5", encoding="ascii")  # resets VmHWM (proc(5))
-            self._start = _resident("VmRSS")
-        except OSError as error:
-            self.reason = f"the peak cannot be reset on this system: {error}"
-
-    def bytes(self) -> int | None:
-        """Return the peak so far, or None with :attr:`reason` set."""
-        return None if self.reason else max(0, _resident("VmHWM") - self._start)
 
 
 def time_artifact(folder: Path, protocol: TimingProtocol) -> TimingResult:
@@ -54,16 +31,19 @@ def time_artifact(folder: Path, protocol: TimingProtocol) -> TimingResult:
     artifact = open_artifact(folder)
     target = get_target(artifact.info.target)
     target.preload()
-    inputs = [
-        np.ascontiguousarray(pixels, dtype=np.float32).reshape(artifact.info.input.shape)
-        for pixels in golden_inputs(artifact.info.contract.input).values()
-    ]
-    memory = _PeakMemory()
+    inputs = list(batches(golden_pixels(artifact), 1, "golden inputs"))
+    if protocol.cores is not None:
+        try:
+            os.sched_setaffinity(0, protocol.cores)
+        except (OSError, AttributeError) as error:
+            raise DeviceError(f"cannot pin to the cores {list(protocol.cores)}: {error}") from None
+    memory = PeakMemory()
     began = time.perf_counter()
     session = target.open(artifact.file, protocol.threads)
     loaded = time.perf_counter()
-    session.run(inputs[0])
+    logits = [session.run(inputs[0])]
     first = time.perf_counter()
+    logits += [session.run(pixels) for pixels in inputs[1:]]
     for index in range(protocol.warmups):
         session.run(inputs[index % len(inputs)])
     samples: list[float] = []
@@ -77,7 +57,7 @@ def time_artifact(folder: Path, protocol: TimingProtocol) -> TimingResult:
         samples.append(1000 * took)
         total += took
     peak = memory.bytes()
-    return TimingResult(
+    result = TimingResult(
         runtime_version=importlib.metadata.version(_PACKAGES[artifact.info.target]),
         threads=protocol.threads,
         load_ms=1000 * (loaded - began),
@@ -85,19 +65,32 @@ def time_artifact(folder: Path, protocol: TimingProtocol) -> TimingResult:
         samples_ms=tuple(samples),
         peak_memory_bytes=peak,
         peak_memory_reason=memory.reason,
+        cores=tuple(sorted(os.sched_getaffinity(0))) if hasattr(os, "sched_getaffinity") else None,
     )
+    return with_golden(result, artifact, np.concatenate(logits))
 
 
-def main(folder: str, protocol_json: str) -> int:
-    """Time an artifact, print the result and return the exit code; the last line of stderr says what failed."""
+def write_logits(folder: Path, pixels: Path, goal: Path) -> None:
+    """Write the logits of an artifact, raw float32 (N, K), of the uint8 (N, C, H, W) array in an .npy file."""
+    artifact = open_artifact(folder)
+    session = get_target(artifact.info.target).open(artifact.file, 1)
+    logits = [session.run(batch) for batch in batches(np.load(pixels), 1, f"running {artifact.key}")]
+    np.concatenate(logits).astype("<f4").tofile(goal)
+
+
+def main(*arguments: str) -> int:
+    """Do what the arguments ask and return the exit code; the last line of stderr says what failed."""
     try:
-        result = time_artifact(Path(folder), TimingProtocol.model_validate_json(protocol_json))
+        if arguments[0] == "--logits":
+            write_logits(*(Path(argument) for argument in arguments[1:4]))
+        else:
+            protocol = TimingProtocol.model_validate_json(arguments[1])
+            print(time_artifact(Path(arguments[0]), protocol).model_dump_json())
     except FerDeployError as error:
         print(" ".join(str(error).split()), file=sys.stderr)
         return error.exit_code
-    print(result.model_dump_json())
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], sys.argv[2]))
+    sys.exit(main(*sys.argv[1:]))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+import math
+from typing import Any
+
+from pydantic import Field, field_validator
 
 from fer_deploy.contract import Frozen
 
@@ -15,15 +18,57 @@ class TimingProtocol(Frozen):
     min_seconds: float = Field(default=1.0, ge=0, description="total time of the samples, at least")
     max_seconds: float = Field(default=20.0, gt=0, description="stop even if min_runs is not reached")
     threads: int = Field(default=1, ge=1)
+    cores: tuple[int, ...] | None = Field(
+        default=None,
+        min_length=1,
+        description="the only cores the runner may use; None leaves it to the system",
+    )
+
+    @field_validator("cores")
+    @classmethod
+    def _cores_exist(cls, cores: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        if cores is not None and (min(cores) < 0 or len(set(cores)) != len(cores)):
+            raise ValueError(f"cores are different numbers from 0, got {list(cores)}")
+        return cores
+
+
+class DeviceState(Frozen):
+    """What may bend a measurement, read right before and after it; None has its reason in ``missing``."""
+
+    battery_percent: float | None = None
+    charging: bool | None = None
+    temperature_celsius: float | None = Field(default=None, description="of the battery or the processor")
+    thermal_status: int | None = Field(default=None, description="Android's: 0 none to 6 shutdown")
+    airplane_mode: bool | None = None
+    missing: dict[str, str] = Field(default_factory=dict, description="field to why it is None")
 
 
 class TimingResult(Frozen):
     """Raw output of a runner. Times in milliseconds, memory in bytes."""
 
-    runtime_version: str
-    threads: int
+    runtime_version: str = Field(min_length=1)
+    threads: int = Field(ge=1)
     load_ms: float
-    first_ms: float
-    samples_ms: tuple[float, ...]
+    first_ms: float = Field(description="the first inference after loading: the cold start")
+    samples_ms: tuple[float, ...] = Field(description="in the order they were taken")
     peak_memory_bytes: int | None
     peak_memory_reason: str | None = None
+    cores: tuple[int, ...] | None = Field(
+        default=None,
+        description="cores the runner was allowed to use, as the system says; None where it cannot",
+    )
+    rounds: int = Field(default=1, ge=1, description="processes whose samples are joined here")
+    golden_difference: float | None = Field(
+        default=None, description="largest difference of a logit from golden.json, on the device"
+    )
+    golden_tolerance: float | None = None
+    before: DeviceState | None = None
+    after: DeviceState | None = None
+
+    @field_validator("load_ms", "first_ms", "samples_ms")
+    @classmethod
+    def _is_time(cls, value: Any) -> Any:
+        times = value if isinstance(value, tuple) else (value,)
+        if not all(math.isfinite(time) and time >= 0 for time in times):
+            raise ValueError("a time must be finite and not negative")
+        return value

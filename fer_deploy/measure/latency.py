@@ -2,43 +2,102 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from fer_deploy.devices.host import time_on_host
+from fer_deploy.devices.links import open_transport
 from fer_deploy.devices.profile import DeviceProfile
-from fer_deploy.devices.timing import TimingProtocol, TimingResult
+from fer_deploy.devices.timing import DeviceState, TimingProtocol, TimingResult
+from fer_deploy.devices.transport import Transport
+from fer_deploy.devices.turns import time_in_turns
+from fer_deploy.errors import DeviceError
 from fer_deploy.measure.estimate import estimated_runtime
 from fer_deploy.measure.figures import RuntimeFigures
 from fer_deploy.measure.measurement import Measurement, Unit, measured, not_measured
 from fer_deploy.measure.statistics import quantile_interval
+from fer_deploy.measure.verdict import judge
 from fer_deploy.targets.artifact import Artifact
-from fer_deploy.targets.registry import get_target
 
+#: Transports whose device is this machine: what is missing can be added here, so nothing is estimated.
+_HERE = ("host", "browser", "emulated")
 #: Raw samples kept in the report: the first ones of a run, enough to redo any percentile.
 MAX_RAW_SAMPLES = 2000
 
 
-def runtime_figures(artifact: Artifact, device: DeviceProfile, protocol: TimingProtocol) -> RuntimeFigures:
-    """Return how fast an artifact is on a device: measured there, estimated, or "not measured" with the reason."""
-    target = get_target(artifact.info.target)
-    if artifact.info.target not in device.targets:
-        return missing_runtime(artifact, f"{device.market_name} does not run {artifact.info.target}")
-    if device.transport != "host":
-        return estimated_runtime(artifact, device, protocol.threads)
-    obstacle = target.timing_obstacle()
-    if obstacle:
-        return missing_runtime(artifact, obstacle)
-    return _figures(artifact, time_on_host(artifact, protocol), protocol)
+def runtime_figures(
+    artifact: Artifact, device: DeviceProfile, protocol: TimingProtocol, address: str | None = None
+) -> RuntimeFigures:
+    """Return how fast an artifact is on a device: measured there, estimated, or "not measured" with the reason.
+
+    An estimate is given only where the device is not at hand. A device that is there and fails is "not
+    measured" with what went wrong, so that the figures of other artifacts are kept.
+    """
+    return all_runtime_figures((artifact,), device, protocol, address)[0]
+
+
+def all_runtime_figures(
+    artifacts: Sequence[Artifact], device: DeviceProfile, protocol: TimingProtocol, address: str | None = None
+) -> tuple[RuntimeFigures, ...]:
+    """Return :func:`runtime_figures` of several artifacts, timed in turns so that drift meets all alike."""
+    figures: dict[int, RuntimeFigures] = {}
+    timed: list[int] = []
+    transport: Transport | None = None
+    unreachable: str | None = None
+    try:
+        transport = open_transport(device, address)
+        unreachable = transport.obstacle()
+    except DeviceError as error:
+        unreachable = str(error)
+    for index, artifact in enumerate(artifacts):
+        target = artifact.info.target
+        if target not in device.targets:
+            figures[index] = missing_runtime(artifact, f"{device.market_name} does not run {target}")
+            continue
+        obstacle = unreachable or (transport.obstacle(target) if transport else None)
+        if obstacle is None:
+            timed.append(index)
+        elif device.transport in _HERE:
+            figures[index] = missing_runtime(artifact, obstacle)
+        else:
+            figures[index] = _because(estimated_runtime(artifact, device, protocol.threads), obstacle)
+    if transport is not None and timed:
+        results = time_in_turns(transport, [artifacts[index] for index in timed], protocol)
+        for index, result in zip(timed, results, strict=True):
+            artifact = artifacts[index]
+            figures[index] = (
+                missing_runtime(artifact, str(result))
+                if isinstance(result, DeviceError)
+                else _figures(artifact, result, protocol)
+            )
+    return tuple(figures[index] for index in range(len(artifacts)))
+
+
+def _because(figures: RuntimeFigures, obstacle: str) -> RuntimeFigures:
+    """Return estimated figures that say why the device was not asked."""
+    typical = figures.latency_p50
+    if not typical.known:
+        reason = f"{obstacle}; {typical.reason}"
+        return figures.model_copy(update={"latency_p50": not_measured(Unit.MILLISECONDS, reason)})
+    conditions = {**typical.conditions, "not measured because": obstacle}
+    return figures.model_copy(update={"latency_p50": typical.model_copy(update={"conditions": conditions})})
 
 
 def _figures(artifact: Artifact, result: TimingResult, protocol: TimingProtocol) -> RuntimeFigures:
     samples = np.array(result.samples_ms)
-    conditions = {
+    if len(samples) == 0:
+        return missing_runtime(artifact, "the runner took no sample")
+    conditions: dict[str, object] = {
+        "verdict": judge(result, protocol),
         "threads": result.threads,
+        "cores": "not known" if result.cores is None else ",".join(str(core) for core in result.cores),
+        "pinned": "yes" if protocol.cores else "no",
         "warm-ups": protocol.warmups,
         "runs": len(samples),
         "batch": 1,
-        "process": "fresh",
+        "process": "fresh" if result.rounds == 1 else f"{result.rounds} fresh ones, in turns with the others",
+        **_state("before", result.before),
+        **_state("after", result.after),
     }
 
     def percentile(quantile: float) -> Measurement:
@@ -50,7 +109,9 @@ def _figures(artifact: Artifact, result: TimingResult, protocol: TimingProtocol)
             result.samples_ms[:MAX_RAW_SAMPLES] if quantile == 0.5 else (),
         )
 
-    once = {"threads": result.threads, "runs": 1, "process": "fresh"}
+    once = {"threads": result.threads, "runs": result.rounds, "process": "fresh"}
+    if result.rounds > 1:
+        once["statistic"] = "median"
     return RuntimeFigures(
         artifact=artifact.key,
         runtime=f"{artifact.info.runtime} {result.runtime_version}",
@@ -67,6 +128,19 @@ def _figures(artifact: Artifact, result: TimingResult, protocol: TimingProtocol)
             else not_measured(Unit.BYTES, result.peak_memory_reason or "the runner reported none")
         ),
     )
+
+
+def _state(when: str, state: DeviceState | None) -> dict[str, object]:
+    """Return a device's state as conditions; what is missing says why."""
+    if state is None:
+        return {}
+    values = state.model_dump(exclude={"missing"})
+    return {
+        f"{name.replace('_', ' ')} {when}": f"not known: {state.missing.get(name, 'not asked')}"
+        if value is None
+        else value
+        for name, value in values.items()
+    }
 
 
 def missing_runtime(artifact: Artifact, reason: str) -> RuntimeFigures:

@@ -12,8 +12,10 @@ from fer_deploy.data.registry import DatasetSpec
 from fer_deploy.devices.timing import TimingProtocol
 from fer_deploy.errors import ConfigError
 from fer_deploy.files import read_toml
+from fer_deploy.quantize.options import PtqOptions
 from fer_deploy.quantize.recipe import parse_recipe
 from fer_deploy.targets.registry import TARGET_NAMES, get_target
+from fer_deploy.train.recipe import DistillRecipe
 
 CONFIG_FILE = "fer-deploy.toml"
 
@@ -27,10 +29,13 @@ class ModelSection(Frozen):
 
 
 class QuantizeSection(Frozen):
-    """``[quantize]``: the calibration set, always drawn from the training split."""
+    """``[quantize]``: the calibration set, always drawn from the training split, and what is done with it."""
 
     calibration_images: int = Field(default=512, ge=1)
     seed: int = 0
+    ptq: PtqOptions = PtqOptions()
+    qat: DistillRecipe = Field(default=DistillRecipe(), description="recipe w8a8-qat only")
+    qat_work_dir: Path = Field(default=Path("runs/qat"), description="holds the checkpoint of w8a8-qat")
 
 
 class ExportSection(Frozen):
@@ -121,6 +126,7 @@ def _anchored(table: dict[str, Any], folder: Path) -> dict[str, Any]:
     for section, keys in (
         ("model", ("path", "contract", "weights")),
         ("data", ("path",)),
+        ("quantize", ("qat_work_dir",)),
         ("export", ("output",)),
     ):
         values = anchored.get(section)

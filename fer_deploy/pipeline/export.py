@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fer_deploy.data.faces import Faces
+from fer_deploy.data.registry import DatasetSpec, open_dataset
 from fer_deploy.errors import TargetError
 from fer_deploy.model import Model
+from fer_deploy.pipeline.config import QuantizeSection
 from fer_deploy.progress import say
 from fer_deploy.quantize.calibration import CalibrationSet, choose_calibration
 from fer_deploy.quantize.graph import Graph
@@ -65,9 +67,26 @@ def plan_exports(targets: tuple[str, ...], recipes: tuple[str, ...]) -> Plan:
 
 
 def build_graphs(
-    model: Model, recipes: tuple[str, ...], calibration: CalibrationSet | None
+    model: Model,
+    recipes: tuple[str, ...],
+    calibration: CalibrationSet | None,
+    quantize: QuantizeSection | None = None,
+    data: DatasetSpec | None = None,
 ) -> dict[str, Graph]:
-    """Return each recipe's graph; the quantized ones need ``calibration``."""
+    """Return each recipe's graph; the quantized ones need ``calibration``.
+
+    Args:
+        model: the float model.
+        recipes: by name.
+        calibration: sets the activation ranges.
+        quantize: how; None for the defaults.
+        data: w8a8-qat trains on its training split and chooses on its validation split.
+
+    Raises:
+        QuantizationError: a pre-flight check failed; the message names the layer.
+        TrainingError, DataError: w8a8-qat cannot train.
+    """
+    section = quantize or QuantizeSection()
     graphs = {}
     for name in recipes:
         recipe = parse_recipe(name)
@@ -75,8 +94,24 @@ def build_graphs(
             graphs[name] = float_graph(model, recipe)
             continue
         assert calibration is not None
-        graphs[name] = quantize_ptq(model, calibration)
+        if recipe.method == "qat":
+            graphs[name] = _trained_graph(model, calibration, section, data or DatasetSpec())
+        else:
+            graphs[name] = quantize_ptq(model, calibration, section.ptq)
     return graphs
+
+
+def _trained_graph(
+    model: Model, calibration: CalibrationSet, section: QuantizeSection, data: DatasetSpec
+) -> Graph:
+    # Only here: training imports torch at the top.
+    from fer_deploy.quantize.qat import quantize_qat
+
+    labels, spec = model.contract.labels, model.contract.input
+    training = open_dataset(data, "train", labels, spec)
+    validation = open_dataset(data, "validation", labels, spec)
+    work_dir = section.qat_work_dir / model.name
+    return quantize_qat(model, calibration, training, validation, work_dir, section.qat, section.ptq).graph
 
 
 def calibration_for(training: Faces, size: int, seed: int) -> CalibrationSet:

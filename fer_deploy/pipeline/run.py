@@ -45,6 +45,7 @@ from fer_deploy.pipeline.summaries import (
 )
 from fer_deploy.progress import say
 from fer_deploy.quantize.calibration import CalibrationSet
+from fer_deploy.quantize.fit import check_fit
 from fer_deploy.quantize.ptq import float_graph
 from fer_deploy.report.schema import (
     ArtifactReport,
@@ -99,8 +100,10 @@ def run(config: Config, command: str) -> Report:
     plain = float_graph(model)
     reference = plain.logits(test.pixels, "evaluating the float model")
     require_spread(reference, model.source)
+    if inputs.calibration is not None:
+        check_fit(model, inputs.calibration.faces)
     say("building the graphs")
-    graphs = build_graphs(model, inputs.plan.recipes, inputs.calibration)
+    graphs = build_graphs(model, inputs.plan.recipes, inputs.calibration, config.quantize, config.data)
     exported = list(write_artifacts(model, inputs.plan, graphs, inputs.calibration, config.export.output))
     answers = {one.artifact.key: _host_logits(one, test) for one in exported}
     devices = tuple(
@@ -120,7 +123,7 @@ def run(config: Config, command: str) -> Report:
         versions=tool_versions(),
         model=model_summary(model, plain),
         dataset=dataset_summary(test),
-        calibration=calibration_summary(inputs.calibration),
+        calibration=calibration_summary(inputs.calibration, config.quantize.ptq.observer),
         float_accuracy=accuracy_figures(reference, test),
         artifacts=tuple(
             _artifact_report(one, reference, answers[one.artifact.key], test) for one in exported
@@ -191,10 +194,11 @@ def _warnings(inputs: Inputs, exported: list[Exported]) -> tuple[str, ...]:
         for target, recipe in inputs.plan.impossible
     ]
     for one in exported:
-        outside = one.delegation.not_delegated
-        if outside:
-            listed = ", ".join(f"{count} x {name}" for name, count in outside.items())
-            found.append(f"{one.artifact.key}: {one.delegation.backend} does not take {listed}")
+        said = one.delegation.warning()
+        if said is not None:
+            found.append(f"{one.artifact.key}: {said}")
+        if one.artifact.info.note is not None:
+            found.append(f"{one.artifact.key}: {one.artifact.info.note}")
     if inputs.calibration is not None:
         empty = [label for label, count in inputs.calibration.per_class.items() if count == 0]
         if empty:

@@ -26,7 +26,7 @@ from fer_deploy.measure.parity import proportion
 from fer_deploy.model import Model, count_parameters, load_model
 from fer_deploy.pipeline.export import calibration_for
 from fer_deploy.pipeline.search_spec import OPTIONS, Candidate, Option, SearchSpec, option_text
-from fer_deploy.pipeline.study import host_latency, int8_artifact
+from fer_deploy.pipeline.study import host_latencies, int8_artifact
 from fer_deploy.progress import say
 from fer_deploy.quantize.ptq import float_graph
 from fer_deploy.report.search import Effect, SearchReport, SearchRow
@@ -209,7 +209,7 @@ class Searcher:
         training = self._faces(candidate)[0]
         folder = self._folder(candidate) / "untrained"
         int8_artifact(model, calibration_for(training, _CALIBRATION_IMAGES, 0), folder)
-        return host_latency(folder, self.spec.timing)
+        return host_latencies([folder], self.spec.timing)[0]
 
     def _proxy(self, candidate: Candidate) -> ProxyRun:
         """Return the candidate's short training, done now unless it was before."""

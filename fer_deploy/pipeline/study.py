@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from fer_deploy.devices.timing import TimingProtocol
 from fer_deploy.errors import ConfigError
 from fer_deploy.files import write_atomic
 from fer_deploy.measure.inference import artifact_logits
-from fer_deploy.measure.latency import runtime_figures
+from fer_deploy.measure.latency import all_runtime_figures
 from fer_deploy.measure.measurement import Measurement, Unit, measured
 from fer_deploy.measure.parity import accuracy_figures
 from fer_deploy.measure.statistics import mean_interval
@@ -101,9 +101,11 @@ def run_study(
             say(f"run {number} of {total}: {architecture.label}, seed {seed}")
             run = trained_run(spec.recipe(architecture, seed), data, folder, device)
             done[architecture].append((folder, run))
-    # Timed one after the other when nothing of ours trains any more.
-    latencies = {one: _latency(done[one][0][0] / _ARTIFACT, spec.timing) for one in spec.architectures}
-    rows = tuple(_row(one, done[one], latencies[one]) for one in spec.architectures)
+    # Timed when nothing of ours trains any more.
+    latencies = _latencies([done[one][0][0] / _ARTIFACT for one in spec.architectures], spec.timing)
+    rows = tuple(
+        _row(one, done[one], latency) for one, latency in zip(spec.architectures, latencies, strict=True)
+    )
     first = spec.recipe(spec.architectures[0], spec.seeds[0])
     return StudyReport(
         name=spec.name,
@@ -190,28 +192,33 @@ def int8_artifact(model: Model, calibration: CalibrationSet, folder: Path) -> tu
     return write_artifact(get_target(TARGET), graph, folder, model.name, model.weights_sha256, info)
 
 
-def host_latency(folder: Path, protocol: TimingProtocol) -> Measurement:
-    """Return the median latency of the artifact in ``folder`` on this machine, with the load it was measured under."""
-    artifact = open_artifact(folder)
-    say(f"timing {folder.parent.name}")
-    figures = runtime_figures(artifact, load_profile("host"), protocol)
-    load = f"{os.getloadavg()[0]:.1f}"
-    conditions = figures.latency_p50.conditions | {"load average": load}
-    return figures.latency_p50.model_copy(update={"conditions": conditions})
+def host_latencies(folders: Sequence[Path], protocol: TimingProtocol) -> list[Measurement]:
+    """Return the median latency of each artifact on this machine, timed in turns so that drift meets all alike.
+
+    The conditions of each tell the load that the machine was under.
+    """
+    say(f"timing {len(folders)} artifact(s)")
+    artifacts = [open_artifact(folder) for folder in folders]
+    figures = all_runtime_figures(artifacts, load_profile("host"), protocol)
+    load = {"load average": f"{os.getloadavg()[0]:.1f}"}
+    return [
+        one.latency_p50.model_copy(update={"conditions": one.latency_p50.conditions | load})
+        for one in figures
+    ]
 
 
-def _latency(folder: Path, protocol: TimingProtocol) -> Measurement:
-    """Return :func:`host_latency`, measured once per artifact and protocol."""
-    stored = folder.parent / _LATENCY_FILE
-    weights = open_artifact(folder).info.weights_sha256
-    if stored.is_file():
-        timed = TimedRun.model_validate_json(stored.read_bytes())
-        if (timed.weights_sha256, timed.protocol) == (weights, protocol):
-            return timed.latency
-    latency = host_latency(folder, protocol)
-    timed = TimedRun(weights_sha256=weights, protocol=protocol, latency=latency)
-    write_atomic(stored, timed.model_dump_json(indent=1) + "\n")
-    return latency
+def _latencies(folders: Sequence[Path], protocol: TimingProtocol) -> list[Measurement]:
+    """Return :func:`host_latencies`; what was timed before is read back, if all of it is of this protocol."""
+    files = [folder.parent / _LATENCY_FILE for folder in folders]
+    weights = [open_artifact(folder).info.weights_sha256 for folder in folders]
+    stored = [TimedRun.model_validate_json(file.read_bytes()) for file in files if file.is_file()]
+    if [(one.weights_sha256, one.protocol) for one in stored] == [(digest, protocol) for digest in weights]:
+        return [one.latency for one in stored]
+    latencies = host_latencies(folders, protocol)
+    for file, digest, latency in zip(files, weights, latencies, strict=True):
+        timed = TimedRun(weights_sha256=digest, protocol=protocol, latency=latency)
+        write_atomic(file, timed.model_dump_json(indent=1) + "\n")
+    return latencies
 
 
 def _row(architecture: Architecture, done: list[tuple[Path, StudyRun]], latency: Measurement) -> StudyRow:

@@ -41,7 +41,9 @@ def dataset_summary(faces: Faces) -> DatasetSummary:
     )
 
 
-def calibration_summary(calibration: CalibrationSet | None) -> CalibrationSummary | None:
+def calibration_summary(
+    calibration: CalibrationSet | None, observer: str = OBSERVER
+) -> CalibrationSummary | None:
     """Return what a report says of the calibration set, or None without one."""
     if calibration is None:
         return None
@@ -50,7 +52,7 @@ def calibration_summary(calibration: CalibrationSet | None) -> CalibrationSummar
         images=len(calibration.faces),
         per_class=calibration.per_class,
         rows=tuple(int(row) for row in calibration.faces.rows),
-        observer=OBSERVER,
+        observer=observer,
         seed=calibration.seed,
     )
 

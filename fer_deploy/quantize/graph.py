@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from fer_deploy.contract import Contract, Frozen
 from fer_deploy.progress import track
+from fer_deploy.quantize.layers import attribute
+from fer_deploy.quantize.options import PtqOptions
 from fer_deploy.quantize.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -46,6 +48,8 @@ class Graph:
         module: the float deployable module, or the PT2E graph after convert.
         scales: None for a float graph.
         fixed_batch: the only batch size the module accepts, or None.
+        options: how the ranges were found; None for a float graph.
+        note: what a user has to know about how it came about; goes into artifact.json.
     """
 
     module: torch.nn.Module
@@ -53,6 +57,8 @@ class Graph:
     recipe: Recipe
     scales: Scales | None = None
     fixed_batch: int | None = None
+    options: PtqOptions | None = None
+    note: str | None = None
 
     def export(self) -> torch.export.ExportedProgram:
         """Return the module exported at batch 1, the shape that every artifact has."""
@@ -96,6 +102,6 @@ def scales_of(module: torch.fx.GraphModule) -> Scales:
                 )
             )
         elif node.target == decomposed.dequantize_per_channel.default:
-            values: Any = getattr(module, str(arguments[1].target))
+            values = attribute(module, str(arguments[1].target))
             digest.update(values.detach().float().numpy().tobytes())
     return Scales(activations=tuple(activations), weights_sha256=digest.hexdigest())

@@ -16,6 +16,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fer_deploy.contract import InputSpec
+from fer_deploy.errors import QuantizationError
+from fer_deploy.quantize.grid import QMAX, QMIN, WEIGHT_EPS, WEIGHT_MAX
+from fer_deploy.quantize.layers import clamp_operators, layer_name
+from fer_deploy.quantize.observers import activation_observer
+from fer_deploy.quantize.options import PtqOptions
 from fer_deploy.quiet import quiet
 
 if TYPE_CHECKING:
@@ -23,72 +28,107 @@ if TYPE_CHECKING:
 
 #: What PT2E calls the annotation in ``node.meta`` (torchao ``Q_ANNOTATION_KEY``).
 _KEY = "quantization_annotation"
-_QMIN, _QMAX = -128, 127
-#: Far below any scale that a float32 weight of use gives; only keeps all-zero channels from scale 0.
-_WEIGHT_EPS = 2.0**-24
 
 
-def shared_quantizer(spec: InputSpec) -> Any:
+def shared_quantizer(spec: InputSpec, options: PtqOptions | None = None) -> Any:
     """Return a torchao ``Quantizer``: per-channel symmetric int8 weights, per-tensor affine int8 activations.
 
-    Activations are observed by histogram (the range that minimises the squared quantization error);
-    pixels and normalised pixels are fixed by ``spec``.
+    Activations are observed as ``options`` say; pixels and normalised pixels are fixed by ``spec``.
     """
     with quiet():
         from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import XNNPACKQuantizer
 
+    chosen = options or PtqOptions()
+
     class SharedQuantizer(XNNPACKQuantizer):  # type: ignore[misc]
         def annotate(self, model: torch.fx.GraphModule) -> torch.fx.GraphModule:
             annotated: torch.fx.GraphModule = super().annotate(model)
-            fuse_clamps(annotated)
+            if chosen.fused_clamps:
+                fuse_clamps(annotated)
             fix_pixels(annotated, spec)
+            leave_in_float(annotated, chosen.float_layers)
             return annotated
 
-    return SharedQuantizer().set_global(_configuration())
+    return SharedQuantizer().set_global(_configuration(chosen))
 
 
-def _configuration() -> Any:
+def _configuration(options: PtqOptions) -> Any:
     import torch
-    from torchao.quantization.pt2e import HistogramObserver, PerChannelMinMaxObserver
+    from torchao.quantization.pt2e import PerChannelMinMaxObserver
     from torchao.quantization.pt2e.quantizer import QuantizationConfig, QuantizationSpec
 
     activation = QuantizationSpec(
         dtype=torch.int8,
-        quant_min=_QMIN,
-        quant_max=_QMAX,
+        quant_min=QMIN,
+        quant_max=QMAX,
         qscheme=torch.per_tensor_affine,
-        observer_or_fake_quant_ctr=HistogramObserver.with_args(eps=2.0**-12),
+        observer_or_fake_quant_ctr=activation_observer(options),
     )
     weight = QuantizationSpec(
         dtype=torch.int8,
-        quant_min=-127,
-        quant_max=127,
+        quant_min=-WEIGHT_MAX,
+        quant_max=WEIGHT_MAX,
         qscheme=torch.per_channel_symmetric,
         ch_axis=0,
-        observer_or_fake_quant_ctr=PerChannelMinMaxObserver.with_args(eps=_WEIGHT_EPS),
+        observer_or_fake_quant_ctr=PerChannelMinMaxObserver.with_args(eps=WEIGHT_EPS),
     )
     return QuantizationConfig(activation, activation, weight, None, False)
+
+
+def leave_in_float(model: torch.fx.GraphModule, layers: tuple[str, ...]) -> None:
+    """Remove the annotation of the named layers and of the clamps behind them.
+
+    Raises:
+        QuantizationError: no quantizable layer has such a name.
+    """
+    named = {layer_name(node): node for node in model.graph.nodes if _KEY in node.meta}
+    for name in layers:
+        if name not in named:
+            raise QuantizationError(
+                f"no quantizable layer is called '{name}'; `fer-deploy sensitivity` lists their names"
+            )
+        node = named[name]
+        spec = node.meta.pop(_KEY).output_qspec
+        _own_ranges(node, spec)
+        for user in node.users:
+            if user.target in clamp_operators():
+                clamp = user.meta.pop(_KEY, None)
+                _own_ranges(user, clamp.output_qspec if clamp is not None else spec)
+
+
+def _own_ranges(node: torch.fx.Node, spec: Any) -> None:
+    """Give consumers that shared a node's range (pools do) one of their own, now that the node has none."""
+    from torchao.quantization.pt2e.quantizer import SharedQuantizationSpec
+
+    def shares(candidate: Any) -> bool:
+        return isinstance(candidate, SharedQuantizationSpec) and candidate.edge_or_node is node
+
+    for consumer in node.users:
+        annotation = consumer.meta.get(_KEY)
+        if annotation is None:
+            continue
+        if shares(annotation.input_qspec_map.get(node)):
+            annotation.input_qspec_map[node] = spec
+        if shares(annotation.output_qspec):
+            annotation.output_qspec = SharedQuantizationSpec((node, consumer))
 
 
 def fuse_clamps(model: torch.fx.GraphModule) -> int:
     """Move each operation's output spec behind the clamp that alone consumes it; return how many moved."""
     import torch
-    from torchao.quantization.pt2e.quantizer import QuantizationAnnotation
+    from torchao.quantization.pt2e.quantizer import QuantizationAnnotation, QuantizationSpec
 
-    clamps = {
-        torch.ops.aten.hardtanh.default,
-        torch.ops.aten.hardtanh_.default,
-        torch.ops.aten.relu6.default,
-        torch.ops.aten.relu6_.default,
-        torch.ops.aten.clamp.default,
-    }
+    clamps = clamp_operators()
     moved = 0
     for node in model.graph.nodes:
         if node.target not in clamps or not isinstance(node.args[0], torch.fx.Node):
             continue
         producer = node.args[0]
         annotation = producer.meta.get(_KEY)
-        if annotation is None or annotation.output_qspec is None or len(producer.users) != 1:
+        # A pool's output spec is its input's and stays: the grid before the clamp exists already.
+        if annotation is None or not isinstance(annotation.output_qspec, QuantizationSpec):
+            continue
+        if len(producer.users) != 1:
             continue
         node.meta[_KEY] = QuantizationAnnotation(
             input_qspec_map={}, output_qspec=annotation.output_qspec, _annotated=True
@@ -108,13 +148,13 @@ def fix_pixels(model: torch.fx.GraphModule, spec: InputSpec) -> None:
     from torchao.quantization.pt2e.quantizer import FixedQParamsQuantizationSpec
 
     def fixed(low: float, high: float) -> FixedQParamsQuantizationSpec:
-        scale = (high - low) / (_QMAX - _QMIN)
+        scale = (high - low) / (QMAX - QMIN)
         return FixedQParamsQuantizationSpec(
             dtype=torch.int8,
             scale=scale,
-            zero_point=round(_QMIN - low / scale),
-            quant_min=_QMIN,
-            quant_max=_QMAX,
+            zero_point=round(QMIN - low / scale),
+            quant_min=QMIN,
+            quant_max=QMAX,
             qscheme=torch.per_tensor_affine,
         )
 

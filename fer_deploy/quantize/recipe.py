@@ -8,7 +8,7 @@ from typing import Literal
 from fer_deploy.errors import ConfigError
 
 Precision = Literal["float", "fp16", "w8", "w8a8"]
-Method = Literal["ptq"]
+Method = Literal["ptq", "qat"]
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Recipe:
 
     @property
     def name(self) -> str:
-        """``float``, ``fp16``, ``w8`` or ``w8a8-ptq``."""
+        """``float``, ``fp16``, ``w8``, ``w8a8-ptq`` or ``w8a8-qat``."""
         return self.precision if self.method is None else f"{self.precision}-{self.method}"
 
     @property
@@ -37,7 +37,8 @@ FLOAT = Recipe("float")
 FP16 = Recipe("fp16")
 W8 = Recipe("w8")
 W8A8_PTQ = Recipe("w8a8", "ptq")
-RECIPES = {recipe.name: recipe for recipe in (FLOAT, FP16, W8, W8A8_PTQ)}
+W8A8_QAT = Recipe("w8a8", "qat")
+RECIPES = {recipe.name: recipe for recipe in (FLOAT, FP16, W8, W8A8_PTQ, W8A8_QAT)}
 _SPELLINGS = {"fp32": "float", "int8": "w8a8-ptq", "w8a8": "w8a8-ptq"}
 
 

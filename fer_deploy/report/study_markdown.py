@@ -30,8 +30,24 @@ def render_study(report: StudyReport, plots: Mapping[str, str]) -> str:
         report=report,
         rows=best_first,
         outside=outside,
+        timing=_timing_note(report),
         plots=plots,
         amount=amount,
         bare=bare_amount,
         interval=interval,
+    )
+
+
+def _timing_note(report: StudyReport) -> str:
+    """Return how the latencies were measured and how many of the timings were judged valid."""
+    conditions = [row.int8_latency.conditions for row in report.rows if row.int8_latency.known]
+    if not conditions:
+        return "No latency was measured."
+    valid = sum(one.get("verdict", "").startswith("VALID") for one in conditions)
+    loads = sorted({one["load average"] for one in conditions if "load average" in one})
+    threads = sorted({one["threads"] for one in conditions if "threads" in one})
+    return (
+        f"Latency is this host's ({', '.join(threads)} thread, batch 1), all architectures in turns when all were "
+        f"trained. {valid} of {len(conditions)} timings were judged valid; load average of the host: "
+        f"{', '.join(loads) or 'not known'}. It ranks, and says nothing of a phone."
     )

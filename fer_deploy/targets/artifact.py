@@ -19,6 +19,7 @@ from fer_deploy.errors import ArtifactError, TargetError
 from fer_deploy.files import folder_atomic, sha256_of, size_of, write_atomic
 from fer_deploy.quantize.costs import GraphCosts, graph_costs
 from fer_deploy.quantize.graph import Graph, Scales, batches
+from fer_deploy.quantize.options import PtqOptions
 from fer_deploy.targets.base import Delegation, Session, Target
 from fer_deploy.targets.golden import Golden, golden_inputs, tolerance, vectors
 
@@ -65,6 +66,11 @@ class ArtifactInfo(Frozen):
     output: TensorInfo
     scales: Scales | None
     calibration: CalibrationInfo | None
+    quantization: PtqOptions | None = None
+    lowering: dict[str, str] = Field(default_factory=dict)
+    """What lowering decided: opset, integer types, what a runtime has to be told."""
+    note: str | None = None
+    """What a user has to know about how the graph came about, e.g. that QAT was no better than PTQ."""
     costs: GraphCosts | None = Field(default=None, description="operators, for latency estimates")
     versions: dict[str, str]
 
@@ -138,6 +144,9 @@ def write_artifact(
             ),
             scales=graph.scales,
             calibration=calibration,
+            quantization=graph.options,
+            lowering=lowered.choices,
+            note=graph.note,
             costs=graph_costs(graph),
             versions=tool_versions(),
         )

@@ -26,6 +26,7 @@ class Delegation:
         delegates: number of delegated subgraphs, or None.
         not_delegated: operator name to count.
         reason: why ``delegated`` is None.
+        why: operator name to why it stayed outside, in the words of the target's tools where they say.
     """
 
     backend: str
@@ -34,15 +35,34 @@ class Delegation:
     delegates: int | None = None
     not_delegated: dict[str, int] = field(default_factory=dict)
     reason: str | None = None
+    why: dict[str, str] = field(default_factory=dict)
+
+    def warning(self) -> str | None:
+        """Return a sentence on the operators outside the backend and why they are, or None when there are none."""
+        if not self.not_delegated:
+            return None
+        listed = "; ".join(
+            f"{count} x {name}" + (f" ({self.why[name]})" if name in self.why else "")
+            for name, count in self.not_delegated.items()
+        )
+        return f"{self.backend} does not take {listed}: these run outside it, in slower kernels"
 
 
 @dataclass(frozen=True)
 class Lowered:
-    """What :meth:`Target.lower` wrote: the file's name in the artifact folder, its delegation, its input's name."""
+    """What :meth:`Target.lower` wrote.
+
+    Attributes:
+        file: name of the model file in the artifact folder.
+        delegation: how much of the graph the backend takes.
+        input_name: of the model file's only input.
+        choices: what was decided on the way and matters to whoever runs the file; goes into artifact.json.
+    """
 
     file: str
     delegation: Delegation
     input_name: str = "pixels"
+    choices: dict[str, str] = field(default_factory=dict)
 
 
 class Session(ABC):

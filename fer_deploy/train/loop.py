@@ -6,7 +6,7 @@ import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from pydantic import ValidationError
@@ -42,7 +42,23 @@ class Trained:
     """Wall time of all epochs, those before a resumption included."""
 
 
-def learning_rate_at(step: int, steps_per_epoch: int, recipe: TrainRecipe) -> float:
+class Schedule(Protocol):
+    """What a learning-rate schedule depends on."""
+
+    @property
+    def epochs(self) -> int:
+        """Length of the run."""
+
+    @property
+    def warmup_epochs(self) -> float:
+        """Length of the linear warm-up."""
+
+    @property
+    def learning_rate(self) -> float:
+        """Peak, reached after warm-up."""
+
+
+def learning_rate_at(step: int, steps_per_epoch: int, recipe: Schedule) -> float:
     """Return the learning rate of a step: linear warm-up, then a cosine to zero (Loshchilov & Hutter, 2017)."""
     total = recipe.epochs * steps_per_epoch
     warmup = min(int(recipe.warmup_epochs * steps_per_epoch), total - 1)

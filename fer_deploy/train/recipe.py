@@ -63,6 +63,23 @@ class TrainRecipe(Frozen):
     seed: int = Field(default=0, ge=0, lt=2**32)
 
 
+#: Milder than a training from scratch: the teacher is asked about faces like those it will see.
+_AUGMENT = AugmentSpec(rotation=8.0, scale=0.08, shift=0.05, contrast=0.15, brightness=0.1, erase=0.0)
+
+
+class DistillRecipe(Frozen):
+    """A distillation. The same recipe on the same machine gives the same weights."""
+
+    epochs: int = Field(default=3, ge=1)
+    images_per_epoch: int = Field(default=4096, ge=1, description="drawn anew for each epoch")
+    batch_size: int = Field(default=64, ge=2)
+    learning_rate: float = Field(default=1e-4, gt=0, description="Adam's, peak, then a cosine to zero")
+    warmup_epochs: float = Field(default=0.1, ge=0)
+    temperature: float = Field(default=4.0, gt=0, description="divides both logits before the softmax")
+    augment: AugmentSpec = _AUGMENT
+    seed: int = 0
+
+
 def load_recipe(path: Path, data: Path | None = None) -> TrainRecipe:
     """Return the recipe in a TOML file; relative paths in it are relative to its folder.
 

@@ -96,6 +96,7 @@ def test_report_is_what_the_models_give(finished: tuple[Path, Result]) -> None:
         assert row.delegation.share.value == 1.0
         assert row.int8_latency.value is not None
         assert "load average" in row.int8_latency.conditions
+        assert "in turns with the others" in row.int8_latency.conditions["process"]
         assert set(row.recalls) == set(LABELS)
         images = report.validation.images
         right = sum(row.runs[0].float_accuracy.confusion[i][i] for i in range(len(LABELS)))

@@ -56,7 +56,7 @@ def share(count: int, images: int) -> Measurement:
 def row(label: str, family: str, parameters: int, macs: float, hundredths: int) -> StudyRow:
     figures = accuracy_of(hundredths)
     size = measured(parameters * 1.1, Unit.BYTES)
-    conditions = {"threads": "1", "load average": "0.4"}
+    conditions = {"threads": "1", "load average": "0.4", "verdict": "VALID"}
     delegation = DelegationFigures(
         backend="XNNPACK", share=measured(1.0, Unit.FRACTION), delegates=1, not_delegated={}
     )
@@ -120,7 +120,12 @@ def test_markdown_tables_hold_every_row_best_first(report: StudyReport) -> None:
     assert html.count("<tr>") == 2 * (len(ROWS) + 1) + 1
     assert html.index("fer_m") < html.index("mobilenet_v2") < html.index("mini_xception")
     assert '<img src="macs.svg" alt="Accuracy and MACs"' in html
-    for words in ("3 epochs of 4,096 images", "0.27 hours", "load average of the host at that time: 0.4"):
+    for words in (
+        "3 epochs of 4,096 images",
+        "0.27 hours",
+        "load average of the host: 0.4",
+        "8 of 8 timings were judged valid",
+    ):
         assert words in html
 
 
@@ -161,7 +166,9 @@ def test_a_figure_that_is_missing_leaves_its_plot_out(report: StudyReport) -> No
     rows = tuple(one.model_copy(update={"int8_latency": gap}) for one in report.rows)
     without = report.model_copy(update={"rows": rows})
     assert "latency.svg" not in study_plots(without)
-    assert "not measured" in render_study(without, {})
+    text = render_study(without, {})
+    assert "not measured" in text
+    assert "No latency was measured." in text
 
 
 def test_json_reads_back(report: StudyReport, tmp_path: Path) -> None:

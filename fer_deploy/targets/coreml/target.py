@@ -22,7 +22,7 @@ class CoreMLTarget(Target):
     """``.mlpackage`` for iOS 15 to 18; what differs from the default is said by :class:`CoreMLOptions`."""
 
     name: ClassVar[str] = "coreml"
-    recipes: ClassVar[tuple[str, ...]] = ("float", "fp16", "w8", "w8a8-ptq")
+    recipes: ClassVar[tuple[str, ...]] = ("float", "fp16", "w8", "w8a8-ptq", "w8a8-qat")
     runtime: ClassVar[str] = "Core ML"
 
     def __init__(self, options: CoreMLOptions | None = None) -> None:

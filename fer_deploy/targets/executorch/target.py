@@ -24,7 +24,7 @@ class ExecuTorchTarget(Target):
     """``.pte`` for Android and iOS: XNNPACK on CPU, or Core ML on Apple systems."""
 
     name: ClassVar[str] = "executorch"
-    recipes: ClassVar[tuple[str, ...]] = ("float", "w8a8-ptq")
+    recipes: ClassVar[tuple[str, ...]] = ("float", "w8a8-ptq", "w8a8-qat")
     runtime: ClassVar[str] = "ExecuTorch XNNPACK"
 
     def __init__(self, delegate: Delegate = "xnnpack") -> None:
@@ -39,18 +39,26 @@ class ExecuTorchTarget(Target):
         with quiet():
             from executorch.exir import to_edge_transform_and_lower
 
+            from fer_deploy.targets.executorch.reasons import partition_reasons
+
+            reasons: dict[str, str] = {}
             try:
-                edge = to_edge_transform_and_lower(
-                    graph.export(), partitioner=[partitioner(self.delegate, graph)]
+                with partition_reasons(reasons):
+                    edge = to_edge_transform_and_lower(
+                        graph.export(), partitioner=[partitioner(self.delegate, graph)]
+                    )
+                delegation = _delegation(
+                    edge.exported_program().graph_module, BACKENDS[self.delegate], reasons
                 )
-                delegation = _delegation(edge.exported_program().graph_module, BACKENDS[self.delegate])
                 program = edge.to_executorch()
             except Exception as error:  # executorch raises many kinds; the first line says which pass
                 raise TargetError(
                     f"ExecuTorch cannot lower the {graph.recipe.name} graph: {_first_line(error)}"
                 ) from error
         write_atomic(folder / FILE, bytes(program.buffer))
-        return Lowered(FILE, delegation)
+        integers = {"activations": "int8", "weights": "int8", "biases": "int32"}
+        stated = graph.recipe.quantized and self.delegate == "xnnpack"
+        return Lowered(FILE, delegation, choices=integers if stated else {})
 
     def host_obstacle(self) -> str | None:
         """The wheel's runtime has no Core ML backend on any system but Apple's."""
@@ -82,7 +90,7 @@ def _first_line(error: BaseException) -> str:
     return lines[0] if lines else type(error).__name__
 
 
-def _delegation(module: Any, backend: str) -> Delegation:
+def _delegation(module: Any, backend: str, reasons: dict[str, str]) -> Delegation:
     """Count delegated operators; ``getitem`` only unpacks a delegate's results and is no operator."""
     from executorch.devtools.backend_debug import get_delegation_info
 
@@ -92,12 +100,15 @@ def _delegation(module: Any, backend: str) -> Delegation:
         for name, breakdown in info.delegation_by_operator.items()
         if breakdown.non_delegated and name != "getitem"
     }
+    from fer_deploy.targets.executorch.reasons import NO_KERNEL, spelled
+
     return Delegation(
         backend=backend,
         delegated=info.num_delegated_nodes,
         total=info.num_delegated_nodes + sum(outside.values()),
         delegates=info.num_delegated_subgraphs,
         not_delegated=outside,
+        why={name: reasons.get(spelled(name), NO_KERNEL) for name in outside},
     )
 
 

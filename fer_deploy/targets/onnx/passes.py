@@ -41,6 +41,54 @@ def activations_to_uint8(graph: onnx.GraphProto) -> int:
     return changed
 
 
+def own_weight_zero_points(graph: onnx.GraphProto) -> int:
+    """Give every weight's DequantizeLinear a zero point of its own; return how many were shared before.
+
+    ONNX Runtime turns int8 weights to uint8 where ``session.x64quantprecision`` asks for it (x86 without
+    VNNI). It does so in place, and fails on a zero point that it has changed already: "Attempt to replace
+    the existing tensor" (onnxruntime 1.32.0). The exporter shares them between layers of equal width.
+    """
+    constants = {item.name: item for item in graph.initializer}
+    taken: set[str] = set()
+    copied = 0
+    for node in graph.node:
+        if node.op_type != "DequantizeLinear" or node.input[0] not in constants or len(node.input) < 3:
+            continue
+        name = node.input[2]
+        if name in taken:
+            copied += 1
+            item = onnx.TensorProto()
+            item.CopyFrom(constants[name])
+            item.name = f"{node.input[0]}_zero_point"
+            graph.initializer.append(item)
+            node.input[2] = item.name
+        taken.add(name)
+    return copied
+
+
+def mean_to_global_pool(graph: onnx.GraphProto) -> int:
+    """Write the mean over a map's height and width as GlobalAveragePool; return how many were changed.
+
+    The exporter makes ReduceMean of AdaptiveAvgPool2d(1). ONNX Runtime has an integer kernel for the pool
+    (QLinearGlobalAveragePool) and none for the mean, which it would compute in float.
+    """
+    constants = {item.name: item for item in graph.initializer}
+    changed = 0
+    for node in graph.node:
+        if node.op_type != "ReduceMean" or len(node.input) < 2 or node.input[1] not in constants:
+            continue
+        axes = sorted(int(axis) for axis in numpy_helper.to_array(constants[node.input[1]]))
+        keeps = all(item.i == 1 for item in node.attribute if item.name == "keepdims")
+        if axes not in ([2, 3], [-2, -1]) or not keeps:
+            continue
+        node.op_type = "GlobalAveragePool"
+        del node.input[1:]
+        del node.attribute[:]
+        changed += 1
+    _drop_unused(graph)
+    return changed
+
+
 def _drop_unused(graph: onnx.GraphProto) -> None:
     used = {name for node in graph.node for name in node.input}
     kept = [item for item in graph.initializer if item.name in used]

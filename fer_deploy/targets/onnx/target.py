@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -20,8 +21,23 @@ from fer_deploy.targets.inspection import Inspection, Share
 FILE = "model.onnx"
 #: The newest opset that onnxruntime-android 1.20 (2024) and later read; 13 is the first with per-channel QDQ.
 OPSET = 20
+#: Why these: ONNX Runtime's x86 kernels want uint8 activations (int8 ones stay float at residuals), ARM's
+#: take either, and both want int8 weights. x86 without VNNI adds pairs of u8 x s8 products in 16 bits and
+#: saturates; the session option makes it compute in u8 x u8, exactly (tests/targets/test_saturation.py).
+_INTEGERS = {
+    "activations": "uint8",
+    "weights": "int8",
+    "biases": "float32 on the int32 grid",
+    "x86 without VNNI": "exact with session option session.x64quantprecision = 1; saturates without it",
+    "ARM, x86 with VNNI": "exact; leave session.x64quantprecision unset, it costs time",
+}
+#: Why an operation is left in float, as far as the optimised graph shows.
+_NO_KERNEL = "an input or its output is not quantized, or ONNX Runtime has no integer kernel for it"
 #: Compute operations of which a quantized graph should leave none in float.
-_COMPUTE = {"Conv", "Gemm", "MatMul", "Add", "Mul", "FusedConv", "FusedGemm"}
+_COMPUTE = {
+    "Add", "AveragePool", "Conv", "FusedConv", "FusedGemm", "FusedMatMul", "Gemm", "GlobalAveragePool",
+    "MatMul", "Mul", "ReduceMean", "Sub",
+}  # fmt: skip
 _MOVES = {"QuantizeLinear", "DequantizeLinear", "Transpose", "Reshape", "ReorderOutput", "ReorderInput"}
 
 
@@ -29,7 +45,7 @@ class OnnxTarget(Target):
     """``.onnx`` for ONNX Runtime on Android, iOS, browsers and servers."""
 
     name: ClassVar[str] = "onnx"
-    recipes: ClassVar[tuple[str, ...]] = ("float", "w8a8-ptq")
+    recipes: ClassVar[tuple[str, ...]] = ("float", "w8a8-ptq", "w8a8-qat")
     runtime: ClassVar[str] = "ONNX Runtime CPU"
 
     def lower(self, graph: Graph, folder: Path) -> Lowered:
@@ -39,7 +55,7 @@ class OnnxTarget(Target):
             import onnx
             import torch
 
-            from fer_deploy.targets.onnx.passes import activations_to_uint8, strip_metadata
+            from fer_deploy.targets.onnx import passes
 
             try:
                 program = torch.onnx.export(
@@ -53,8 +69,10 @@ class OnnxTarget(Target):
                 )
                 assert program is not None
                 model = program.model_proto
-                activations_to_uint8(model.graph)
-                strip_metadata(model)
+                passes.activations_to_uint8(model.graph)
+                passes.own_weight_zero_points(model.graph)
+                passes.mean_to_global_pool(model.graph)
+                passes.strip_metadata(model)
                 onnx.checker.check_model(model)
             except Exception as error:  # the exporter raises many kinds
                 message = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
@@ -62,7 +80,8 @@ class OnnxTarget(Target):
                     f"the ONNX exporter cannot lower the {graph.recipe.name} graph: {message}"
                 ) from error
         write_atomic(folder / FILE, model.SerializeToString(deterministic=True))
-        return Lowered(FILE, _delegation(folder / FILE, graph.recipe.quantized))
+        choices = {"opset": str(OPSET), **(_INTEGERS if graph.recipe.quantized else {})}
+        return Lowered(FILE, _delegation(folder / FILE, graph.recipe.quantized), choices=choices)
 
     def open(self, file: Path, threads: int) -> Session:
         """Create an inference session on the CPU provider."""
@@ -90,7 +109,23 @@ def _options(threads: int) -> Any:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
+    if lacks_vnni():
+        options.add_session_config_entry("session.x64quantprecision", "1")
     return options
+
+
+def lacks_vnni() -> bool:
+    """True on x86 processors on which int8 saturates unless ``session.x64quantprecision`` is set.
+
+    With VNNI the option is exact too, but the kernels it chooses take twice as long. A system that does not
+    say what its processor has is taken to lack it: slow, not wrong.
+    """
+    if platform.machine().lower() not in {"x86_64", "amd64", "i386", "i686"}:
+        return False
+    try:
+        return "vnni" not in Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return True
 
 
 def _delegation(file: Path, quantized: bool) -> Delegation:
@@ -114,6 +149,7 @@ def _delegation(file: Path, quantized: bool) -> Delegation:
         delegated=total - sum(outside.values()),
         total=total,
         not_delegated=outside,
+        why=dict.fromkeys(outside, _NO_KERNEL),
     )
 
 

@@ -1,0 +1,125 @@
+"""``fer-deploy compare``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from fer_deploy.cli.options import PATH, data_options
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from fer_deploy.data.registry import Role
+    from fer_deploy.measure.comparison import Comparison
+
+_SHOWN_FLIPS = 20
+
+
+@click.command("compare", short_help="Compare two artifacts, or an artifact and its float model.")
+@click.argument("first")
+@click.argument("second")
+@click.option("--contract", type=PATH, help="Contract TOML of a .pt2 or a factory.")
+@click.option("--weights", type=PATH, help="State dict of a factory's module (.safetensors or .pt).")
+@data_options
+@click.option(
+    "--split",
+    type=click.Choice(["validation", "test"]),
+    default="test",
+    show_default=True,
+    help="PublicTest or PrivateTest of FER2013 and FER+.",
+)
+@click.option("--images", type=click.IntRange(min=1), help="Compare on the first N images only.")
+@click.option(
+    "--part-below",
+    type=float,
+    default=20.0,
+    show_default=True,
+    metavar="DB",
+    help="SQNR below which a layer counts as parted.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON, every flip included.")
+def command(
+    first: str,
+    second: str,
+    contract: Path | None,
+    weights: Path | None,
+    dataset: str | None,
+    data: Path | None,
+    split: Role,
+    images: int | None,
+    part_below: float,
+    as_json: bool,
+) -> None:
+    """Compare two artifacts, or an artifact and its float model, on the same images.
+
+    FIRST, the reference, and SECOND are each an artifact folder, a zoo folder, a .pt2 or package.module:factory.
+    """
+    from rich.console import Console
+
+    from fer_deploy.pipeline.compare import compare
+    from fer_deploy.pipeline.evaluate import dataset_spec
+
+    found = compare(first, second, dataset_spec(dataset, data), split, images, part_below, contract, weights)
+    if as_json:
+        click.echo(found.model_dump_json(indent=2))
+        return
+    _print(Console(soft_wrap=False), found)
+
+
+def _print(console: Console, found: Comparison) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from fer_deploy.report.format import clean, describe
+
+    parity = found.parity
+    console.print(Text(clean(f"first:  {found.first}")))
+    console.print(Text(clean(f"second: {found.second}")))
+    console.print(Text(clean(f"on {found.dataset} ({found.images:,} images)")))
+    table = Table("figure", "value")
+    for label, figure in (
+        ("top-1 agreement", parity.agreement),
+        ("accuracy of first minus second", parity.drop),
+        (f"largest drop in recall ({parity.worst_class})", parity.worst_class_drop),
+        ("largest logit difference", parity.max_logit_difference),
+        ("RMS logit difference", parity.rms_logit_difference),
+        ("SQNR of the logits", parity.sqnr),
+    ):
+        table.add_row(Text(clean(label)), Text(describe(figure)))
+    console.print(table)
+    if parity.flips:
+        flips = Table("row", "label", "first", "second", title=f"{len(parity.flips):,} flips")
+        for flip in parity.flips[:_SHOWN_FLIPS]:
+            flips.add_row(
+                str(flip.row),
+                Text(clean(flip.label)),
+                Text(clean(flip.reference)),
+                Text(clean(flip.artifact)),
+            )
+        console.print(flips)
+        if len(parity.flips) > _SHOWN_FLIPS:
+            console.print(f"and {len(parity.flips) - _SHOWN_FLIPS:,} more; --json lists all")
+    _print_layers(console, found)
+
+
+def _print_layers(console: Console, found: Comparison) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from fer_deploy.report.format import clean, describe
+
+    if found.layers_reason is not None:
+        console.print(Text(clean(f"layers not compared: {found.layers_reason}")))
+        return
+    table = Table("layer", "SQNR", "largest difference")
+    for layer in found.layers:
+        ratio = "equal" if layer.equal else describe(layer.sqnr)
+        table.add_row(Text(clean(layer.name)), Text(ratio), f"{layer.max_difference:.3g}")
+    console.print(table)
+    console.print(Text(clean(f"first layer not equal: {found.first_difference or 'none'}")))
+    console.print(
+        Text(clean(f"first layer below {found.part_below_db:g} dB: {found.first_parting or 'none'}"))
+    )

@@ -1,0 +1,180 @@
+"""The adb transport: an Android phone, by the plain ``adb`` client.
+
+The client is the user's own (Android's platform-tools or the distribution's), not one bundled by a Python
+package: an adb server of another version would be killed and restarted by every call of the other client.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from fer_deploy.devices.android_state import QUESTION, parse_state
+from fer_deploy.devices.profile_schema import DeviceProfile
+from fer_deploy.devices.remote import RemoteTransport
+from fer_deploy.devices.runner_build import Bundle
+from fer_deploy.devices.timing import DeviceState
+from fer_deploy.errors import DeviceError
+
+#: Names the adb program; default ``adb`` of PATH.
+PROGRAM_VARIABLE = "FER_DEPLOY_ADB"
+_LIST_SECONDS = 60  # may have to start the adb server first
+_HELP = {
+    "unauthorized": "unlock it and allow USB debugging",
+    "offline": "unplug it and plug it in again",
+    "no permissions": "add a udev rule for it or join the group plugdev",
+}
+
+
+@dataclass(frozen=True)
+class Attached:
+    """One line of ``adb devices``: serial number and state (``device`` when usable)."""
+
+    serial: str
+    state: str
+
+
+def adb_program() -> str:
+    """Return the adb client to use."""
+    return os.environ.get(PROGRAM_VARIABLE) or "adb"
+
+
+def parse_devices(text: str) -> tuple[Attached, ...]:
+    """Return the devices that ``adb devices`` lists."""
+    rows = (re.split(r"\s+", line.strip(), maxsplit=1) for line in text.splitlines() if "\t" in line)
+    return tuple(Attached(row[0], row[1]) for row in rows if len(row) == 2)
+
+
+def attached_devices() -> tuple[Attached, ...]:
+    """Return the phones that adb sees now.
+
+    Raises:
+        DeviceError: there is no adb client, or it fails.
+    """
+    program = adb_program()
+    try:
+        done = subprocess.run(
+            [program, "devices"], capture_output=True, text=True, timeout=_LIST_SECONDS, check=False
+        )
+    except OSError:
+        raise DeviceError(f"the client '{program}' is not installed; {AdbTransport.install_hint}") from None
+    except subprocess.TimeoutExpired:
+        raise DeviceError(f"'{program} devices' did not answer within {_LIST_SECONDS} s") from None
+    if done.returncode != 0:
+        raise DeviceError(f"'{program} devices' failed: {(done.stderr or done.stdout).strip()[-300:]}")
+    return parse_devices(done.stdout)
+
+
+class AdbTransport(RemoteTransport):
+    """One phone, chosen by serial number, by ANDROID_SERIAL, or because it is the only one attached."""
+
+    name: ClassVar[str] = "adb"
+    #: The one folder that adb's user may write to and execute from on every Android.
+    folder: ClassVar[str] = "/data/local/tmp/fer-deploy-run"
+    install_hint: ClassVar[str] = "install Android's platform-tools, e.g. apt-get install adb"
+
+    def __init__(
+        self,
+        serial: str | None = None,
+        profile: DeviceProfile | None = None,
+        bundle: Bundle | None = None,
+        start_seconds: float = 120.0,
+    ) -> None:
+        """Reach a phone; nothing is contacted yet.
+
+        Args:
+            serial: its serial number; None takes ANDROID_SERIAL or the only phone attached.
+            profile: what the phone must be; None takes any phone.
+            bundle: the C++ runner; None takes the built one for the phone's architecture.
+            start_seconds: time for copying, starting and loading, beyond the protocol's own limit.
+        """
+        super().__init__(bundle, start_seconds)
+        self._wanted = serial or os.environ.get("ANDROID_SERIAL") or None
+        self._profile = profile
+        self._chosen: str | None = None
+
+    @property
+    def device(self) -> str:
+        """``phone SERIAL``."""
+        return f"phone {self._serial()}"
+
+    def getprop(self, name: str) -> str:
+        """Return an Android system property of the phone, empty when it is not set."""
+        return self._ask(f"getprop {shlex.quote(name)}").strip()
+
+    def obstacle(self, target: str | None = None) -> str | None:
+        """Return why the phone, or the target on it, cannot be used now, and the remedy."""
+        try:
+            self._check_profile()
+        except DeviceError as error:
+            return str(error)
+        if target == "onnx":
+            return (
+                "Android has no Python for the ONNX Runtime runner; the Android demo's own benchmark screen times "
+                "ONNX artifacts"
+            )
+        return super().obstacle(target)
+
+    def state(self) -> DeviceState:
+        """Return battery, heat and radio state as Android's tools print them."""
+        return parse_state(self._ask(QUESTION))
+
+    def _program(self, target: str) -> tuple[dict[str, Path], tuple[str, ...]]:
+        obstacle = self.obstacle(target)
+        if obstacle:
+            raise DeviceError(obstacle)
+        return super()._program(target)
+
+    def _serial(self) -> str:
+        """Return the phone's serial number; found once, so that a job never changes phones midway."""
+        if self._chosen is None:
+            self._chosen = _choose(attached_devices(), self._wanted)
+        return self._chosen
+
+    def _check_profile(self) -> None:
+        """Raise DeviceError when the phone is not the profile's."""
+        if self._profile is None:
+            self._serial()
+            return
+        for key, accepted in self._profile.match.getprop.items():
+            value = self.getprop(key)
+            if value not in accepted:
+                raise DeviceError(
+                    f"{self.device} is not {self._profile.market_name}: its {key} is '{value}', profile "
+                    f"'{self._profile.name}' wants {' or '.join(accepted)}; choose its own profile with --device"
+                )
+
+    def _shell_words(self, command: str) -> list[str]:
+        return [adb_program(), "-s", self._serial(), "shell", command]
+
+    def _push_words(self, files: list[Path]) -> list[str]:
+        sources = [str(path.absolute()) for path in files]
+        return [adb_program(), "-s", self._serial(), "push", *sources, f"{self.folder}/"]
+
+    def _pull_words(self, name: str, goal: Path) -> list[str]:
+        return [adb_program(), "-s", self._serial(), "pull", f"{self.folder}/{name}", str(goal.absolute())]
+
+
+def _choose(attached: tuple[Attached, ...], wanted: str | None) -> str:
+    if wanted is not None:
+        found = [one for one in attached if one.serial == wanted]
+        if not found:
+            known = ", ".join(one.serial for one in attached) or "none"
+            raise DeviceError(f"phone {wanted[:80]!r} is not attached; attached: {known}")
+    else:
+        found = list(attached)
+        if not found:
+            raise DeviceError("no phone is attached; plug one in with USB debugging on, or run adb connect")
+        if len(found) > 1:
+            known = ", ".join(one.serial for one in found)
+            raise DeviceError(f"{len(found)} phones are attached ({known}); choose one by ANDROID_SERIAL")
+    one = found[0]
+    if one.state != "device":
+        state = next((key for key in _HELP if one.state.startswith(key)), None)
+        raise DeviceError(f"phone {one.serial} is {one.state}; {_HELP[state] if state else 'reconnect it'}")
+    return one.serial

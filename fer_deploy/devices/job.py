@@ -1,0 +1,150 @@
+"""A job for a runner: the files it needs, the words that start it, and the results it must leave.
+
+Names on the device are fixed here, so that no name chosen by a user ever reaches a device's shell.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from fer_deploy.contract import first_problem
+from fer_deploy.devices.timing import TimingProtocol, TimingResult
+from fer_deploy.errors import DeviceError
+from fer_deploy.targets.artifact import GOLDEN_FILE, Artifact
+from fer_deploy.targets.golden import Golden, golden_inputs
+
+INPUTS, LOGITS, RESULT, TRACE = "inputs.f32", "logits.f32", "result.json", "trace.bin"
+ONNX_RUNNER = Path(__file__).resolve().parent / "onnx_runner.py"
+#: Model files on the device by target; the artifact's own name stays at home.
+_MODEL_NAMES = {"executorch": "model.pte", "onnx": "model.onnx"}
+RUNNABLE_TARGETS = tuple(_MODEL_NAMES)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to copy (name on the device to local file) and the runner's arguments."""
+
+    files: dict[str, Path]
+    arguments: tuple[str, ...]
+    outputs: tuple[str, ...]
+    images: int
+    classes: int
+    what: str
+
+
+def make_job(
+    artifact: Artifact,
+    scratch: Path,
+    pixels: NDArray[np.uint8],
+    protocol: TimingProtocol | None,
+    trace: bool = False,
+) -> Job:
+    """Return the job that runs an artifact on uint8 pixels (N, C, H, W); inputs are written into ``scratch``.
+
+    Args:
+        artifact: an artifact of a target that has a runner.
+        scratch: an existing folder of this process.
+        pixels: the images, in the layout of the artifact's contract.
+        protocol: how to time; None computes logits only.
+        trace: also write the runtime's own profile to :data:`TRACE`.
+
+    Raises:
+        DeviceError: the target has no runner, or the pixels are not what the artifact reads.
+    """
+    target, shape = artifact.info.target, artifact.info.input.shape
+    if target not in _MODEL_NAMES:
+        raise DeviceError(f"there is no runner for {target}; it runs {' and '.join(RUNNABLE_TARGETS)}")
+    if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[1:] != shape[1:] or len(pixels) == 0:
+        raise DeviceError(
+            f"{artifact.key} reads uint8 images of {list(shape[1:])}, got {pixels.dtype} {list(pixels.shape)}"
+        )
+    inputs = scratch / INPUTS
+    pixels.astype("<f4").tofile(inputs)
+    model = _MODEL_NAMES[target]
+    timing = protocol or TimingProtocol()
+    arguments = ["--model", model, "--inputs", INPUTS, "--shape", ",".join(str(side) for side in shape)]
+    arguments += ["--logits", LOGITS, "--result", RESULT, "--threads", str(timing.threads)]
+    arguments += ["--warmups", str(timing.warmups if protocol else 0)]
+    arguments += ["--min-runs", str(timing.min_runs if protocol else 0)]
+    arguments += ["--min-seconds", str(timing.min_seconds if protocol else 0)]
+    arguments += ["--max-seconds", str(timing.max_seconds)]
+    if timing.cores:
+        arguments += ["--cores", ",".join(str(core) for core in timing.cores)]
+    if trace:
+        arguments += ["--trace", TRACE]
+    return Job(
+        files={model: artifact.file, INPUTS: inputs},
+        arguments=tuple(arguments),
+        outputs=(LOGITS, RESULT, *((TRACE,) if trace else ())),
+        images=len(pixels),
+        classes=artifact.info.output.shape[-1],
+        what=artifact.key,
+    )
+
+
+def golden_pixels(artifact: Artifact) -> NDArray[np.uint8]:
+    """Return the golden inputs, uint8 (N, C, H, W), on which artifacts are timed."""
+    return np.stack(list(golden_inputs(artifact.info.contract.input).values()))
+
+
+def read_logits(folder: Path, job: Job, device: str) -> NDArray[np.float32]:
+    """Return the logits float32 (N, K) that a runner left in ``folder``.
+
+    Raises:
+        DeviceError: missing, of another size, or not finite.
+    """
+    try:
+        raw = (folder / LOGITS).read_bytes()
+    except OSError as error:
+        raise DeviceError(f"{device} returned no logits of {job.what}: {error.strerror}") from None
+    expected = 4 * job.images * job.classes
+    if len(raw) != expected:
+        raise DeviceError(
+            f"{device} returned garbage: {len(raw)} bytes of logits of {job.what} where "
+            f"{job.images} x {job.classes} float32 values are {expected}"
+        )
+    logits = np.frombuffer(raw, dtype="<f4").reshape(job.images, job.classes).astype(np.float32)
+    if not np.isfinite(logits).all():
+        raise DeviceError(f"{device} returned garbage: logits of {job.what} that are not finite")
+    return logits
+
+
+def read_result(folder: Path, job: Job, device: str) -> TimingResult:
+    """Return the TimingResult that a runner left in ``folder``.
+
+    Raises:
+        DeviceError: missing or not a TimingResult.
+    """
+    try:
+        return TimingResult.model_validate_json((folder / RESULT).read_bytes())
+    except OSError as error:
+        raise DeviceError(f"{device} returned no timing of {job.what}: {error.strerror}") from None
+    except ValidationError as error:
+        raise DeviceError(
+            f"{device} returned garbage instead of the timing of {job.what}: {first_problem(error)}"
+        ) from None
+
+
+def with_golden(result: TimingResult, artifact: Artifact, logits: NDArray[np.float32]) -> TimingResult:
+    """Return the result with how far the device's logits (N, K) of the golden inputs are from golden.json.
+
+    Raises:
+        DeviceError: the artifact's golden.json cannot be read.
+    """
+    path = artifact.folder / GOLDEN_FILE
+    try:
+        golden = Golden.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise DeviceError(f"{path} cannot be read: {error}; export the artifact again") from None
+    expected = np.array([vector.logits for vector in golden.vectors], dtype=np.float32)
+    if expected.shape != logits.shape:
+        raise DeviceError(f"{path} does not belong to this artifact; export it again")
+    difference = float(np.abs(expected - logits).max())
+    return result.model_copy(
+        update={"golden_difference": difference, "golden_tolerance": golden.max_abs_difference}
+    )

@@ -1,0 +1,88 @@
+"""Two sets of logits, and layer outputs where there are any, side by side."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from fer_deploy.contract import Frozen
+from fer_deploy.measure.figures import ParityFigures
+from fer_deploy.measure.layer_outputs import LayerOutput
+from fer_deploy.measure.measurement import Measurement, Unit, measured, not_measured
+
+#: A layer counts as parted when its noise is a tenth of its signal. int8 layers of a sound model lie at 25 dB
+#: and more; a wrong mean or a saturated kernel falls to 10 dB and less.
+PART_BELOW_DB = 20.0
+
+
+class LayerComparison(Frozen):
+    """One layer's output in the two."""
+
+    name: str
+    sqnr: Measurement = Field(description="of the second against the first, dB")
+    max_difference: float = Field(description="in the layer's own units")
+    equal: bool = Field(description="bit for bit")
+
+
+class Comparison(Frozen):
+    """Two artifacts, or an artifact and a float model, on the same images."""
+
+    first: str
+    second: str
+    dataset: str
+    images: int
+    parity: ParityFigures
+    layers: tuple[LayerComparison, ...]
+    layers_reason: str | None = Field(description="why there are no layers to compare")
+    part_below_db: float
+    first_difference: str | None = Field(description="first layer that is not equal bit for bit")
+    first_parting: str | None = Field(description="first layer whose SQNR is below ``part_below_db``")
+
+
+def sqnr_db(reference: NDArray[np.float32], other: NDArray[np.float32]) -> float:
+    """Return 10 log10(signal power / noise power); infinite when the two are equal."""
+    signal = float(np.square(reference.astype(np.float64)).sum())
+    noise = float(np.square(reference.astype(np.float64) - other.astype(np.float64)).sum())
+    if noise == 0:
+        return float("inf")
+    return 10 * float(np.log10(signal / noise)) if signal > 0 else float("-inf")
+
+
+def compare_layers(first: list[LayerOutput], second: list[LayerOutput]) -> tuple[LayerComparison, ...] | str:
+    """Return the layers in order, or a sentence on why they cannot be set side by side."""
+    if len(first) != len(second):
+        return f"the two have {len(first)} and {len(second)} layers with weights"
+    rows = []
+    for ours, theirs in zip(first, second, strict=True):
+        if ours.values.size != theirs.values.size:
+            return f"layer {ours.name} has shape {ours.values.shape} in one and {theirs.values.shape} in the other"
+        other = theirs.values.reshape(ours.values.shape)
+        ratio = sqnr_db(ours.values, other)
+        equal = bool(np.array_equal(ours.values, other))
+        rows.append(
+            LayerComparison(
+                name=ours.name,
+                sqnr=(
+                    measured(ratio, Unit.DECIBEL, conditions={"images": len(ours.values)})
+                    if np.isfinite(ratio)
+                    else not_measured(Unit.DECIBEL, "equal" if equal else "the first gives zeros only")
+                ),
+                max_difference=float(np.abs(ours.values - other).max()),
+                equal=equal,
+            )
+        )
+    return tuple(rows)
+
+
+def first_difference(layers: tuple[LayerComparison, ...]) -> str | None:
+    """Return the name of the first layer that is not equal, or None."""
+    return next((layer.name for layer in layers if not layer.equal), None)
+
+
+def first_parting(layers: tuple[LayerComparison, ...], below_db: float) -> str | None:
+    """Return the name of the first layer whose SQNR is below ``below_db``, or None."""
+    for layer in layers:
+        if not layer.equal and (layer.sqnr.value is None or layer.sqnr.value < below_db):
+            return layer.name
+    return None

@@ -1,0 +1,167 @@
+"""What each layer of a graph gives, in torch and in ONNX Runtime, so that two of them can be set side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_deploy.errors import ArtifactError
+from fer_deploy.quantize.layers import clamp_operators, layer_name, name_layers, weighted_operators
+
+if TYPE_CHECKING:
+    import torch
+
+#: Operations of an ONNX file that have a weight.
+_ONNX_WEIGHTED = {"Conv", "ConvTranspose", "Gemm", "MatMul"}
+#: What may stand between a layer and the value that goes on: normalisation, clamp, its own quantization.
+_DEQUANTIZE = "quantized_decomposed.dequantize_per_tensor"
+_ONNX_TAIL = {"BatchNormalization", "Relu", "Clip", "QuantizeLinear", "DequantizeLinear", "Add"}
+
+
+@dataclass(frozen=True)
+class LayerOutput:
+    """One layer's output on some images, behind its BatchNorm, clamp and quantization.
+
+    ``values`` is float32 (N, ...), in real units: a quantized activation is dequantized.
+    """
+
+    name: str
+    values: NDArray[np.float32]
+
+
+def torch_layers(module: torch.nn.Module, pixels: NDArray[np.uint8]) -> list[LayerOutput]:
+    """Return the output of every weighted layer of a float module or a converted graph, in order.
+
+    Args:
+        module: from float32 pixels to logits.
+        pixels: uint8 (N, C, H, W); N is the module's fixed batch where it has one.
+    """
+    import torch
+
+    batch = torch.from_numpy(pixels.astype(np.float32))
+    graph = module
+    if not isinstance(graph, torch.fx.GraphModule):
+        graph = torch.export.export(module, (batch,)).module()
+        name_layers(graph)
+    ends = {_torch_end(node): layer_name(node) for node in graph.graph.nodes if _weighted(node)}
+    found: dict[str, LayerOutput] = {}
+
+    class Recorder(torch.fx.Interpreter):
+        def run_node(self, n: torch.fx.Node) -> Any:
+            value = super().run_node(n)
+            if n in ends:
+                found[ends[n]] = LayerOutput(ends[n], value.detach().numpy().astype(np.float32))
+            return value
+
+    with torch.no_grad():
+        Recorder(graph).run(batch)
+    return [found[name] for name in ends.values()]
+
+
+def _weighted(node: torch.fx.Node) -> bool:
+    return node.target in weighted_operators()
+
+
+def _torch_end(node: torch.fx.Node) -> torch.fx.Node:
+    """Return the node that gives a layer's final value: the last of BatchNorm, clamp, quantize, dequantize."""
+    import torch
+
+    tail = {str(operator) for operator in (*clamp_operators(), torch.ops.aten.batch_norm.default)}
+    # By name: the quantized_decomposed operators exist only once torchao has been imported.
+    tail.add("quantized_decomposed.quantize_per_tensor.default")
+    while True:
+        users = list(node.users)
+        if len(users) == 1 and str(users[0].target) in tail:
+            node = users[0]
+        elif users and all(str(user.target).startswith(_DEQUANTIZE) for user in users):
+            return users[0]
+        else:
+            return node
+
+
+def onnx_layers(file: Path, pixels: NDArray[np.uint8]) -> list[LayerOutput]:
+    """Return the output of every weighted layer of an ONNX file, run by ONNX Runtime, in order.
+
+    The file is copied in memory with the layers' ends as further outputs. Graph optimisations are on as in
+    use, but the added outputs keep a layer's end a value of its own.
+
+    Args:
+        file: an artifact's model.onnx, batch 1.
+        pixels: uint8 (N, C, H, W).
+
+    Raises:
+        ArtifactError: ONNX Runtime refuses the extended file.
+    """
+    import onnx
+    import onnxruntime
+
+    model = onnx.load(file)
+    layers = list(_onnx_layers(model.graph))
+    ends = [end for _, end in layers]
+    del model.graph.output[:]
+    model.graph.output.extend(onnx.ValueInfoProto(name=end) for end in ends)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        session = onnxruntime.InferenceSession(
+            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:  # onnxruntime's exception classes have no common public base
+        raise ArtifactError(
+            f"{file} does not run with its layers' outputs added: {str(error).strip().splitlines()[0]}"
+        ) from None
+    feed = session.get_inputs()[0].name
+    parts = [session.run(ends, {feed: image[None].astype(np.float32)}) for image in pixels]
+    return [
+        LayerOutput(name, np.concatenate([part[index] for part in parts]).astype(np.float32))
+        for index, (name, _) in enumerate(layers)
+    ]
+
+
+def _onnx_layers(graph: Any) -> Iterator[tuple[str, str]]:
+    """Yield the name and the final value of each layer that has a weight."""
+    users: dict[str, list[Any]] = {}
+    for node in graph.node:
+        for name in node.input:
+            users.setdefault(name, []).append(node)
+    constants = {item.name for item in graph.initializer}
+    makers = {output: node for node in graph.node for output in node.output}
+    for node in graph.node:
+        if node.op_type not in _ONNX_WEIGHTED:
+            continue
+        end = node.output[0]
+        while True:
+            following = users.get(end, [])
+            kinds = {user.op_type for user in following}
+            if len(following) == 1 and _continues(following[0], end, constants):
+                end = following[0].output[0]
+            elif following and kinds == {"DequantizeLinear"}:
+                end = following[0].output[0]
+                break
+            else:
+                break
+        yield _onnx_name(node, makers, constants), end
+
+
+def _onnx_name(node: Any, makers: dict[str, Any], constants: set[str]) -> str:
+    """Return the module path that the exporter left in the name of a weight or bias, or the node's name."""
+    for value in node.input[1:]:
+        while value not in constants and value in makers:
+            value = makers[value].input[0]
+        for ending in (".weight_bias", ".weight", ".bias"):
+            if value in constants and value.endswith(ending):
+                return str(value.removesuffix(ending))
+    return str(node.output[0])
+
+
+def _continues(node: Any, value: str, constants: set[str]) -> bool:
+    """True when ``node`` belongs to the layer that gave ``value``; an Add only when it adds a bias."""
+    if node.op_type == "Add":
+        return all(name == value or name in constants for name in node.input)
+    return node.op_type in _ONNX_TAIL - {"DequantizeLinear"}

@@ -1,0 +1,101 @@
+"""Is a timing worth anything? VALID, or INVALID with the reasons."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fer_deploy.devices.timing import TimingProtocol, TimingResult
+from fer_deploy.measure.statistics import quantile_interval
+
+#: A third of the run this much slower or faster than another, beyond what chance explains, is drift: heat,
+#: a clock governor, another load. Our own choice: half of the smallest difference (10 %) that we would report.
+MAX_DRIFT = 0.05
+#: Interquartile range over the median. Undisturbed runs here show 0.01 to 0.05; above this, half of the samples
+#: lie so far apart that the median is a property of the disturbance.
+MAX_SPREAD = 0.25
+#: Samples below which neither thirds nor percentiles mean anything, whatever the protocol allowed.
+MIN_SAMPLES = 30
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The outcome, and every reason against the timing."""
+
+    reasons: tuple[str, ...]
+
+    @property
+    def valid(self) -> bool:
+        """True when nothing speaks against the timing."""
+        return not self.reasons
+
+    def __str__(self) -> str:
+        return "VALID" if self.valid else "INVALID: " + "; ".join(self.reasons)
+
+
+def judge(result: TimingResult, protocol: TimingProtocol) -> Verdict:
+    """Return the verdict on a timing taken by a protocol."""
+    reasons = [*_too_few(result, protocol)]
+    samples = np.array(result.samples_ms)
+    if len(samples) >= MIN_SAMPLES:
+        reasons += [*_drift(samples), *_spread(samples)]
+    reasons += [*_heat(result), *_wrong(result), *_elsewhere(result, protocol)]
+    return Verdict(tuple(reasons))
+
+
+def _too_few(result: TimingResult, protocol: TimingProtocol) -> list[str]:
+    count, seconds = len(result.samples_ms), sum(result.samples_ms) / 1000
+    least = max(MIN_SAMPLES, protocol.min_runs)
+    if count < least:
+        return [f"too few samples: {count} of {least}"]
+    if seconds < protocol.min_seconds:
+        return [f"too short: {seconds:.2f} s of {protocol.min_seconds:g} s"]
+    return []
+
+
+def _drift(samples: np.ndarray) -> list[str]:
+    third = len(samples) // 3
+    begin, end = samples[:third], samples[-third:]
+    before, after = float(np.median(begin)), float(np.median(end))
+    bounds = quantile_interval(begin, 0.5), quantile_interval(end, 0.5)
+    if before == 0 or bounds[0] is None or bounds[1] is None:
+        return []
+    apart = bounds[0].high < bounds[1].low or bounds[1].high < bounds[0].low
+    change = after / before - 1
+    if not apart or abs(change) <= MAX_DRIFT:
+        return []
+    cause = "throttling or another load" if change > 0 else "not warmed up, or another load ended"
+    return [f"drift: the last third is {abs(change):.0%} {'slower' if change > 0 else 'faster'} ({cause})"]
+
+
+def _spread(samples: np.ndarray) -> list[str]:
+    low, middle, high = np.quantile(samples, [0.25, 0.5, 0.75])
+    if middle == 0:
+        return ["the clock is too coarse: the median is 0"]
+    spread = float((high - low) / middle)
+    return (
+        [f"unstable: the middle half spreads over {spread:.0%} of the median"] if spread > MAX_SPREAD else []
+    )
+
+
+def _heat(result: TimingResult) -> list[str]:
+    status = result.after.thermal_status if result.after else None
+    return [f"throttled: Android's thermal status is {status} after the run"] if status else []
+
+
+def _wrong(result: TimingResult) -> list[str]:
+    if result.golden_difference is None or result.golden_tolerance is None:
+        return []
+    if result.golden_difference <= result.golden_tolerance:
+        return []
+    return [
+        f"wrong answers: logits differ from golden.json by {result.golden_difference:.3g} "
+        f"({result.golden_tolerance:.3g} allowed)"
+    ]
+
+
+def _elsewhere(result: TimingResult, protocol: TimingProtocol) -> list[str]:
+    if protocol.cores is None or result.cores == tuple(sorted(protocol.cores)):
+        return []
+    return [f"not pinned: the runner used cores {list(result.cores or ())} instead of {list(protocol.cores)}"]

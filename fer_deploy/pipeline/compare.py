@@ -1,0 +1,150 @@
+"""Any two of: artifacts, float models; on the same images, logit by logit and layer by layer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_deploy.contract import Contract
+from fer_deploy.data.registry import DatasetSpec, Role, open_dataset
+from fer_deploy.errors import ConfigError, TargetError
+from fer_deploy.measure.comparison import (
+    PART_BELOW_DB,
+    Comparison,
+    LayerComparison,
+    compare_layers,
+    first_difference,
+    first_parting,
+)
+from fer_deploy.measure.inference import artifact_logits
+from fer_deploy.measure.layer_outputs import LayerOutput, onnx_layers, torch_layers
+from fer_deploy.measure.parity import parity_figures
+from fer_deploy.model import Model, load_model
+from fer_deploy.quantize.ptq import float_graph
+from fer_deploy.targets.artifact import INFO_FILE, Artifact, open_artifact
+from fer_deploy.targets.registry import get_target
+
+#: Images on which layers are compared: each layer's output of all of them is in memory at once.
+LAYER_IMAGES = 16
+
+
+@dataclass(frozen=True)
+class _Side:
+    name: str
+    source: Artifact | Model
+
+    @property
+    def contract(self) -> Contract:
+        return self.source.info.contract if isinstance(self.source, Artifact) else self.source.contract
+
+    def logits(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        if isinstance(self.source, Artifact):
+            return artifact_logits(self.source, pixels)
+        return float_graph(self.source).logits(pixels, f"evaluating {self.source.name}")
+
+    def layers(self, pixels: NDArray[np.uint8]) -> list[LayerOutput] | str:
+        """Return each weighted layer's output, or why this side does not show them."""
+        if isinstance(self.source, Model):
+            if self.source.fixed_batch is not None:
+                pixels = pixels[: self.source.fixed_batch]
+            return torch_layers(float_graph(self.source).module, pixels)
+        target = self.source.info.target
+        if target == "onnx":
+            return onnx_layers(self.source.file, pixels)
+        if target == "executorch":
+            return (
+                "ExecuTorch runs the graph as one XNNPACK delegate, whose inner values it does not give out"
+            )
+        return f"target {target} gives no inner values"
+
+
+def compare(
+    first: str,
+    second: str,
+    dataset: DatasetSpec,
+    role: Role,
+    limit: int | None = None,
+    part_below_db: float = PART_BELOW_DB,
+    contract: Path | None = None,
+    weights: Path | None = None,
+) -> Comparison:
+    """Return how ``second`` differs from ``first``.
+
+    Args:
+        first: artifact folder, zoo folder, .pt2 or factory; the reference.
+        second: the same kinds.
+        dataset: where the images come from.
+        role: which split of it.
+        limit: compare on this many of its first images only.
+        part_below_db: SQNR below which a layer counts as parted.
+        contract, weights: for a model that does not carry its own.
+
+    Raises:
+        ConfigError: the two have different labels or read different images.
+        TargetError: an artifact cannot run on this machine.
+        FerDeployError: either is missing or damaged.
+    """
+    ours, theirs = _open(first, contract, weights), _open(second, contract, weights)
+    _require_same_images(ours, theirs)
+    faces = open_dataset(dataset, role, ours.contract.labels, ours.contract.input)
+    if limit is not None:
+        faces = faces.subset(np.arange(min(limit, len(faces)), dtype=np.int64))
+    parity = parity_figures(ours.logits(faces.pixels), theirs.logits(faces.pixels), faces)
+    layers = _layers(ours, theirs, faces.pixels[:LAYER_IMAGES])
+    rows = () if isinstance(layers, str) else layers
+    return Comparison(
+        first=ours.name,
+        second=theirs.name,
+        dataset=faces.name,
+        images=len(faces),
+        parity=parity,
+        layers=rows,
+        layers_reason=layers if isinstance(layers, str) else None,
+        part_below_db=part_below_db,
+        first_difference=first_difference(rows),
+        first_parting=first_parting(rows, part_below_db),
+    )
+
+
+def _open(reference: str, contract: Path | None, weights: Path | None) -> _Side:
+    if not (Path(reference) / INFO_FILE).is_file():
+        is_folder = Path(reference).is_dir()
+        model = load_model(reference, None if is_folder else contract, None if is_folder else weights)
+        return _Side(f"{reference} (float, torch)", model)
+    artifact = open_artifact(Path(reference))
+    obstacle = get_target(artifact.info.target).host_obstacle()
+    if obstacle:
+        raise TargetError(f"{reference} cannot be compared here: {obstacle}")
+    return _Side(f"{reference} ({artifact.key})", artifact)
+
+
+def _require_same_images(ours: _Side, theirs: _Side) -> None:
+    """Refuse pairs whose logits do not answer the same question; mean and std may differ, and show."""
+    if ours.contract.labels != theirs.contract.labels:
+        raise ConfigError(
+            f"{ours.name} answers {list(ours.contract.labels)} and {theirs.name} "
+            f"{list(theirs.contract.labels)}; only models with the same labels can be compared"
+        )
+    hidden = {"mean", "std"}
+    if ours.contract.input.model_dump(exclude=hidden) != theirs.contract.input.model_dump(exclude=hidden):
+        raise ConfigError(
+            f"{ours.name} and {theirs.name} read different images (size, colour, resize or crop of their "
+            "contracts differ); only models of the same input can be compared"
+        )
+
+
+def _layers(ours: _Side, theirs: _Side, pixels: NDArray[np.uint8]) -> tuple[LayerComparison, ...] | str:
+    first = ours.layers(pixels)
+    if isinstance(first, str):
+        return f"{ours.name}: {first}"
+    second = theirs.layers(pixels)
+    if isinstance(second, str):
+        return f"{theirs.name}: {second}"
+    count = min(len(first[0].values), len(second[0].values)) if first and second else 0
+    return compare_layers(
+        [LayerOutput(layer.name, layer.values[:count]) for layer in first],
+        [LayerOutput(layer.name, layer.values[:count]) for layer in second],
+    )

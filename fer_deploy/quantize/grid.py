@@ -1,0 +1,12 @@
+"""The integer grids that every quantized graph uses."""
+
+from __future__ import annotations
+
+#: Activations: int8, affine.
+QMIN, QMAX = -128, 127
+#: Weights: int8 without -128, symmetric, so that negating a weight is exact.
+WEIGHT_MAX = 127
+#: Far below any scale that a float32 weight of use gives; only keeps all-zero channels from scale 0.
+WEIGHT_EPS = 2.0**-24
+#: Smallest activation scale, the floor of XNNPACK's own quantizer.
+ACTIVATION_EPS = 2.0**-12

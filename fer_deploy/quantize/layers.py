@@ -1,0 +1,87 @@
+"""Layers of an exported graph, by the names that their authors gave them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+#: Where :func:`name_layers` keeps a node's name; node meta survives prepare and convert.
+LAYER_KEY = "fer_deploy_layer"
+
+
+def weighted_operators() -> set[Any]:
+    """Return the aten operators that have a weight as second and a bias as third argument."""
+    import torch
+
+    aten = torch.ops.aten
+    return {
+        aten.conv1d.default,
+        aten.conv2d.default,
+        aten.conv_transpose2d.input,
+        aten.linear.default,
+    }
+
+
+def clamp_operators() -> set[Any]:
+    """Return the aten operators that clamp, which engines fuse into the operation before."""
+    import torch
+
+    aten = torch.ops.aten
+    return {
+        aten.relu.default,
+        aten.relu_.default,
+        aten.hardtanh.default,
+        aten.hardtanh_.default,
+        aten.relu6.default,
+        aten.relu6_.default,
+        aten.clamp.default,
+        aten.clamp_.default,
+    }
+
+
+def name_layers(module: torch.fx.GraphModule) -> None:
+    """Give every operation of an exported graph, before prepare, a unique name in its meta.
+
+    A convolution or linear layer is called by the module path of its weight (``network.stem.0``), any
+    other operation by the path of the module that ran it and what it does (``network.blocks.9:add``).
+    """
+    taken: dict[str, int] = {}
+    for node in module.graph.nodes:
+        if node.op != "call_function":
+            continue
+        name = _given_name(node)
+        taken[name] = taken.get(name, 0) + 1
+        node.meta[LAYER_KEY] = name if taken[name] == 1 else f"{name}#{taken[name]}"
+
+
+def _given_name(node: torch.fx.Node) -> str:
+    if node.target in weighted_operators():
+        weight: Any = node.args[1]
+        if weight.op == "get_attr":
+            return str(weight.target).removesuffix(".weight")
+    operation = str(getattr(node.target, "__name__", node.target)).split(".")[0]
+    stack = list(node.meta.get("nn_module_stack", {}).values())
+    path = stack[-1][0] if stack else ""
+    return f"{path}:{operation}" if path else node.name
+
+
+def layer_name(node: torch.fx.Node) -> str:
+    """Return the name that :func:`name_layers` gave, or the node's own."""
+    return str(node.meta.get(LAYER_KEY, node.name))
+
+
+def weighted_layers(module: torch.fx.GraphModule) -> list[torch.fx.Node]:
+    """Return the convolutions and linear layers in graph order; their order survives prepare and convert."""
+    operators = weighted_operators()
+    return [node for node in module.graph.nodes if node.target in operators]
+
+
+def attribute(module: torch.nn.Module, target: str) -> torch.Tensor:
+    """Return the parameter or buffer at a dotted path."""
+    value: Any = module
+    for part in target.split("."):
+        value = getattr(value, part)
+    assert hasattr(value, "shape")
+    return value  # type: ignore[no-any-return]
