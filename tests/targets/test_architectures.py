@@ -46,7 +46,8 @@ def test_int8_is_fully_delegated_and_answers_as_the_graph(name: str, tmp_path: P
     expected, plain = graph.logits(pixels, "test"), reference.logits(pixels, "test")
     spread = float(plain.std(axis=0).max())
     assert spread > 0.01, "the net must depend on its input, or the comparison proves nothing"
-    assert float(np.abs(expected - plain).mean()) < spread
+    quantization = float(np.sqrt(np.square(expected - plain).mean()))
+    assert quantization < spread
     for target_name in ("executorch", "onnx"):
         target = get_target(target_name)
         folder = tmp_path / target_name
@@ -56,8 +57,8 @@ def test_int8_is_fully_delegated_and_answers_as_the_graph(name: str, tmp_path: P
         assert lowered.delegation.delegated == lowered.delegation.total > 0
         session = target.open(folder / lowered.file, 1)
         logits = np.concatenate([session.run(image[None].astype(np.float32)) for image in pixels])
-        # integer engines round once where the graph rounds after each step
-        assert float(np.abs(logits - expected).max()) < 0.25 * spread
+        # integer engines round elsewhere than the graph, which has to cost less than quantization itself
+        assert float(np.sqrt(np.square(logits - expected).mean())) < quantization
 
 
 def test_relu_nets_are_fully_delegated_too(tmp_path: Path) -> None:
