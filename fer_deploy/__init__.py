@@ -14,20 +14,26 @@ if TYPE_CHECKING:
     from fer_deploy.measure.latency import runtime_figures
     from fer_deploy.measure.measurement import Measurement
     from fer_deploy.model import Model, load_model
+    from fer_deploy.pipeline.check import check_report
     from fer_deploy.pipeline.config import Config, load_config
     from fer_deploy.pipeline.run import run
     from fer_deploy.quantize.ptq import float_graph, quantize_ptq
+    from fer_deploy.report.budgets import Budget
     from fer_deploy.report.schema import Report, load_report
+    from fer_deploy.report.verdicts import Check
     from fer_deploy.targets.artifact import Artifact, open_artifact, write_artifact
 
 __all__ = [
     "Artifact",
+    "Budget",
+    "Check",
     "Config",
     "Contract",
     "FerDeployError",
     "Measurement",
     "Model",
     "Report",
+    "check_report",
     "float_graph",
     "load_config",
     "load_model",
@@ -41,12 +47,15 @@ __all__ = [
 
 _HOMES = {
     "Artifact": "fer_deploy.targets.artifact",
+    "Budget": "fer_deploy.report.budgets",
+    "Check": "fer_deploy.report.verdicts",
     "Config": "fer_deploy.pipeline.config",
     "Contract": "fer_deploy.contract",
     "FerDeployError": "fer_deploy.errors",
     "Measurement": "fer_deploy.measure.measurement",
     "Model": "fer_deploy.model",
     "Report": "fer_deploy.report.schema",
+    "check_report": "fer_deploy.pipeline.check",
     "float_graph": "fer_deploy.quantize.ptq",
     "load_config": "fer_deploy.pipeline.config",
     "load_model": "fer_deploy.model",

@@ -17,6 +17,9 @@ from fer_deploy.errors import FerDeployError
 COMMANDS: Mapping[str, str] = MappingProxyType(
     {
         "run": "Quantize, export, profile and report: the whole job.",
+        "check": "Hold a report to its budget; exit 3 or 4 when it does not pass.",
+        "baseline": "Write the reference that later checks are held to.",
+        "report": "Print a report in full, or what changed between two.",
         "export": "Lower a model to one target's artifacts.",
         "bundle": "Put an artifact into a demo app.",
         "profile": "Time exported artifacts on a device.",

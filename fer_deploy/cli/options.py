@@ -90,3 +90,16 @@ def configuration(
         },
         replace=("model",) if model is not None else (),
     )
+
+
+def optional_configuration(path: Path | None, needed: bool) -> Config | None:
+    """Return the configuration in ``path`` or fer-deploy.toml; None when it is not ``needed`` and there is no file.
+
+    Raises:
+        ConfigError: see :func:`fer_deploy.pipeline.config.load_config`.
+    """
+    from fer_deploy.pipeline.config import CONFIG_FILE, load_config
+
+    if path is None and not needed and not Path(CONFIG_FILE).is_file():
+        return None
+    return load_config(path, {})

@@ -5,11 +5,14 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from fer_deploy.cli.options import config_option, configuration, data_options, export_options, model_options
+
+if TYPE_CHECKING:
+    from fer_deploy.pipeline.stages import Stages
 
 
 @click.command("run", short_help="Quantize, export, profile and report: the whole job.")
@@ -20,19 +23,30 @@ from fer_deploy.cli.options import config_option, configuration, data_options, e
 @export_options
 @click.option("--device", "devices", multiple=True, help="Device profile to report on; may be given again.")
 @click.option("--threads", type=int, help="CPU threads while timing.")
+@click.option("--fresh", is_flag=True, help="Take nothing over from an earlier run.")
+@click.option("--timings", is_flag=True, help="Print where the time went, on stderr.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON instead of tables.")
-def command(config: Path | None, as_json: bool, **flags: Any) -> None:
+def command(config: Path | None, fresh: bool, timings: bool, as_json: bool, **flags: Any) -> None:
     """Quantize, export, profile and report: the whole job.
 
     Reads fer-deploy.toml, writes dist/MODEL/TARGET-RECIPE/ for every target and recipe, compares each artifact with
     the float model on the whole test split, times it, and writes report.json, report.md and report.html beside them.
+    A run that was interrupted is gone on with: what is complete and was made from the same inputs is taken over.
     """
+    from fer_deploy.pipeline.resume import Store
     from fer_deploy.pipeline.run import report_folder, run
+    from fer_deploy.pipeline.stages import Stages
     from fer_deploy.report.write import write_views
 
     chosen = configuration(config, **flags)
-    report = run(chosen, shlex.join(["fer-deploy", *sys.argv[1:]]))
-    views = write_views(report, report_folder(chosen, report))
+    stages = Stages()
+    report = run(chosen, shlex.join(["fer-deploy", *sys.argv[1:]]), fresh, stages)
+    folder = report_folder(chosen, report)
+    with stages.stage("writing the report"):
+        views = write_views(report, folder)
+    Store(folder).finish()
+    if timings:
+        _print_timings(stages)
     if as_json:
         click.echo(report.model_dump_json(indent=2))
         return
@@ -42,3 +56,9 @@ def command(config: Path | None, as_json: bool, **flags: Any) -> None:
     print_summary(report, stdout_console())
     for view in views.values():
         click.echo(f"report: {view}")
+
+
+def _print_timings(stages: Stages) -> None:
+    for name, seconds in stages.seconds.items():
+        click.echo(f"{seconds:7.1f} s  {seconds / stages.total:4.0%}  {name}", err=True)
+    click.echo(f"{stages.total:7.1f} s  total", err=True)

@@ -16,6 +16,16 @@ class ClassFigures(Frozen):
     recall: Measurement
 
 
+class ReliabilityBin(Frozen):
+    """One bin of the reliability diagram; fractions. Empty bins are left out."""
+
+    low: float
+    high: float
+    images: int = Field(ge=1)
+    confidence: float = Field(description="mean probability of the predicted class")
+    accuracy: float
+
+
 class AccuracyFigures(Frozen):
     """How one model or artifact classifies the test images."""
 
@@ -26,6 +36,14 @@ class AccuracyFigures(Frozen):
     classes: tuple[ClassFigures, ...]
     confusion: tuple[tuple[int, ...], ...] = Field(
         default=(), description="images by [true class][predicted class]; empty when not measured"
+    )
+    reliability: tuple[ReliabilityBin, ...] = Field(
+        default=(), description="accuracy against confidence; empty when not measured"
+    )
+    correct: str | None = Field(
+        default=None,
+        description="base64 of one bit per test image in the dataset's order, 1 for a right answer, padded "
+        "with 0; with it two runs on the same images are compared image by image",
     )
 
 
@@ -42,6 +60,8 @@ class ParityFigures(Frozen):
     """One artifact against the float model, on the same images."""
 
     drop: Measurement = Field(description="float accuracy minus artifact accuracy, percentage points")
+    lost: int | None = Field(default=None, description="images that only the float model gets right")
+    gained: int | None = Field(default=None, description="images that only the artifact gets right")
     mcnemar_p: float | None = Field(default=None, description="exact two-sided p of McNemar's test")
     agreement: Measurement = Field(description="share of images with the same top-1 class")
     worst_class_drop: Measurement = Field(description="largest drop in recall, percentage points")
@@ -50,6 +70,22 @@ class ParityFigures(Frozen):
     rms_logit_difference: Measurement
     sqnr: Measurement = Field(description="signal-to-quantization-noise ratio of the logits, dB")
     flips: tuple[Flip, ...]
+
+
+class LayerFigures(Frozen):
+    """One layer of an artifact against the same layer of the float model."""
+
+    name: str
+    operator: str
+    sqnr: Measurement
+
+
+class LayerTime(Frozen):
+    """The share of one operator in an inference on a device."""
+
+    name: str
+    operator: str
+    time: Measurement
 
 
 class TargetParity(Frozen):
@@ -75,3 +111,7 @@ class RuntimeFigures(Frozen):
     load: Measurement = Field(description="opening the model in a fresh process")
     first_inference: Measurement = Field(description="cold start after loading")
     peak_memory: Measurement = Field(description="peak resident memory above the bare runtime's")
+    invalid: tuple[str, ...] = Field(
+        default=(), description="which rules of the timing protocol were broken; empty: the timing is valid"
+    )
+    layers: tuple[LayerTime, ...] = Field(default=(), description="empty when the runtime gives none")

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import base64
+
 import numpy as np
 from numpy.typing import NDArray
 
 from fer_deploy.data.faces import Faces
 from fer_deploy.errors import ModelError
-from fer_deploy.measure.figures import AccuracyFigures, ClassFigures, Flip, ParityFigures, TargetParity
+from fer_deploy.measure.figures import (
+    AccuracyFigures,
+    ClassFigures,
+    Flip,
+    ParityFigures,
+    ReliabilityBin,
+    TargetParity,
+)
 from fer_deploy.measure.measurement import Interval, Measurement, Unit, measured, not_measured
 from fer_deploy.measure.statistics import (
+    bonferroni_z,
     expected_calibration_error,
     mcnemar_exact,
     paired_drop_interval,
+    reliability,
     wilson_interval,
 )
 
@@ -72,6 +83,7 @@ def accuracy_figures(logits: Logits, faces: Faces) -> AccuracyFigures:
         figures.append(
             ClassFigures(label=label, images=int(of_class.sum()), recall=proportion(right[of_class]))
         )
+    bins = reliability(logits, faces.targets)
     recalls = [figure.recall.value for figure in figures if figure.recall.value is not None]
     return AccuracyFigures(
         accuracy=proportion(right),
@@ -79,9 +91,11 @@ def accuracy_figures(logits: Logits, faces: Faces) -> AccuracyFigures:
         balanced_accuracy=measured(
             sum(recalls) / len(recalls), Unit.FRACTION, conditions={"classes": len(recalls)}
         ),
-        ece=measured(expected_calibration_error(logits, faces.targets), Unit.FRACTION),
+        ece=measured(expected_calibration_error(bins), Unit.FRACTION, conditions={"images": len(faces)}),
         classes=tuple(figures),
         confusion=tuple(tuple(int(cell) for cell in row) for row in confusion),
+        reliability=tuple(ReliabilityBin(**vars(one)) for one in bins),
+        correct=base64.b64encode(np.packbits(right).tobytes()).decode(),
     )
 
 
@@ -95,27 +109,20 @@ def parity_figures(reference: Logits, other: Logits, faces: Faces) -> ParityFigu
     _require_finite(other)
     first, second = reference.argmax(axis=1), other.argmax(axis=1)
     right_first, right_second = first == faces.targets, second == faces.targets
-    bound = paired_drop_interval(right_first, right_second)
-    drops = {
-        index: float(right_first[mask].mean() - right_second[mask].mean())
-        for index in range(len(faces.labels))
-        if (mask := faces.targets == index).any()
-    }
-    worst = max(drops, key=lambda index: drops[index])
+    lost, gained = int((right_first & ~right_second).sum()), int((~right_first & right_second).sum())
+    worst, worst_drop = _worst_class(right_first, right_second, faces)
     difference = np.abs(reference.astype(np.float64) - other.astype(np.float64))
     noise = float(np.square(difference).sum())
     signal = float(np.square(reference.astype(np.float64)).sum())
     changed = np.flatnonzero(first != second)
     return ParityFigures(
-        drop=measured(
-            100 * float(right_first.mean() - right_second.mean()),
-            Unit.POINTS,
-            Interval(low=100 * bound.low, high=100 * bound.high, method=bound.method),
-        ),
-        mcnemar_p=mcnemar_exact(right_first, right_second),
+        drop=drop_measurement(lost, gained, len(faces)),
+        lost=lost,
+        gained=gained,
+        mcnemar_p=mcnemar_exact(lost, gained),
         agreement=proportion(first == second),
-        worst_class_drop=measured(100 * drops[worst], Unit.POINTS),
-        worst_class=faces.labels[worst],
+        worst_class_drop=worst_drop,
+        worst_class=worst,
         max_logit_difference=measured(float(difference.max()), Unit.LOGITS),
         rms_logit_difference=measured(float(np.sqrt(np.square(difference).mean())), Unit.LOGITS),
         sqnr=(
@@ -138,6 +145,38 @@ def parity_figures(reference: Logits, other: Logits, faces: Faces) -> ParityFigu
             for index in changed
         ),
     )
+
+
+def drop_measurement(
+    lost: int, gained: int, images: int, comparisons: int = 1, conditions: dict[str, str] | None = None
+) -> Measurement:
+    """Return a paired drop in points with its interval, widened for so many ``comparisons`` at once."""
+    bound = paired_drop_interval(lost, gained, images, bonferroni_z(comparisons))
+    together = "" if comparisons == 1 else f" (95 % over {comparisons} classes together, Bonferroni)"
+    return measured(
+        100 * (lost - gained) / images,
+        Unit.POINTS,
+        Interval(low=100 * bound.low, high=100 * bound.high, method=bound.method + together),
+        {"images": str(images), **(conditions or {})},
+    )
+
+
+def _worst_class(
+    right_first: NDArray[np.bool_], right_second: NDArray[np.bool_], faces: Faces
+) -> tuple[str, Measurement]:
+    """Return the class whose recall drops most, and that drop; classes without images do not take part."""
+    counts = {
+        index: (
+            int((mask & right_first & ~right_second).sum()),
+            int((mask & ~right_first & right_second).sum()),
+            int(mask.sum()),
+        )
+        for index in range(len(faces.labels))
+        if (mask := faces.targets == index).any()
+    }
+    worst = max(counts, key=lambda index: (counts[index][0] - counts[index][1]) / counts[index][2])
+    label = faces.labels[worst]
+    return label, drop_measurement(*counts[worst], len(counts), {"class": label})
 
 
 def target_parity(recipe: str, first: str, second: str, logits: tuple[Logits, Logits]) -> TargetParity:

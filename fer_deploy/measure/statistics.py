@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
@@ -12,8 +13,6 @@ from numpy.typing import NDArray
 from fer_deploy.measure.measurement import Interval
 
 _Z = NormalDist().inv_cdf(0.975)
-#: Resamples of the paired bootstrap; the Monte Carlo error of a 95 % bound is then below 0.02 points here.
-BOOTSTRAP_RESAMPLES = 4000
 #: Bins of the calibration error (Guo et al., ICML 2017).
 ECE_BINS = 15
 
@@ -26,7 +25,7 @@ def softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
     return result
 
 
-def wilson_interval(successes: int, count: int) -> Interval:
+def wilson_interval(successes: float, count: float) -> Interval:
     """Return the Wilson score interval of a proportion (Wilson, 1927); ``count`` must be above zero."""
     share = successes / count
     denominator = 1 + _Z**2 / count
@@ -38,26 +37,93 @@ def wilson_interval(successes: int, count: int) -> Interval:
     return Interval(low=low, high=high, method="95 %, Wilson")
 
 
-def paired_drop_interval(reference: NDArray[np.bool_], other: NDArray[np.bool_], seed: int = 0) -> Interval:
-    """Return the paired bootstrap interval of mean(reference) - mean(other), as a fraction.
+def paired_drop_interval(lost: float, gained: float, count: float, z: float = _Z) -> Interval:
+    """Return Tango's score interval of a paired drop, (lost - gained) / count, as a fraction.
 
-    Images are resampled, both outcomes of an image together. Only three kinds of image matter (lost,
-    gained, same), so resampling is a multinomial draw.
+    Tango (Statistics in Medicine 17, 1998). Only the discordant images carry information on the drop:
+    ``lost`` is right before and wrong after, ``gained`` the other way round. Unlike the bootstrap, the
+    interval of two sets of equal answers is not empty: few images without a change prove little.
+    ``count`` must be above zero; fractions of images are allowed, for planning.
     """
-    count = len(reference)
-    lost, gained = int((reference & ~other).sum()), int((~reference & other).sum())
-    generator = np.random.default_rng(seed)
-    draws = generator.multinomial(
-        count, [lost / count, gained / count, (count - lost - gained) / count], BOOTSTRAP_RESAMPLES
+
+    def statistic(drop: float) -> float:
+        a = 2 * count
+        b = -lost - gained + (2 * count - lost + gained) * drop
+        c = -gained * drop * (1 - drop)
+        gain_rate = (math.sqrt(max(0.0, b * b - 4 * a * c)) - b) / (2 * a)
+        variance = count * (2 * gain_rate + drop * (1 - drop))
+        distance = lost - gained - count * drop
+        if variance <= 0:
+            return 0.0 if distance == 0 else math.copysign(math.inf, distance)
+        return distance / math.sqrt(variance)
+
+    estimate = (lost - gained) / count
+    return Interval(
+        low=min(estimate, _crossing(statistic, z, -1.0, estimate)),
+        high=max(estimate, _crossing(statistic, -z, estimate, 1.0)),
+        method=f"{_level(z)}, Tango's paired score",
     )
-    drops = (draws[:, 0] - draws[:, 1]) / count
-    low, high = np.quantile(drops, [0.025, 0.975])
-    return Interval(low=float(low), high=float(high), method="95 %, paired bootstrap")
 
 
-def mcnemar_exact(reference: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
-    """Return the exact two-sided p-value of McNemar's test on paired outcomes (McNemar, 1947)."""
-    lost, gained = int((reference & ~other).sum()), int((~reference & other).sum())
+def _crossing(statistic: Callable[[float], float], goal: float, low: float, high: float) -> float:
+    """Return where a falling function of (low, high) crosses ``goal``, by bisection."""
+    for _ in range(60):
+        middle = (low + high) / 2
+        if statistic(middle) > goal:
+            low = middle
+        else:
+            high = middle
+    return (low + high) / 2
+
+
+def _level(z: float) -> str:
+    return f"{100 * (2 * NormalDist().cdf(z) - 1):.4g} %"
+
+
+def bonferroni_z(comparisons: int) -> float:
+    """Return the normal quantile with which ``comparisons`` intervals hold together at 95 %."""
+    return NormalDist().inv_cdf(1 - 0.025 / max(1, comparisons))
+
+
+def images_for_drop(lost: int, gained: int, count: int, budget: float) -> int | None:
+    """Return how many images it takes that a drop at the rates seen is shown to be within ``budget`` (fraction).
+
+    None when the drop itself is not below the budget: then no number of images will show it.
+    """
+    if (lost - gained) / count >= budget:
+        return None
+
+    def shown(images: int) -> bool:
+        share = images / count
+        return paired_drop_interval(lost * share, gained * share, images).high <= budget
+
+    return _least(shown)
+
+
+def images_for_share(successes: int, count: int, least: float) -> int | None:
+    """Return how many images it takes that a share at the rate seen is shown to be at least ``least`` (fraction).
+
+    None when the share itself is not above it.
+    """
+    if successes / count <= least:
+        return None
+    return _least(lambda images: wilson_interval(successes / count * images, images).low >= least)
+
+
+def _least(holds: Callable[[int], bool]) -> int:
+    """Return the least number from 1 for which a rule holds that, once true, stays true."""
+    high = 1
+    while not holds(high):
+        high *= 2
+    low = high // 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if holds(middle) else (middle, high)
+    return high
+
+
+def mcnemar_exact(lost: int, gained: int) -> float:
+    """Return the exact two-sided p-value of McNemar's test on the discordant pairs (McNemar, 1947)."""
     total = lost + gained
     if total == 0:
         return 1.0
@@ -65,20 +131,40 @@ def mcnemar_exact(reference: NDArray[np.bool_], other: NDArray[np.bool_]) -> flo
     return min(1.0, 2.0 * float(tail / 2**total))
 
 
-def expected_calibration_error(logits: NDArray[np.float32], targets: NDArray[np.int64]) -> float:
-    """Return the expected calibration error (fraction) over :data:`ECE_BINS` equal-width confidence bins."""
+@dataclass(frozen=True)
+class Reliability:
+    """One bin of the reliability diagram: its images, their mean confidence and their accuracy."""
+
+    low: float
+    high: float
+    images: int
+    confidence: float
+    accuracy: float
+
+
+def reliability(logits: NDArray[np.float32], targets: NDArray[np.int64]) -> tuple[Reliability, ...]:
+    """Return the non-empty ones of :data:`ECE_BINS` equal-width confidence bins of logits (N, K)."""
     probabilities = softmax(logits)
     confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == targets
     bins = np.minimum((confidence * ECE_BINS).astype(int), ECE_BINS - 1)
-    error = 0.0
-    for index in range(ECE_BINS):
-        inside = bins == index
-        if inside.any():
-            error += float(inside.mean()) * abs(
-                float(confidence[inside].mean()) - float(right[inside].mean())
-            )
-    return error
+    return tuple(
+        Reliability(
+            low=index / ECE_BINS,
+            high=(index + 1) / ECE_BINS,
+            images=int(inside.sum()),
+            confidence=float(confidence[inside].mean()),
+            accuracy=float(right[inside].mean()),
+        )
+        for index in range(ECE_BINS)
+        if (inside := bins == index).any()
+    )
+
+
+def expected_calibration_error(bins: tuple[Reliability, ...]) -> float:
+    """Return the expected calibration error (fraction) of reliability bins; there must be an image."""
+    total = sum(one.images for one in bins)
+    return sum(one.images / total * abs(one.confidence - one.accuracy) for one in bins)
 
 
 def quantile_interval(samples: NDArray[np.float64], quantile: float) -> Interval | None:

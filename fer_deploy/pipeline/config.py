@@ -14,6 +14,7 @@ from fer_deploy.errors import ConfigError
 from fer_deploy.files import read_toml
 from fer_deploy.quantize.options import PtqOptions
 from fer_deploy.quantize.recipe import parse_recipe
+from fer_deploy.report.budgets import Budget, Waiver
 from fer_deploy.targets.registry import TARGET_NAMES, get_target
 from fer_deploy.train.recipe import DistillRecipe
 
@@ -73,6 +74,8 @@ class Config(Frozen):
     quantize: QuantizeSection = QuantizeSection()
     export: ExportSection = ExportSection()
     profile: ProfileSection = ProfileSection()
+    budget: Budget = Budget()
+    waiver: tuple[Waiver, ...] = Field(default=(), description="``[[waiver]]``")
 
 
 def load_config(

@@ -14,6 +14,7 @@ from fer_deploy.data.registry import open_dataset
 from fer_deploy.devices.profile import DeviceProfile, load_profile
 from fer_deploy.errors import TargetError
 from fer_deploy.files import require_writable_folder
+from fer_deploy.measure.diagnosis import explain_artifact, explain_float_model
 from fer_deploy.measure.emulation import as_emulated
 from fer_deploy.measure.figures import RuntimeFigures
 from fer_deploy.measure.inference import Inference, infer
@@ -37,18 +38,24 @@ from fer_deploy.pipeline.export import (
     plan_exports,
     write_artifacts,
 )
+from fer_deploy.pipeline.resume import Store, digest, only_run
+from fer_deploy.pipeline.stages import Stages
 from fer_deploy.pipeline.summaries import (
     calibration_summary,
     dataset_summary,
     delegation_figures,
+    faces_digest,
     model_summary,
 )
 from fer_deploy.progress import say
 from fer_deploy.quantize.calibration import CalibrationSet
 from fer_deploy.quantize.fit import check_fit
+from fer_deploy.quantize.graph import Graph
 from fer_deploy.quantize.ptq import float_graph
+from fer_deploy.quantize.recipe import parse_recipe
 from fer_deploy.report.schema import (
     ArtifactReport,
+    DatasetSummary,
     DeviceReport,
     Report,
     TargetParity,
@@ -89,60 +96,162 @@ def load_inputs(config: Config) -> Inputs:
     return Inputs(model, plan, test, calibration, devices)
 
 
-def run(config: Config, command: str) -> Report:
-    """Export every artifact of the plan, measure it, and return the report; ``command`` is printed in it.
+def run(config: Config, command: str, fresh: bool = False, stages: Stages | None = None) -> Report:
+    """Export every artifact of the plan, measure it, and return the report.
+
+    What an earlier run completed from the same inputs is taken over, and the report says what; see
+    :mod:`fer_deploy.pipeline.resume`.
+
+    Args:
+        config: what to do.
+        command: printed in the report.
+        fresh: take nothing over.
+        stages: where to note how long each stage takes.
 
     Raises:
         FerDeployError: an input is unusable, or a target refuses the model.
     """
-    inputs = load_inputs(config)
+    stages = stages or Stages()
+    with stages.stage("loading model and data"):
+        inputs = load_inputs(config)
+    with only_run(config.export.output / inputs.model.name):
+        return _run(config, inputs, command, Store(config.export.output / inputs.model.name, fresh), stages)
+
+
+def _run(config: Config, inputs: Inputs, command: str, store: Store, stages: Stages) -> Report:
     model, test = inputs.model, inputs.test
     plain = float_graph(model)
-    reference = plain.logits(test.pixels, "evaluating the float model")
-    require_spread(reference, model.source)
-    if inputs.calibration is not None:
-        check_fit(model, inputs.calibration.faces)
-    say("building the graphs")
-    graphs = build_graphs(model, inputs.plan.recipes, inputs.calibration, config.quantize, config.data)
-    exported = list(write_artifacts(model, inputs.plan, graphs, inputs.calibration, config.export.output))
-    answers = {one.artifact.key: _host_logits(one, test) for one in exported}
-    devices = tuple(
-        DeviceReport(
-            name=device.name,
-            market_name=device.market_name,
-            soc=device.soc,
-            os=device.os,
-            transport=device.transport,
-            figures=tuple(_time(one, device, config) for one in exported),
+    dataset = dataset_summary(test)
+    with stages.stage("evaluating the float model"):
+        reference = _reference(inputs, plain, dataset, store)
+        require_spread(reference, model.source)
+        if inputs.calibration is not None:
+            check_fit(model, inputs.calibration.faces)
+    exported = _export(config, inputs, store, stages)
+    answers = {}
+    for one in exported:
+        with stages.stage(f"evaluating {one.artifact.key}"):
+            answers[one.artifact.key] = _host_logits(one, test, dataset, store)
+    devices = []
+    for device in inputs.devices:
+        with stages.stage(f"timing on {device.market_name}"):
+            devices.append(_device_report(exported, device, config, store))
+    with stages.stage("figures"):
+        return Report(
+            created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            command=command,
+            versions=tool_versions(),
+            model=model_summary(model, plain),
+            dataset=dataset,
+            calibration=calibration_summary(inputs.calibration, config.quantize.ptq.observer),
+            float_accuracy=accuracy_figures(reference, test),
+            artifacts=tuple(
+                _artifact_report(one, reference, answers[one.artifact.key], test, plain) for one in exported
+            ),
+            between_targets=_between_targets(exported, answers),
+            devices=tuple(devices),
+            warnings=_warnings(inputs, exported),
+            diagnosis=explain_float_model(plain, test),
+            reused=tuple(store.reused),
         )
-        for device in inputs.devices
-    )
-    return Report(
-        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        command=command,
-        versions=tool_versions(),
-        model=model_summary(model, plain),
-        dataset=dataset_summary(test),
-        calibration=calibration_summary(inputs.calibration, config.quantize.ptq.observer),
-        float_accuracy=accuracy_figures(reference, test),
-        artifacts=tuple(
-            _artifact_report(one, reference, answers[one.artifact.key], test) for one in exported
-        ),
-        between_targets=_between_targets(exported, answers),
-        devices=devices,
-        warnings=_warnings(inputs, exported),
+
+
+def _reference(inputs: Inputs, plain: Graph, dataset: DatasetSummary, store: Store) -> Logits:
+    """Return the float model's logits on the test images."""
+    model = inputs.model
+    made_from = digest(weights=model.weights_sha256, contract=model.contract.sha256, images=dataset.sha256)
+    kept = store.answers("float-model", made_from) if _is_data(model) else None
+    if kept is not None:
+        return kept.logits
+    logits = plain.logits(inputs.test.pixels, "evaluating the float model")
+    store.keep_answers("float-model", Inference(logits, None), made_from)
+    return logits
+
+
+def _is_data(model: Model) -> bool:
+    """Return whether the model is files alone; a factory is code, which may change while its weights do not."""
+    return ":" not in model.source
+
+
+def _export(config: Config, inputs: Inputs, store: Store, stages: Stages) -> list[Exported]:
+    """Return every artifact of the plan; recipes whose artifacts are all there are not built again."""
+    model, output = inputs.model, config.export.output
+    made_from = {pair: _made_from(inputs, config, *pair) for pair in inputs.plan.pairs}
+    found: dict[tuple[str, str], Exported] = {}
+    for pair in inputs.plan.pairs if _is_data(model) else ():
+        kept = store.artifact(output / model.name / "-".join(pair), made_from[pair])
+        if kept is not None:
+            found[pair] = Exported(*kept)
+    left = Plan(tuple(pair for pair in inputs.plan.pairs if pair not in found), inputs.plan.impossible)
+    with stages.stage("building the graphs"):
+        if left.pairs:
+            say("building the graphs")
+        graphs = build_graphs(model, left.recipes, inputs.calibration, config.quantize, config.data)
+    writing = write_artifacts(model, left, graphs, inputs.calibration, output)
+    for pair in left.pairs:
+        with stages.stage(f"lowering {'-'.join(pair)}"):
+            found[pair] = next(writing)
+            store.keep_artifact(found[pair].artifact, found[pair].delegation, made_from[pair])
+    return [found[pair] for pair in inputs.plan.pairs]
+
+
+def _made_from(inputs: Inputs, config: Config, target: str, recipe: str) -> str:
+    """Return the digest of everything that an artifact depends on."""
+    model, calibration = inputs.model, inputs.calibration
+    images = faces_digest(calibration.faces) if calibration and parse_recipe(recipe).quantized else None
+    # the data set too: w8a8-qat trains on it
+    settings = config.model_dump(mode="json", include={"quantize", "export", "data"})
+    settings["export"] = {
+        key: value for key, value in settings["export"].items() if key not in ("targets", "recipes", "output")
+    }
+    return digest(
+        weights=model.weights_sha256,
+        contract=model.contract.sha256,
+        name=model.name,
+        target=target,
+        recipe=recipe,
+        calibration=images,
+        settings=settings,
     )
 
 
-def _host_logits(one: Exported, test: Faces) -> Inference | str:
+def _host_logits(one: Exported, test: Faces, dataset: DatasetSummary, store: Store) -> Inference | str:
     """Return the artifact's answers to the test images, or why this machine cannot give them."""
     obstacle = get_target(one.artifact.info.target).host_obstacle()
     if obstacle is not None:
         return obstacle
+    made_from = digest(file=one.artifact.info.sha256, images=dataset.sha256)
+    kept = store.answers(one.artifact.key, made_from)
+    if kept is not None:
+        return kept
     try:
-        return infer(one.artifact, test.pixels)
+        answers = infer(one.artifact, test.pixels)
     except TargetError as error:  # an emulation that lacks an operation
         return str(error)
+    store.keep_answers(one.artifact.key, answers, made_from)
+    return answers
+
+
+def _device_report(
+    exported: list[Exported], device: DeviceProfile, config: Config, store: Store
+) -> DeviceReport:
+    made_from = digest(
+        files={one.artifact.key: one.artifact.info.sha256 for one in exported},
+        device=device.model_dump(mode="json"),
+        protocol=config.profile.timing.model_dump(mode="json"),
+    )
+    figures = store.timings(device.name, made_from)
+    if figures is None:
+        figures = tuple(_time(one, device, config) for one in exported)
+        store.keep_timings(device.name, figures, made_from)
+    return DeviceReport(
+        name=device.name,
+        market_name=device.market_name,
+        soc=device.soc,
+        os=device.os,
+        transport=device.transport,
+        figures=figures,
+    )
 
 
 def _time(one: Exported, device: DeviceProfile, config: Config) -> RuntimeFigures:
@@ -151,14 +260,16 @@ def _time(one: Exported, device: DeviceProfile, config: Config) -> RuntimeFigure
 
 
 def _artifact_report(
-    one: Exported, reference: Logits, answers: Inference | str, test: Faces
+    one: Exported, reference: Logits, answers: Inference | str, test: Faces, plain: Graph
 ) -> ArtifactReport:
     info = one.artifact.info
+    diagnosis = None
     if isinstance(answers, str):
         accuracy, parity = missing_accuracy(test, answers), missing_parity(answers)
     else:
         accuracy = as_emulated(accuracy_figures(answers.logits, test), answers.emulation)
         parity = as_emulated(parity_figures(reference, answers.logits, test), answers.emulation)
+        diagnosis = explain_artifact(plain, reference, answers.logits, test)
     return ArtifactReport(
         target=info.target,
         recipe=info.recipe,
@@ -169,6 +280,7 @@ def _artifact_report(
         delegation=delegation_figures(one.delegation),
         accuracy=accuracy,
         parity=parity,
+        diagnosis=diagnosis,
     )
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+
 import numpy as np
 
 from fer_deploy.data.faces import Faces
@@ -38,7 +41,16 @@ def dataset_summary(faces: Faces) -> DatasetSummary:
         images=len(faces),
         leaked=int(faces.leaked.sum()),
         per_class={label: int(count) for label, count in zip(faces.labels, counts, strict=True)},
+        sha256=faces_digest(faces),
     )
+
+
+def faces_digest(faces: Faces) -> str:
+    """Return the hex SHA-256 of everything about ``faces`` that logits and figures depend on."""
+    digest = hashlib.sha256(json.dumps([faces.labels, list(faces.pixels.shape)]).encode())
+    for array in (faces.pixels, faces.targets, faces.rows, faces.leaked):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
 
 
 def calibration_summary(

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from fer_deploy.measure.measurement import Measurement
 from fer_deploy.report import format as text
-from fer_deploy.report import plots, tables
+from fer_deploy.report import plots, tables, verdict_tables
 from fer_deploy.report.gaps import footnotes, gaps, place
 from fer_deploy.report.schema import Report
 from fer_deploy.report.svg import FEWER, GRID, INK, MORE, MUTED, SERIES, VARIABLES
+from fer_deploy.report.verdicts import Check
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -21,8 +22,11 @@ _DARK = {INK: "#e6e9ec", MUTED: "#9aa5b0", GRID: "#39424b", MORE: "#56b4e9", FEW
 )
 
 
-def render_html(report: Report) -> str:
-    """Return the page. All text of the report is escaped; the only markup put in unescaped is our own SVG."""
+def render_html(report: Report, check: Check | None = None) -> str:
+    """Return the page, with the verdicts of a ``check`` of the report when there is one.
+
+    All text of the report is escaped; the only markup put in unescaped is our own SVG.
+    """
     numbers = footnotes(report)
 
     def gap_number(figure: Measurement) -> int:
@@ -30,9 +34,11 @@ def render_html(report: Report) -> str:
 
     return _template().render(
         report=report,
+        check=check,
         gap_number=gap_number,
         gaps=gaps(report),
         size_plot=_safe(plots.accuracy_against_size(report)),
+        reliability_plot=_safe(plots.reliability_curve(report)),
         recall_plot=_safe(plots.recall_per_class(report)),
         latency_plots={
             device.name: _safe(plots.accuracy_against_latency(report, device)) for device in report.devices
@@ -56,6 +62,7 @@ def _template() -> Template:
     environment.globals.update(
         text=text,
         tables=tables,
+        verdict_tables=verdict_tables,
         place=place,
         marker_note=plots.MARKER_NOTE,
         light={name: color for color, name in VARIABLES.items()},

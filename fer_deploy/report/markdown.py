@@ -28,15 +28,42 @@ from fer_deploy.report.tables import (
     table_grounds,
     without_recall,
 )
+from fer_deploy.report.verdict_tables import change_table, verdict_table
+from fer_deploy.report.verdicts import Check
 
 #: ASCII punctuation that starts markup somewhere inside a line; CommonMark lets a backslash disarm each.
 _INSIDE = re.compile(r"([\\`*_{}\[\]|~$#!])")
 _AT_START = re.compile(r"^(\s*)([-+=>]|\d+(?=[.)](?:\s|$)))")
 
 
-def render_markdown(report: Report) -> str:
-    """Return the report as Markdown: tables, then footnotes with the reasons for what was not measured."""
-    return _Document(report).text()
+def render_markdown(report: Report, check: Check | None = None) -> str:
+    """Return the report as Markdown: tables, then footnotes with the reasons for what was not measured.
+
+    With a ``check`` of the report its verdicts come first.
+    """
+    return _Document(report, check).text()
+
+
+def verdict_section(check: Check) -> Iterator[str]:
+    """Yield the lines of the verdicts: a heading, what they come to, and their tables."""
+    yield f"## Verdicts: {escape(check.model)}"
+    yield ""
+    yield f"**{escape(check.summary)}**"
+    for title, table in (("", verdict_table(check)), ("Against the reference", change_table(check))):
+        if table.rows:
+            yield from (["", f"### {title}"] if title else [])
+            yield ""
+            yield from _plain_table(table)
+    if check.notes:
+        yield ""
+        yield from (f"- {escape(note)}" for note in check.notes)
+
+
+def _plain_table(table: Table) -> Iterator[str]:
+    yield _row((table.corner, *table.columns))
+    yield "|" + " --- |" * (len(table.columns) + 1)
+    for name, cells in table.rows:
+        yield _row((name, *(describe(cell) if isinstance(cell, Measurement) else cell for cell in cells)))
 
 
 def escape(text: str) -> str:
@@ -56,13 +83,15 @@ def _disarm(found: re.Match[str]) -> str:
 class _Document:
     """Renders the sections of one report with one numbering of the reasons."""
 
-    def __init__(self, report: Report) -> None:
+    def __init__(self, report: Report, check: Check | None) -> None:
         self._report = report
+        self._check = check
         self._numbers: Footnotes = footnotes(report)
 
     def text(self) -> str:
         sections = (
             self._head(),
+            verdict_section(self._check) if self._check else (),
             self._warnings(),
             self._section("Artifacts", artifact_table(self._report)),
             self._section("Parity with the float model", parity_table(self._report)),
@@ -200,6 +229,8 @@ class _Document:
         yield f"- Multiply-accumulates: {escape(describe(report.model.macs))}"
         versions = ", ".join(f"{name} {version}" for name, version in report.versions.items())
         yield f"- Versions: {escape(versions)}; schema {report.schema_version}"
+        if report.reused:
+            yield f"- Taken over from an earlier run of the same inputs: {escape(', '.join(report.reused))}"
 
     def _gaps(self) -> Iterator[str]:
         yield "## Not measured, and why"

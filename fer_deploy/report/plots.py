@@ -66,6 +66,38 @@ def recall_per_class(report: Report) -> str | None:
     return draw(4.9, 1.3 + len(labels) * max(0.3, 0.115 * len(shown)), "Recall per class", paint)
 
 
+def reliability_curve(report: Report) -> str | None:
+    """Return accuracy over confidence, one line per model; on the diagonal confidence is what it claims to be."""
+    shown = [one for one in report.artifacts if one.accuracy.reliability]
+    if not report.float_accuracy.reliability:
+        return None
+    styles = _Styles(report)
+
+    def paint(figure: Any) -> None:
+        axes = figure.add_subplot()
+        axes.plot([0, 100], [0, 100], color=MUTED, linewidth=0.8, linestyle=":")
+        bins = report.float_accuracy.reliability
+        confidence, accuracy = [100 * one.confidence for one in bins], [100 * one.accuracy for one in bins]
+        axes.plot(confidence, accuracy, color=INK, linewidth=1.2, linestyle="--", zorder=3)
+        for one in shown:
+            bins = one.accuracy.reliability
+            look = styles.marker(one, (one.accuracy.ece,)) | {"linestyle": "-", "linewidth": 0.8}
+            confidence, accuracy = (
+                [100 * each.confidence for each in bins],
+                [100 * each.accuracy for each in bins],
+            )
+            axes.plot(confidence, accuracy, markersize=styles.size(one) / 2, **look)
+        axes.set_xlim(0, 100)
+        axes.set_ylim(0, 100)
+        axes.set_aspect("equal")
+        axes.set_xlabel("mean confidence in %")
+        axes.set_ylabel("accuracy in %")
+        axes.grid()
+        styles.legend(figure, shown, with_float="--")
+
+    return draw(4.7, 4.9, "Calibration curve", paint)
+
+
 def confusion_change(report: Report, artifact: ArtifactReport) -> str | None:
     """Return artifact minus float, in images, per true class (row) and predicted class (column).
 

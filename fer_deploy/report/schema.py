@@ -13,7 +13,10 @@ from fer_deploy.files import write_atomic
 from fer_deploy.measure.figures import AccuracyFigures as AccuracyFigures
 from fer_deploy.measure.figures import ClassFigures as ClassFigures
 from fer_deploy.measure.figures import Flip as Flip
+from fer_deploy.measure.figures import LayerFigures as LayerFigures
+from fer_deploy.measure.figures import LayerTime as LayerTime
 from fer_deploy.measure.figures import ParityFigures as ParityFigures
+from fer_deploy.measure.figures import ReliabilityBin as ReliabilityBin
 from fer_deploy.measure.figures import RuntimeFigures as RuntimeFigures
 from fer_deploy.measure.figures import TargetParity as TargetParity
 from fer_deploy.measure.measurement import Measurement
@@ -41,6 +44,10 @@ class DatasetSummary(Frozen):
     images: int
     leaked: int = Field(description="images with a pixel-identical twin in the training split")
     per_class: dict[str, int]
+    sha256: str | None = Field(
+        default=None,
+        description="digest of pixels, labels and order; runs of equal digest are compared image by image",
+    )
 
 
 class CalibrationSummary(Frozen):
@@ -75,6 +82,11 @@ class ArtifactReport(Frozen):
     delegation: DelegationFigures
     accuracy: AccuracyFigures
     parity: ParityFigures
+    layers: tuple[LayerFigures, ...] = Field(default=(), description="empty when no layer was compared")
+    diagnosis: str | None = Field(
+        default=None,
+        description="the known mistake that explains what is wrong with the artifact, if one does",
+    )
 
     @property
     def key(self) -> str:
@@ -108,6 +120,12 @@ class Report(Frozen):
     between_targets: tuple[TargetParity, ...]
     devices: tuple[DeviceReport, ...]
     warnings: tuple[str, ...] = ()
+    reused: tuple[str, ...] = Field(
+        default=(), description="what was taken over from an earlier run of the same inputs"
+    )
+    diagnosis: str | None = Field(
+        default=None, description="the known mistake that explains a poor float model, if one does"
+    )
 
     def write(self, path: Path) -> None:
         """Write the report as JSON, atomically."""

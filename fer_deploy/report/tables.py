@@ -12,7 +12,14 @@ from typing import TypeGuard
 
 from fer_deploy.measure.measurement import Measurement, Unit, not_measured
 from fer_deploy.report.format import clean, grounds, probability
-from fer_deploy.report.schema import AccuracyFigures, ArtifactReport, DeviceReport, Flip, Report
+from fer_deploy.report.schema import (
+    AccuracyFigures,
+    ArtifactReport,
+    DeviceReport,
+    Flip,
+    Report,
+    RuntimeFigures,
+)
 
 Cell = Measurement | str
 #: Running text with figures in it; each view adds its own provenance marker to them.
@@ -132,6 +139,18 @@ def device_table(device: DeviceReport) -> Table:
         )
         rows.append((one.artifact, cells))
     return Table("artifact", columns, tuple(rows))
+
+
+def layer_table(artifact: ArtifactReport) -> Table:
+    """Return the signal-to-quantization-noise ratio of each layer against the float model's; no rows without any."""
+    rows = tuple((one.name, (one.operator, one.sqnr)) for one in artifact.layers)
+    return Table("layer", ("operator", "SQNR"), rows)
+
+
+def layer_time_table(figures: RuntimeFigures) -> Table:
+    """Return the time of each layer on a device; no rows where the runtime gives none."""
+    rows = tuple((one.name, (one.operator, one.time)) for one in figures.layers)
+    return Table("layer", ("operator", "time"), rows)
 
 
 def class_table(report: Report) -> Table:

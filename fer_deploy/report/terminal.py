@@ -14,6 +14,7 @@ from fer_deploy.report.format import (
     amount,
     bare_amount,
     clean,
+    describe,
     interval,
 )
 from fer_deploy.report.gaps import footnotes, gaps, place
@@ -32,6 +33,9 @@ from fer_deploy.report.tables import (
     parity_table,
     runtimes,
 )
+from fer_deploy.report.verdict_tables import MARKS as VERDICT_MARKS
+from fer_deploy.report.verdict_tables import passes, verdict_groups, where
+from fer_deploy.report.verdicts import Change, Check, Outcome
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -44,6 +48,10 @@ MAX_WIDTH = 100
 _CLASS_COLUMNS = 6
 _LONG_NAME = 12  # characters; a shorter name stays on one line even where space is short
 _UNBOUNDED = 1000  # columns, to ask a table for its natural width
+_VERDICT_STYLES = {Outcome.PASS: "bold green", Outcome.FAIL: "bold red", Outcome.NOT_MEASURED: "bold yellow"}
+#: Columns that hold words, not figures.
+_WORDS = ("of", "verdict", "limit", "because", "change")
+_OUTCOME_STYLES = {mark: _VERDICT_STYLES[outcome] for outcome, mark in VERDICT_MARKS.items()}
 _STYLES = {Provenance.MEASURED: "green", Provenance.EMULATED: "cyan", Provenance.ESTIMATED: "yellow"}
 
 
@@ -78,6 +86,26 @@ def print_report(report: Report, console: Console) -> None:
     view.legend()
 
 
+def print_check(report: Report, check: Check, console: Console) -> None:
+    """Print the verdicts, the worst first, and the one line that they come to last."""
+    view = _View(report, console)
+    view.heading(f"Verdicts on {check.model}")
+    view.verdicts(check)
+    if check.changes:
+        view.heading("Against the reference")
+    view.changes(check.changes)
+    view.warnings(check.notes)
+    view.verdict(check)
+
+
+def print_changes(changes: tuple[Change, ...], report: Report, console: Console) -> None:
+    """Print the changes up to ``report``, or that there are none."""
+    view = _View(report, console)
+    if not changes:
+        view.heading("No figure differs beyond noise.")
+    view.changes(changes)
+
+
 def print_device(device: DeviceReport, console: Console) -> None:
     """Print one device's figures alone, with the reasons for what is missing and the legend."""
     view = _View(device, console)
@@ -97,6 +125,33 @@ class _View:
 
     def heading(self, text: str) -> None:
         self._print(self._text(f"\n{clean(text)}", "bold"))
+
+    def verdicts(self, check: Check) -> None:
+        from rich.padding import Padding
+
+        for name, subjects in passes(check).items():
+            self._print(self._text("✔ ", "green").append(clean(name), style="bold"))
+            self._print(Padding(self._text(clean("; ".join(subjects)), "dim"), (0, 0, 0, 4)))
+        # What is red comes last: that is where eyes are in a terminal.
+        for group in reversed(verdict_groups(check)):
+            limit = f", {group.limit}" if group.limit else ""
+            line = self._text(f"{clean(group.outcome)}: ", _OUTCOME_STYLES.get(group.outcome[0], ""))
+            line.append(clean(f"{group.figure}{limit}"), style="bold")
+            self._print(line)
+            self._print(Padding(self._text(clean(", ".join(group.subjects))), (0, 0, 0, 4)))
+            self._print(Padding(self._text(clean(group.message), "dim"), (0, 0, 0, 4)))
+
+    def changes(self, changes: tuple[Change, ...]) -> None:
+        from rich.padding import Padding
+
+        for one in changes:
+            style = "bold red" if one.kind == "regression" else "bold green"
+            self._print(self._text(f"{one.kind}: ", style).append(clean(where(one)), style="bold"))
+            said = f"{describe(one.before)} before, {describe(one.after)} now; {one.message}"
+            self._print(Padding(self._text(clean(said), "dim"), (0, 0, 0, 4)))
+
+    def verdict(self, check: Check) -> None:
+        self._print(self._text(f"\n{clean(check.summary)}", _VERDICT_STYLES[check.outcome]))
 
     def fine(self, text: str) -> None:
         self._print(self._text(clean(text), "dim"))
@@ -136,7 +191,9 @@ class _View:
         grid = RichTable(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
         grid.add_column(self._text(table.corner), overflow="fold", style="bold")
         for column in table.columns:
-            grid.add_column(self._text(_heading(column)), justify="right", overflow="fold")
+            grid.add_column(
+                self._text(_heading(column)), justify="left" if column in _WORDS else "right", overflow="fold"
+            )
         for name, cells in table.rows:
             line = [
                 self._cell(cell, column, intervals) for column, cell in zip(table.columns, cells, strict=True)

@@ -165,6 +165,11 @@ def _golden(target: Target, graph: Graph, file: Path, info: ArtifactInfo) -> Gol
     else:
         logits = np.concatenate([session.run(batch) for batch in batches(pixels, 1, "golden vectors")])
         reference = f"{target.runtime}, {session.emulation or 'on this machine'}"
+    if not np.isfinite(logits).all():
+        raise TargetError(
+            f"{target.name}-{graph.recipe.name} gives logits that are not finite on plain synthetic images; "
+            "look for -inf paddings, overflow in fp16 and scales that were never observed"
+        )
     return Golden(
         contract_sha256=info.contract_sha256,
         artifact_sha256=info.sha256,

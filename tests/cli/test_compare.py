@@ -124,9 +124,10 @@ def planted(source: Path, folder: Path, change: str) -> Path:
             array = numpy_helper.to_array(by_name[name])
             by_name[name].CopyFrom(numpy_helper.from_array(np.roll(array, 1, axis=0).copy(), name))
     onnx.save(model, file)
-    info = json.loads((folder / "artifact.json").read_text())
-    info["sha256"] = sha256_of(file)
-    (folder / "artifact.json").write_text(json.dumps(info))
+    for name, key in (("artifact.json", "sha256"), ("golden.json", "artifact_sha256")):
+        document = json.loads((folder / name).read_text())
+        document[key] = sha256_of(file)
+        (folder / name).write_text(json.dumps(document))
     return folder
 
 

@@ -12,17 +12,11 @@ from fer_deploy.measure.statistics import (
     expected_calibration_error,
     mcnemar_exact,
     mean_interval,
-    paired_drop_interval,
     quantile_interval,
+    reliability,
     softmax,
     wilson_interval,
 )
-
-
-def _paired(both: int, lost: int, gained: int, neither: int) -> tuple[np.ndarray, np.ndarray]:
-    reference = np.repeat([True, True, False, False], [both, lost, gained, neither])
-    other = np.repeat([True, False, True, False], [both, lost, gained, neither])
-    return reference, other
 
 
 @pytest.mark.parametrize(
@@ -62,40 +56,14 @@ def test_wilson_holds_the_share_and_is_symmetric(count: int, share: float) -> No
     ],
 )
 def test_mcnemar_closed_form(lost: int, gained: int, expected: float) -> None:
-    assert mcnemar_exact(*_paired(7, lost, gained, 3)) == pytest.approx(expected)
+    assert mcnemar_exact(lost, gained) == pytest.approx(expected)
 
 
 def test_mcnemar_of_many_flips_agrees_with_the_normal_approximation() -> None:
     lost, gained = 1060, 940
     z = (abs(lost - gained) - 1) / math.sqrt(lost + gained)
-    p = mcnemar_exact(*_paired(0, lost, gained, 0))
+    p = mcnemar_exact(lost, gained)
     assert p == pytest.approx(math.erfc(z / math.sqrt(2)), rel=0.02)
-
-
-@given(
-    both=st.integers(0, 50), lost=st.integers(0, 50), gained=st.integers(0, 50), neither=st.integers(1, 50)
-)
-def test_paired_drop_interval_holds_the_drop(both: int, lost: int, gained: int, neither: int) -> None:
-    reference, other = _paired(both, lost, gained, neither)
-    interval = paired_drop_interval(reference, other)
-    drop = float(reference.mean() - other.mean())
-    assert -1 <= interval.low <= drop + 1e-12
-    assert drop - 1e-12 <= interval.high <= 1
-    assert interval == paired_drop_interval(reference, other), "the same figures on every run"
-    if lost == gained == 0:
-        assert interval.low == interval.high == 0
-
-
-def test_paired_drop_interval_covers_the_true_drop_nineteen_times_in_twenty() -> None:
-    generator = np.random.default_rng(5)
-    lost, gained, images, runs = 0.05, 0.03, 800, 400
-    covered = 0
-    for _ in range(runs):
-        kind = generator.choice(3, size=images, p=[lost, gained, 1 - lost - gained])
-        interval = paired_drop_interval(kind != 1, kind != 0)
-        covered += interval.low <= lost - gained <= interval.high
-    # binomial: 0.95 +- 3 x 0.011
-    assert 0.917 <= covered / runs <= 0.983
 
 
 def test_calibration_error_by_hand() -> None:
@@ -103,15 +71,15 @@ def test_calibration_error_by_hand() -> None:
     logits = np.stack([np.log(confidence), np.log(1 - confidence)], axis=1).astype(np.float32)
     targets = np.array([0, 0, 1, 1])  # right, right, wrong; wrong
     # bin of 0.9: 3 of 4 images, accuracy 2/3; bin of 0.6: 1 of 4, accuracy 0
-    assert expected_calibration_error(logits, targets) == pytest.approx(
+    assert expected_calibration_error(reliability(logits, targets)) == pytest.approx(
         0.75 * (0.9 - 2 / 3) + 0.25 * 0.6, abs=1e-6
     )
 
 
 def test_calibration_error_at_the_ends() -> None:
     sure = np.array([[100.0, 0.0], [0.0, 100.0]], dtype=np.float32)
-    assert expected_calibration_error(sure, np.array([0, 1])) == pytest.approx(0, abs=1e-9)
-    assert expected_calibration_error(sure, np.array([1, 0])) == pytest.approx(1, abs=1e-9)
+    assert expected_calibration_error(reliability(sure, np.array([0, 1]))) == pytest.approx(0, abs=1e-9)
+    assert expected_calibration_error(reliability(sure, np.array([1, 0]))) == pytest.approx(1, abs=1e-9)
 
 
 @given(hnp.arrays(np.float32, (4, 5), elements=st.floats(-1e4, 1e4, width=32)))

@@ -92,7 +92,7 @@ def test_the_report_stands_beside_the_artifacts(job: Job, report: Report) -> Non
 
 
 def test_nothing_half_written_is_left(job: Job) -> None:
-    assert [path for path in job.output.parent.rglob("*") if path.name.startswith(".")] == []
+    assert [path for path in job.output.parent.rglob("*") if path.name.endswith(".partial")] == []
 
 
 def test_golden_vectors_of_the_artifact_hold(job: Job) -> None:

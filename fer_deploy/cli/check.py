@@ -1,0 +1,129 @@
+"""``fer-deploy check``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fer_deploy.cli.options import PATH, Command, config_option, optional_configuration
+
+if TYPE_CHECKING:
+    from fer_deploy.pipeline.config import Config
+    from fer_deploy.report.budgets import Budget
+
+_PERCENT = click.FloatRange(0, 100)
+_POSITIVE = click.FloatRange(0)
+_LIMITS = {
+    "min_accuracy": (_PERCENT, "Least accuracy, per cent."),
+    "max_accuracy_drop": (_POSITIVE, "Largest accuracy drop against the float model, points."),
+    "max_worst_class_drop": (_POSITIVE, "Largest recall drop of any class, points."),
+    "max_flips": (_PERCENT, "Largest share of images whose class changes, per cent."),
+    "max_ece_shift": (_POSITIVE, "Largest change of the calibration error, points."),
+    "min_target_agreement": (_PERCENT, "Least agreement between two targets, per cent."),
+    "max_size_kb": (_POSITIVE, "Largest model file, KB of 1000 bytes."),
+    "max_p90_ms": (_POSITIVE, "Largest p90 latency, milliseconds."),
+    "max_peak_memory_mb": (_POSITIVE, "Largest peak memory, MB of 1,000,000 bytes."),
+}
+
+
+def _limit_options(command: Command) -> Command:
+    for name, (kind, text) in reversed(_LIMITS.items()):
+        option: Callable[[Command], Command] = click.option(
+            f"--{name.replace('_', '-')}", name, type=kind, metavar="NUMBER", help=text
+        )
+        command = option(command)
+    return command
+
+
+@click.command("check", short_help="Hold a report to its budget; exit 3 or 4 when it does not pass.")
+@click.argument("report", type=PATH, required=False)
+@config_option
+@_limit_options
+@click.option(
+    "--accept",
+    multiple=True,
+    type=click.Choice(["measured", "emulated", "estimated"]),
+    help="Provenance with which a figure may pass; may be given again.  [default: measured]",
+)
+@click.option(
+    "--reference",
+    type=PATH,
+    help="Reference written by `fer-deploy baseline`.  [default: fer-deploy.reference.json, if there is one]",
+)
+@click.option("--junit", type=PATH, help="Write the verdicts as JUnit XML to this file.")
+@click.option("--github", is_flag=True, help="Print annotations, and append to $GITHUB_STEP_SUMMARY.")
+@click.option("--json", "as_json", is_flag=True, help="Print the verdicts as JSON.")
+def command(
+    report: Path | None,
+    config: Path | None,
+    accept: tuple[str, ...],
+    reference: Path | None,
+    junit: Path | None,
+    github: bool,
+    as_json: bool,
+    **limits: float | None,
+) -> None:
+    """Hold a report to its budget; exit 3 or 4 when it does not pass.
+
+    REPORT is a report.json with its artifacts beside it; by default the one that `run` wrote for fer-deploy.toml,
+    whose [budget] holds unless a flag overrides it. Every figure passes, fails (exit 3) or was not measured (exit 4),
+    and the artifacts must be the files that were reported on. Writes check.json beside the report and adds the
+    verdicts to report.md and report.html.
+    """
+    import datetime
+
+    from fer_deploy.cli.console import stdout_console
+    from fer_deploy.files import write_atomic
+    from fer_deploy.pipeline.check import check_report, default_report, reference_beside
+    from fer_deploy.report.junit import render_junit
+    from fer_deploy.report.terminal import print_check
+    from fer_deploy.report.write import write_check
+
+    chosen = optional_configuration(config, needed=report is None)
+    if report is None:
+        assert chosen is not None
+        report = default_report(chosen)
+    budget = _budget(chosen, limits, accept)
+    judged, check = check_report(
+        report,
+        chosen,
+        budget,
+        reference or reference_beside(config),
+        datetime.datetime.now(datetime.UTC).date(),
+    )
+    write_check(judged, check, report.parent)
+    if junit is not None:
+        write_atomic(junit, render_junit(check))
+    if as_json:
+        click.echo(check.model_dump_json(indent=2))
+    else:
+        print_check(judged, check, stdout_console())
+    if github:
+        _tell_github(check, config)
+    click.get_current_context().exit(check.exit_code)
+
+
+def _budget(config: Config | None, limits: dict[str, float | None], accept: tuple[str, ...]) -> Budget:
+    from fer_deploy.report.budgets import Budget
+
+    return (config.budget if config else Budget()).overridden(limits, accept)
+
+
+def _tell_github(check: Any, config: Path | None) -> None:
+    import os
+
+    from fer_deploy.errors import OutputError
+    from fer_deploy.report.github import step_summary, workflow_commands
+
+    for line in workflow_commands(check, str(config) if config else None):
+        click.echo(line)
+    summary = os.environ.get("GITHUB_STEP_SUMMARY")
+    if summary:
+        try:
+            with Path(summary).open("a", encoding="utf-8") as stream:
+                stream.write(step_summary(check))
+        except OSError as error:
+            raise OutputError(f"cannot write the step summary {summary}: {error.strerror}") from error

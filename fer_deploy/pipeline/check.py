@@ -1,0 +1,166 @@
+"""``fer-deploy check``: a report, the files beside it and the configuration's budget in; verdicts out."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from fer_deploy.contract import contract_table, first_problem, parse_contract
+from fer_deploy.devices.profile import DeviceProfile, load_profile
+from fer_deploy.errors import ArtifactError, ConfigError, DeviceError, ModelError
+from fer_deploy.files import read_toml, sha256_of
+from fer_deploy.model import MODEL_FILE, Weights
+from fer_deploy.pipeline.config import Config
+from fer_deploy.pipeline.export import plan_exports
+from fer_deploy.report.budgets import Budget, Limits
+from fer_deploy.report.changes import against_reference, changes, comparable, reference_of
+from fer_deploy.report.gate import apply_waivers, verdicts
+from fer_deploy.report.integrity import CurrentModel, integrity
+from fer_deploy.report.judged import Expected
+from fer_deploy.report.schema import Report, load_report
+from fer_deploy.report.verdicts import Check, Outcome
+
+REPORT_FILE = "report.json"
+#: Beside the configuration; committed.
+REFERENCE_FILE = "fer-deploy.reference.json"
+
+
+def check_report(
+    path: Path, config: Config | None, budget: Budget, reference: Path | None, today: datetime.date
+) -> tuple[Report, Check]:
+    """Return the report in ``path`` and the verdicts on it.
+
+    Args:
+        path: ``report.json``, its artifacts beside it.
+        config: what was asked for; None when there is no configuration.
+        budget: the limits, the command line's among them.
+        reference: a committed reference to compare with, or None.
+        today: decides which waivers hold.
+
+    Raises:
+        ArtifactError: the report or the reference cannot be read.
+        ConfigError: there is nothing to hold the report to.
+    """
+    report = load_report(path)
+    devices = _profiles(report, config)
+    profiles = {name: limits for name, one in devices.items() if (limits := _limits(one)) is not None}
+    if budget.empty and not profiles and reference is None:
+        raise ConfigError(
+            "there is nothing to check: set limits in [budget] of fer-deploy.toml, by flags such as "
+            "--max-accuracy-drop 0.5, or commit a reference with `fer-deploy baseline`"
+        )
+    expected = _expected(config, devices)
+    before = load_report(reference) if reference is not None else None
+    found = (
+        *integrity(report, path, _current_model(config)),
+        *verdicts(report, budget, expected, profiles),
+        *(against_reference(before, report) if before is not None else ()),
+    )
+    judged, notes = apply_waivers(found, config.waiver if config else (), today)
+    return report, Check(
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        report=str(path),
+        report_sha256=sha256_of(path),
+        model=report.model.name,
+        reference=str(reference) if reference else None,
+        verdicts=judged,
+        changes=() if before is None or comparable(before, report) else changes(before, report),
+        notes=notes,
+    )
+
+
+def default_report(config: Config) -> Path:
+    """Return where ``run`` writes the report of this configuration.
+
+    Raises:
+        ArtifactError: it is not there, or the model's name is not known and there are several.
+    """
+    output = config.export.output
+    name = Path(config.model.path).name.removesuffix(".pt2")
+    path = output / name / REPORT_FILE
+    if path.is_file():
+        return path
+    others = sorted(output.glob(f"*/{REPORT_FILE}"))
+    if ":" in config.model.path and len(others) == 1:
+        return others[0]
+    raise ArtifactError(
+        f"there is no report {path}; make one with `fer-deploy run`, or name one: fer-deploy check REPORT"
+    )
+
+
+def reference_beside(config: Path | None) -> Path | None:
+    """Return the committed reference beside a configuration file (None: in the working folder), if there is one."""
+    path = (config.parent if config is not None else Path()) / REFERENCE_FILE
+    return path if path.is_file() else None
+
+
+def write_reference(path: Path, config: Config | None, goal: Path) -> Report:
+    """Write the reference that later checks are held to, and return it.
+
+    Raises:
+        ArtifactError: the report cannot be read, or is not about the files beside it.
+    """
+    report = load_report(path)
+    broken = [
+        one for one in integrity(report, path, _current_model(config)) if one.outcome is not Outcome.PASS
+    ]
+    if broken:
+        raise ArtifactError(f"{path} is no reference: {broken[0].message}")
+    reference = reference_of(report)
+    reference.write(goal)
+    return reference
+
+
+def _expected(config: Config | None, devices: Mapping[str, DeviceProfile]) -> Expected:
+    targets_of = {name: tuple(one.targets) for name, one in devices.items()}
+    if config is None:
+        return Expected(targets_of=targets_of)
+    plan = plan_exports(config.export.targets, config.export.recipes)
+    names = tuple(load_profile(name).name for name in config.profile.devices)
+    return Expected(tuple(f"{target}-{recipe}" for target, recipe in plan.pairs), names, targets_of)
+
+
+def _profiles(report: Report, config: Config | None) -> dict[str, DeviceProfile]:
+    """Return the profiles of the devices in the report and the configuration, those that there are."""
+    found = {}
+    for name in (*(one.name for one in report.devices), *(config.profile.devices if config else ())):
+        try:
+            profile = load_profile(name)
+        except DeviceError:
+            continue  # a report from another machine may name a profile that only exists there
+        found[profile.name] = profile
+    return found
+
+
+def _limits(profile: DeviceProfile) -> Limits | None:
+    """Return the limits that a device profile sets for itself, or None without any."""
+    own = profile.budgets
+    limits = Limits(
+        max_accuracy_drop=own.accuracy_drop_points,
+        max_p90_ms=own.p90_ms,
+        max_size_kb=None if own.size_bytes is None else own.size_bytes / 1e3,
+        max_peak_memory_mb=None if own.peak_memory_bytes is None else own.peak_memory_bytes / 1e6,
+    )
+    return None if limits == Limits() else limits
+
+
+def _current_model(config: Config | None) -> CurrentModel | None:
+    """Return the configured model when it is a folder; reading it executes nothing."""
+    if config is None:
+        return None
+    folder = Path(config.model.path)
+    if not folder.is_dir():
+        return None
+    path = folder / MODEL_FILE
+    document = read_toml(path, ModelError, "model")
+    contract = parse_contract(contract_table(document, path, ModelError), str(path))
+    try:
+        weights = folder / Weights.model_validate(document.get("weights")).file
+        return CurrentModel(str(folder), folder.resolve().name, sha256_of(weights), contract)
+    except ValidationError as error:
+        raise ModelError(f"model {path} is not valid: {error.title} {first_problem(error)}") from None
+    except OSError as error:
+        raise ModelError(f"weights {weights} cannot be read: {error.strerror}") from None
