@@ -35,14 +35,17 @@ def command(
     ARTIFACTS are artifact folders; without any, all below --output are timed. Several are timed in turns. What
     speaks against a timing is said on stderr.
     """
-    from fer_deploy.devices.profile import load_profile
+    from fer_deploy.devices.profile import resolve
     from fer_deploy.devices.timing import TimingProtocol
     from fer_deploy.measure.latency import all_runtime_figures
     from fer_deploy.progress import say
     from fer_deploy.report.schema import DeviceReport
     from fer_deploy.targets.artifact import find_artifacts, open_artifact
 
-    profile = load_profile(device)
+    resolved = resolve(device)
+    profile = resolved.profile
+    if resolved.notice is not None:
+        say(resolved.notice)
     opened = [open_artifact(folder) for folder in artifacts] or find_artifacts(output)
     say(f"timing {len(opened)} artifact(s) on {profile.market_name}")
     protocol = TimingProtocol(threads=threads, cores=tuple(sorted(set(cores))) or None)

@@ -11,24 +11,18 @@ from numpy.typing import NDArray
 
 from fer_deploy.data.faces import Faces
 from fer_deploy.data.registry import open_dataset
-from fer_deploy.devices.profile import DeviceProfile, load_profile
+from fer_deploy.devices.profile import DeviceProfile, resolve
 from fer_deploy.errors import TargetError
 from fer_deploy.files import require_writable_folder
-from fer_deploy.measure.diagnosis import explain_artifact, explain_float_model
-from fer_deploy.measure.emulation import as_emulated
-from fer_deploy.measure.figures import RuntimeFigures
+from fer_deploy.measure.diagnosis import explain_float_model
 from fer_deploy.measure.inference import Inference, infer
-from fer_deploy.measure.latency import runtime_figures
-from fer_deploy.measure.measurement import Unit, measured
+from fer_deploy.measure.latency import all_runtime_figures
 from fer_deploy.measure.parity import (
     accuracy_figures,
-    missing_accuracy,
-    missing_parity,
-    parity_figures,
     require_spread,
-    target_parity,
 )
 from fer_deploy.model import Model, load_model
+from fer_deploy.pipeline.artifact_report import artifact_report, between_targets, run_warnings
 from fer_deploy.pipeline.config import Config
 from fer_deploy.pipeline.export import (
     Exported,
@@ -40,13 +34,7 @@ from fer_deploy.pipeline.export import (
 )
 from fer_deploy.pipeline.resume import Store, digest, only_run
 from fer_deploy.pipeline.stages import Stages
-from fer_deploy.pipeline.summaries import (
-    calibration_summary,
-    dataset_summary,
-    delegation_figures,
-    faces_digest,
-    model_summary,
-)
+from fer_deploy.pipeline.summaries import calibration_summary, dataset_summary, faces_digest, model_summary
 from fer_deploy.progress import say
 from fer_deploy.quantize.calibration import CalibrationSet
 from fer_deploy.quantize.fit import check_fit
@@ -54,11 +42,9 @@ from fer_deploy.quantize.graph import Graph
 from fer_deploy.quantize.ptq import float_graph
 from fer_deploy.quantize.recipe import parse_recipe
 from fer_deploy.report.schema import (
-    ArtifactReport,
     DatasetSummary,
     DeviceReport,
     Report,
-    TargetParity,
 )
 from fer_deploy.targets.artifact import tool_versions
 from fer_deploy.targets.registry import get_target
@@ -83,7 +69,10 @@ def load_inputs(config: Config) -> Inputs:
     Raises:
         FerDeployError: a model, dataset, target, recipe, device or the output folder is missing or unusable.
     """
-    devices = tuple(load_profile(name) for name in config.profile.devices)
+    resolved = [resolve(name) for name in config.profile.devices]
+    for one in resolved:
+        if one.notice is not None:
+            say(one.notice)
     plan = plan_exports(config.export.targets, config.export.recipes)
     model = load_model(config.model.path, config.model.contract, config.model.weights)
     require_writable_folder(config.export.output)
@@ -93,7 +82,7 @@ def load_inputs(config: Config) -> Inputs:
     if plan.quantized:
         training = open_dataset(config.data, "train", labels, spec)
         calibration = calibration_for(training, config.quantize.calibration_images, config.quantize.seed)
-    return Inputs(model, plan, test, calibration, devices)
+    return Inputs(model, plan, test, calibration, tuple(one.profile for one in resolved))
 
 
 def run(config: Config, command: str, fresh: bool = False, stages: Stages | None = None) -> Report:
@@ -146,11 +135,11 @@ def _run(config: Config, inputs: Inputs, command: str, store: Store, stages: Sta
             calibration=calibration_summary(inputs.calibration, config.quantize.ptq.observer),
             float_accuracy=accuracy_figures(reference, test),
             artifacts=tuple(
-                _artifact_report(one, reference, answers[one.artifact.key], test, plain) for one in exported
+                artifact_report(one, reference, answers[one.artifact.key], test, plain) for one in exported
             ),
-            between_targets=_between_targets(exported, answers),
+            between_targets=between_targets(exported, answers),
             devices=tuple(devices),
-            warnings=_warnings(inputs, exported),
+            warnings=run_warnings(inputs.plan, inputs.calibration, exported),
             diagnosis=explain_float_model(plain, test),
             reused=tuple(store.reused),
         )
@@ -242,7 +231,8 @@ def _device_report(
     )
     figures = store.timings(device.name, made_from)
     if figures is None:
-        figures = tuple(_time(one, device, config) for one in exported)
+        say(f"timing {len(exported)} artifacts on {device.market_name}")
+        figures = all_runtime_figures([one.artifact for one in exported], device, config.profile.timing)
         store.keep_timings(device.name, figures, made_from)
     return DeviceReport(
         name=device.name,
@@ -252,70 +242,6 @@ def _device_report(
         transport=device.transport,
         figures=figures,
     )
-
-
-def _time(one: Exported, device: DeviceProfile, config: Config) -> RuntimeFigures:
-    say(f"timing {one.artifact.key} on {device.market_name}")
-    return runtime_figures(one.artifact, device, config.profile.timing)
-
-
-def _artifact_report(
-    one: Exported, reference: Logits, answers: Inference | str, test: Faces, plain: Graph
-) -> ArtifactReport:
-    info = one.artifact.info
-    diagnosis = None
-    if isinstance(answers, str):
-        accuracy, parity = missing_accuracy(test, answers), missing_parity(answers)
-    else:
-        accuracy = as_emulated(accuracy_figures(answers.logits, test), answers.emulation)
-        parity = as_emulated(parity_figures(reference, answers.logits, test), answers.emulation)
-        diagnosis = explain_artifact(plain, reference, answers.logits, test)
-    return ArtifactReport(
-        target=info.target,
-        recipe=info.recipe,
-        path=str(one.artifact.folder),
-        file=info.file,
-        sha256=info.sha256,
-        size=measured(info.size_bytes, Unit.BYTES, conditions={"of": info.file}),
-        delegation=delegation_figures(one.delegation),
-        accuracy=accuracy,
-        parity=parity,
-        diagnosis=diagnosis,
-    )
-
-
-def _between_targets(
-    exported: list[Exported], answers: dict[str, Inference | str]
-) -> tuple[TargetParity, ...]:
-    pairs = []
-    for index, first in enumerate(exported):
-        for second in exported[index + 1 :]:
-            ours, theirs = answers[first.artifact.key], answers[second.artifact.key]
-            recipe = first.artifact.info.recipe
-            if recipe != second.artifact.info.recipe or isinstance(ours, str) or isinstance(theirs, str):
-                continue
-            names = (first.artifact.info.target, second.artifact.info.target)
-            parity = target_parity(recipe, *names, (ours.logits, theirs.logits))
-            pairs.append(as_emulated(parity, ours.emulation or theirs.emulation))
-    return tuple(pairs)
-
-
-def _warnings(inputs: Inputs, exported: list[Exported]) -> tuple[str, ...]:
-    found = [
-        f"{target} has no recipe {recipe}: that artifact was not written"
-        for target, recipe in inputs.plan.impossible
-    ]
-    for one in exported:
-        said = one.delegation.warning()
-        if said is not None:
-            found.append(f"{one.artifact.key}: {said}")
-        if one.artifact.info.note is not None:
-            found.append(f"{one.artifact.key}: {one.artifact.info.note}")
-    if inputs.calibration is not None:
-        empty = [label for label, count in inputs.calibration.per_class.items() if count == 0]
-        if empty:
-            found.append(f"the calibration set has no image of {', '.join(empty)}")
-    return tuple(found)
 
 
 def report_folder(config: Config, report: Report) -> Path:
