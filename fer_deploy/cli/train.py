@@ -11,12 +11,18 @@ from fer_deploy.cli.options import PATH
 
 @click.command("train", short_help="Train a model from a recipe.")
 @click.argument("recipe", type=PATH)
+@click.option("--data", type=PATH, help="The dataset's file or folder.  [default: the recipe's]")
 @click.option("--work-dir", type=PATH, help="Checkpoint and log.csv.  [default: runs/NAME of the output]")
 @click.option("--output", type=PATH, help="Model folder to write.  [default: the recipe's folder]")
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda or another torch device.")
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads.  [default: torch's choice]")
 def command(
-    recipe: Path, work_dir: Path | None, output: Path | None, device: str, threads: int | None
+    recipe: Path,
+    data: Path | None,
+    work_dir: Path | None,
+    output: Path | None,
+    device: str,
+    threads: int | None,
 ) -> None:
     """Train a model from a recipe.
 
@@ -26,7 +32,7 @@ def command(
     from fer_deploy.files import require_writable_folder
     from fer_deploy.train.recipe import load_recipe
 
-    loaded = load_recipe(recipe)
+    loaded = load_recipe(recipe, data)
     folder = output or recipe.parent
     runs = work_dir or Path("runs") / folder.resolve().name
     require_writable_folder(folder)

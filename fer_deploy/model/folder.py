@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError
 from fer_deploy.contract import Contract, Frozen, contract_table, first_problem, parse_contract
 from fer_deploy.errors import ModelError
 from fer_deploy.files import folder_atomic, read_toml, sha256_of, write_atomic
+from fer_deploy.model.architecture import Architecture
 from fer_deploy.model.definition import Model
 from fer_deploy.model.state import load_state, read_state
 
@@ -18,13 +19,6 @@ if TYPE_CHECKING:
 
 MODEL_FILE = "model.toml"
 WEIGHTS_FILE = "model.safetensors"
-
-
-class Architecture(Frozen):
-    """``[architecture]`` of a model.toml: a zoo name and its width multiplier."""
-
-    name: str
-    width: float = Field(default=1.0, ge=0.1, le=4.0)
 
 
 class Weights(Frozen):
@@ -56,7 +50,7 @@ def save_model(
         (temporary / WEIGHTS_FILE).write_bytes(safetensors.torch.save(state))
         document = {
             "contract": contract.model_dump(mode="json"),
-            "architecture": architecture.model_dump(mode="json"),
+            "architecture": architecture.model_dump(mode="json", exclude_none=True),
             "weights": {"file": WEIGHTS_FILE, "sha256": sha256_of(temporary / WEIGHTS_FILE)},
         }
         write_atomic(temporary / MODEL_FILE, tomli_w.dumps(document))
@@ -71,8 +65,6 @@ def load_folder(folder: Path, contract: Path | None, weights: Path | None) -> Mo
         ModelError: a file is missing or damaged, or the weights do not fit the architecture.
         ContractError: the contract is malformed.
     """
-    from fer_deploy.zoo import build
-
     if contract is not None or weights is not None:
         raise ModelError(
             f"model folder {folder} carries its own contract and weights; leave --contract and --weights out"
@@ -94,6 +86,6 @@ def load_folder(folder: Path, contract: Path | None, weights: Path | None) -> Mo
             f"weights {file} are damaged or another model's: sha256 is {digest[:12]}..., "
             f"{toml} says {entry.sha256[:12]}..."
         )
-    network = build(architecture.name, len(parsed.labels), parsed.input.channels, architecture.width)
+    network = architecture.build(len(parsed.labels), parsed.input.channels)
     load_state(network, read_state(file), file)
     return Model(folder.resolve().name, str(folder), network.eval(), parsed, digest)

@@ -9,12 +9,13 @@ import numpy as np
 
 from fer_deploy.data.faces import Faces
 from fer_deploy.measure.macs import count_macs
-from fer_deploy.measure.measurement import Unit, measured
+from fer_deploy.measure.measurement import Unit, measured, not_measured
 from fer_deploy.model import Model, count_parameters
 from fer_deploy.quantize.calibration import CalibrationSet
 from fer_deploy.quantize.graph import Graph
 from fer_deploy.quantize.ptq import OBSERVER
-from fer_deploy.report.schema import CalibrationSummary, DatasetSummary, ModelSummary
+from fer_deploy.report.schema import CalibrationSummary, DatasetSummary, DelegationFigures, ModelSummary
+from fer_deploy.targets.base import Delegation
 
 
 def model_summary(model: Model, plain: Graph) -> ModelSummary:
@@ -65,4 +66,22 @@ def calibration_summary(
         rows=tuple(int(row) for row in calibration.faces.rows),
         observer=observer,
         seed=calibration.seed,
+    )
+
+
+def delegation_figures(delegation: Delegation) -> DelegationFigures:
+    """Return what a report says of how much of an artifact its delegate takes."""
+    if delegation.delegated is None:
+        share = not_measured(Unit.FRACTION, delegation.reason or "the target's tools do not say")
+    else:
+        share = measured(
+            delegation.delegated / delegation.total if delegation.total else 0.0,
+            Unit.FRACTION,
+            conditions={"operators": delegation.total, "backend": delegation.backend},
+        )
+    return DelegationFigures(
+        backend=delegation.backend,
+        share=share,
+        delegates=delegation.delegates,
+        not_delegated=delegation.not_delegated,
     )

@@ -78,6 +78,15 @@ def draw(width: float, height: float, title: str, paint: Callable[[Any], None]) 
     return _inline(buffer.getvalue(), f"p{salt}", clean(title))
 
 
+def standalone(inline: str) -> str:
+    """Return an inline SVG of :func:`draw` as a document of its own, on white: its ink is dark."""
+    root = ElementTree.fromstring(inline)
+    root.set("xmlns", _SVG.strip("{}"))
+    backdrop = ElementTree.Element("rect", {"width": "100%", "height": "100%", "fill": "white"})
+    root.insert(1, backdrop)
+    return ElementTree.tostring(root, encoding="unicode") + "\n"
+
+
 def _inline(document: str, prefix: str, title: str) -> str:
     """Return the ``<svg>`` element of matplotlib's document, safe to put beside others in one page."""
     root = ElementTree.fromstring(document)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import operator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +22,15 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     write_atomic(path, buffer.getvalue())
 
 
-def load_checkpoint(path: Path, recipe_json: str) -> dict[str, Any] | None:
+def load_checkpoint(
+    path: Path, recipe_json: str, same: Callable[[Any, str], bool] = operator.eq
+) -> dict[str, Any] | None:
     """Return the state at ``path``, or None when there is none yet.
+
+    Args:
+        path: the file.
+        recipe_json: the recipe of the run that wants to go on.
+        same: whether the stored recipe is that one.
 
     Raises:
         TrainingError: the file is damaged, or belongs to another recipe.
@@ -32,7 +41,7 @@ def load_checkpoint(path: Path, recipe_json: str) -> dict[str, Any] | None:
         state = load_dict(path)
     except ValueError as error:
         raise TrainingError(f"checkpoint {path} is damaged ({error}); delete it to start again") from None
-    if state.get("recipe") != recipe_json:
+    if not same(state.get("recipe"), recipe_json):
         raise TrainingError(
             f"checkpoint {path} belongs to another recipe; use another --work-dir or delete it to start again"
         )

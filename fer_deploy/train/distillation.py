@@ -23,6 +23,7 @@ from fer_deploy.progress import say, track
 from fer_deploy.train.augment import augment
 from fer_deploy.train.checkpoint import load_checkpoint, save_checkpoint
 from fer_deploy.train.loop import learning_rate_at
+from fer_deploy.train.losses import divergence
 from fer_deploy.train.recipe import DistillRecipe
 
 #: Columns of the log: loss in nats x temperature squared, seconds of wall time.
@@ -38,9 +39,7 @@ def distillation_loss(student: Tensor, teacher: Tensor, temperature: float) -> T
         teacher: logits float32 (N, K); no gradient flows into them.
         temperature: divides both.
     """
-    target = F.softmax(teacher.detach() / temperature, dim=1)
-    answer = F.log_softmax(student / temperature, dim=1)
-    return F.kl_div(answer, target, reduction="batchmean") * temperature**2
+    return divergence(student, F.softmax(teacher.detach() / temperature, dim=1), temperature)
 
 
 class Distiller:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
+from pydantic import ValidationError
 from torch import Tensor, nn
 
 from fer_deploy.contract import InputSpec
@@ -19,9 +20,11 @@ from fer_deploy.progress import say, track
 from fer_deploy.train.augment import augment
 from fer_deploy.train.checkpoint import load_checkpoint, save_checkpoint
 from fer_deploy.train.ema import WeightAverage
-from fer_deploy.train.losses import soft_cross_entropy
+from fer_deploy.train.losses import divergence, soft_cross_entropy
+from fer_deploy.train.mixup import mixup
+from fer_deploy.train.normalise import normalised
 from fer_deploy.train.recipe import TrainRecipe
-from fer_deploy.zoo import build
+from fer_deploy.train.teachers import Teachers, warm_start
 
 #: Columns of ``log.csv``: losses in nats, accuracies as fractions, seconds of wall time.
 LOG_COLUMNS = ("epoch", "learning_rate", "train_loss", "val_loss", "val_accuracy", "seconds")
@@ -35,6 +38,8 @@ class Trained:
     network: nn.Module
     best_epoch: int
     best_accuracy: float
+    seconds: float
+    """Wall time of all epochs, those before a resumption included."""
 
 
 class Schedule(Protocol):
@@ -60,13 +65,6 @@ def learning_rate_at(step: int, steps_per_epoch: int, recipe: Schedule) -> float
     if step < warmup:
         return recipe.learning_rate * (step + 1) / warmup
     return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - warmup) / (total - warmup)))
-
-
-def normalised(pixels: Tensor, spec: InputSpec) -> Tensor:
-    """Return ``(pixels - mean) / std`` per channel, float32 (N, C, H, W)."""
-    mean = torch.tensor(spec.mean, device=pixels.device).view(1, -1, 1, 1)
-    std = torch.tensor(spec.std, device=pixels.device).view(1, -1, 1, 1)
-    return (pixels.float() - mean) / std
 
 
 def _optimizer(network: nn.Module, recipe: TrainRecipe) -> torch.optim.Optimizer:
@@ -101,9 +99,10 @@ class Trainer:
     def __init__(
         self, recipe: TrainRecipe, training: Faces, validation: Faces, work_dir: Path, device: str = "cpu"
     ) -> None:
-        if len(training) < recipe.batch_size:
+        images = min(len(training), recipe.images_per_epoch or len(training))
+        if images < recipe.batch_size:
             raise TrainingError(
-                f"{training.name} has {len(training)} images, fewer than batch_size = {recipe.batch_size}"
+                f"{training.name} has {images} images an epoch, fewer than batch_size = {recipe.batch_size}"
             )
         try:
             self.device = torch.device(device)
@@ -117,11 +116,12 @@ class Trainer:
         torch.backends.cudnn.deterministic = True
         self.recipe, self.training, self.validation = recipe, training, validation
         self.work_dir = work_dir
-        network = build(
-            recipe.architecture.name,
-            num_classes=len(training.labels),
-            channels=recipe.input.channels,
-            width=recipe.architecture.width,
+        network = recipe.architecture.build(len(training.labels), recipe.input.channels)
+        anew = warm_start(network, recipe, training.labels)
+        if anew:
+            say(f"starting from {recipe.init}; learned anew: {', '.join(anew)}")
+        self.teachers = (
+            Teachers(recipe.teacher, training.labels, recipe.input, self.device) if recipe.teacher else None
         )
         # channels_last: 1.4 to 2.2 times as fast here for depthwise convolutions on a CPU.
         self.network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -156,7 +156,8 @@ class Trainer:
                 f"validation loss {val_loss:.4f}, accuracy {accuracy:.2%}, {seconds:.1f} s"
             )
         self.average.module.load_state_dict(self.best_state)
-        return Trained(self.average.module, self.best_epoch, self.best_accuracy)
+        seconds = sum(row[LOG_COLUMNS.index("seconds")] for row in self.log)
+        return Trained(self.average.module, self.best_epoch, self.best_accuracy, seconds)
 
     def _copy_of_average(self) -> dict[str, Tensor]:
         return {key: value.detach().cpu().clone() for key, value in self.average.module.state_dict().items()}
@@ -166,7 +167,7 @@ class Trainer:
         # Seeded by (seed, epoch): a resumed run draws what an uninterrupted one would have drawn.
         generator = torch.Generator().manual_seed(recipe.seed * 100_003 + self.epoch)
         torch.manual_seed(recipe.seed * 100_003 + self.epoch)
-        order = torch.randperm(len(self.training), generator=generator)
+        order = torch.randperm(len(self.training), generator=generator)[: recipe.images_per_epoch]
         steps = len(order) // recipe.batch_size
         distribution = (
             self.training.distribution
@@ -183,9 +184,8 @@ class Trainer:
                 group["lr"] = rate
             index = order[step * recipe.batch_size : (step + 1) * recipe.batch_size]
             batch = augment(pixels[index].to(self.device).float(), recipe.augment, generator)
-            batch = normalised(batch, recipe.input).contiguous(memory_format=torch.channels_last)
-            logits = self.network(batch)
-            loss = soft_cross_entropy(logits, targets[index].to(self.device), recipe.label_smoothing)
+            batch, target = mixup(batch, targets[index].to(self.device), recipe.mixup, generator)
+            loss = self._loss(batch, target)
             self.optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             self.optimizer.step()
@@ -197,11 +197,27 @@ class Trainer:
                 )
         return total / steps, rate
 
+    def _loss(self, pixels: Tensor, target: Tensor) -> Tensor:
+        """Return the loss on pixels 0..255 (N, C, H, W): the labels', and the teachers' where there are any."""
+        recipe = self.recipe
+        batch = normalised(pixels, recipe.input).contiguous(memory_format=torch.channels_last)
+        logits = self.network(batch)
+        loss = soft_cross_entropy(logits, target, recipe.label_smoothing)
+        if self.teachers is None or recipe.teacher is None:
+            return loss
+        weight, temperature = recipe.teacher.weight, recipe.teacher.temperature
+        taught = divergence(logits, self.teachers.probabilities(pixels), temperature)
+        return (1 - weight) * loss + weight * taught
+
+    def _teacher_digests(self) -> list[str]:
+        return self.teachers.weights_sha256 if self.teachers else []
+
     def _save(self) -> None:
         save_checkpoint(
             self.work_dir / "checkpoint.pt",
             {
                 "recipe": self.recipe.model_dump_json(),
+                "teachers": self._teacher_digests(),
                 "network": self.network.state_dict(),
                 "average": self.average.module.state_dict(),
                 "average_step": self.average.step,
@@ -217,12 +233,24 @@ class Trainer:
         lines += [",".join(f"{value:.6g}" for value in row) for row in self.log]
         write_atomic(self.work_dir / "log.csv", "\n".join(lines) + "\n")
 
+    def _same_recipe(self, stored: object, _: str) -> bool:
+        # Compared as recipes: a checkpoint from before an option existed has its default.
+        try:
+            return TrainRecipe.model_validate_json(str(stored)) == self.recipe
+        except ValidationError:
+            return False
+
     def _resume(self) -> None:
         state: dict[str, Any] | None = load_checkpoint(
-            self.work_dir / "checkpoint.pt", self.recipe.model_dump_json()
+            self.work_dir / "checkpoint.pt", self.recipe.model_dump_json(), self._same_recipe
         )
         if state is None:
             return
+        if state.get("teachers", []) != self._teacher_digests():
+            raise TrainingError(
+                f"checkpoint {self.work_dir / 'checkpoint.pt'} was trained with other teachers; "
+                "delete it to start again"
+            )
         self.network.load_state_dict(state["network"])
         self.average.module.load_state_dict(state["average"])
         self.average.step = state["average_step"]

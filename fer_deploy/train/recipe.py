@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field, ValidationError
 
@@ -10,13 +11,7 @@ from fer_deploy.contract import Frozen, InputSpec, first_problem
 from fer_deploy.data.registry import DatasetSpec
 from fer_deploy.errors import TrainingError
 from fer_deploy.files import read_toml
-
-
-class ArchitectureSpec(Frozen):
-    """A zoo architecture and its width multiplier."""
-
-    name: str
-    width: float = Field(default=1.0, ge=0.1, le=4.0)
+from fer_deploy.model import Architecture
 
 
 class AugmentSpec(Frozen):
@@ -31,14 +26,31 @@ class AugmentSpec(Frozen):
     erase: float = Field(default=0.25, ge=0, le=1, description="probability of one erased rectangle")
 
 
+class TeacherSpec(Frozen):
+    """Distillation from one trained model or from the mean answer of several (Hinton et al., 2015)."""
+
+    models: tuple[Path, ...] = Field(
+        min_length=1, description="zoo folders with the student's labels and input"
+    )
+    weight: float = Field(
+        default=0.5, gt=0, le=1, description="of the teachers' answers; the labels have the rest"
+    )
+    temperature: float = Field(default=2.0, gt=0, description="divides logits of student and teachers")
+
+
 class TrainRecipe(Frozen):
     """A training run. The same recipe on the same machine gives the same weights."""
 
-    architecture: ArchitectureSpec
+    architecture: Architecture
     input: InputSpec
     data: DatasetSpec = DatasetSpec()
     augment: AugmentSpec = AugmentSpec()
+    init: Path | None = Field(default=None, description="zoo folder whose weights are the start, head aside")
+    teacher: TeacherSpec | None = None
     epochs: int = Field(default=60, ge=1)
+    images_per_epoch: int | None = Field(
+        default=None, ge=2, description="drawn anew for each epoch; all images where not given"
+    )
     batch_size: int = Field(default=128, ge=2)
     learning_rate: float = Field(default=0.1, gt=0, description="peak, reached after warm-up")
     warmup_epochs: float = Field(default=2.0, ge=0)
@@ -46,6 +58,7 @@ class TrainRecipe(Frozen):
     weight_decay: float = Field(default=5e-4, ge=0, description="not on BatchNorm or biases")
     ema_decay: float = Field(default=0.998, ge=0, lt=1, description="per step, of the averaged weights")
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    mixup: float = Field(default=0.0, ge=0, description="alpha of the Beta distribution; 0 mixes nothing")
     soft_labels: bool = Field(default=True, description="vote distribution as target where there is one")
     seed: int = Field(default=0, ge=0, lt=2**32)
 
@@ -67,13 +80,37 @@ class DistillRecipe(Frozen):
     seed: int = 0
 
 
-def load_recipe(path: Path) -> TrainRecipe:
-    """Return the recipe in a TOML file.
+def load_recipe(path: Path, data: Path | None = None) -> TrainRecipe:
+    """Return the recipe in a TOML file; relative paths in it are relative to its folder.
+
+    Args:
+        path: the file.
+        data: the dataset's file or folder, in place of the recipe's.
 
     Raises:
         TrainingError: the file is missing, not TOML, or a key is unknown or out of range.
     """
+    table = anchored(read_toml(path, TrainingError, "training recipe"), path.parent)
+    if data is not None and isinstance(table.setdefault("data", {}), dict):
+        table["data"]["path"] = str(data)
     try:
-        return TrainRecipe.model_validate(read_toml(path, TrainingError, "training recipe"))
+        return TrainRecipe.model_validate(table)
     except ValidationError as error:
         raise TrainingError(f"training recipe {path} is not valid: {first_problem(error)}") from None
+
+
+def anchored(table: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Return a recipe's table with the relative paths in it made relative to ``folder`` instead.
+
+    What is not a path or a table is left for the validation to complain of.
+    """
+    moved = dict(table)
+    if isinstance(moved.get("init"), str):
+        moved["init"] = str(folder / moved["init"])
+    data, teacher = moved.get("data"), moved.get("teacher")
+    if isinstance(data, dict) and isinstance(data.get("path"), str):
+        moved["data"] = data | {"path": str(folder / data["path"])}
+    if isinstance(teacher, dict) and isinstance(teacher.get("models"), list):
+        models = [str(folder / one) if isinstance(one, str) else one for one in teacher["models"]]
+        moved["teacher"] = teacher | {"models": models}
+    return moved

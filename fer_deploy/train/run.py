@@ -7,8 +7,9 @@ from pathlib import Path
 import torch
 
 from fer_deploy.contract import Contract, TrainedOn
+from fer_deploy.data.faces import Faces
 from fer_deploy.data.registry import open_dataset
-from fer_deploy.model import Architecture, save_model
+from fer_deploy.model import save_model
 from fer_deploy.train.loop import Trained, Trainer
 from fer_deploy.train.recipe import TrainRecipe
 
@@ -37,6 +38,13 @@ def train_model(
         torch.set_num_threads(threads)
     training = open_dataset(recipe.data, "train", None, recipe.input)
     validation = open_dataset(recipe.data, "validation", training.labels, recipe.input)
+    return train_on(recipe, training, validation, work_dir, output, device)
+
+
+def train_on(
+    recipe: TrainRecipe, training: Faces, validation: Faces, work_dir: Path, output: Path, device: str = "cpu"
+) -> Trained:
+    """Train on faces that are loaded already; everything else is as in :func:`train_model`."""
     trained = Trainer(recipe, training, validation, work_dir, device).run()
     contract = Contract(
         labels=training.labels,
@@ -47,6 +55,5 @@ def train_model(
             note=f"selected on {validation.name}",
         ),
     )
-    architecture = Architecture(name=recipe.architecture.name, width=recipe.architecture.width)
-    save_model(output, trained.network, architecture, contract, {})
+    save_model(output, trained.network, recipe.architecture, contract, {})
     return trained

@@ -11,6 +11,7 @@ from hypothesis.extra import numpy as hnp
 from fer_deploy.measure.statistics import (
     expected_calibration_error,
     mcnemar_exact,
+    mean_interval,
     quantile_interval,
     reliability,
     softmax,
@@ -117,3 +118,21 @@ def test_too_few_samples_for_an_interval() -> None:
     assert quantile_interval(np.arange(10.0), 0.99) is None
     assert quantile_interval(np.arange(300.0), 0.99) is None
     assert quantile_interval(np.arange(1000.0), 0.99) is not None
+
+
+@pytest.mark.parametrize(
+    ("count", "quantile"),
+    # Student's 97.5 % points at count - 1 degrees of freedom, from any printed table
+    [(2, 12.706), (3, 4.3027), (4, 3.1824), (10, 2.2622), (101, 1.9840)],
+)
+def test_mean_interval_is_student_s(count: int, quantile: float) -> None:
+    values = np.random.default_rng(count).normal(0.8, 0.01, count).tolist()
+    found = mean_interval(values)
+    error = float(np.std(values, ddof=1)) / math.sqrt(count)
+    assert (found.high + found.low) / 2 == pytest.approx(float(np.mean(values)))
+    assert (found.high - found.low) / 2 == pytest.approx(quantile * error, rel=1e-4)
+
+
+def test_mean_interval_of_equal_values_is_a_point() -> None:
+    found = mean_interval([0.25, 0.25, 0.25])
+    assert (found.low, found.high) == (0.25, 0.25)

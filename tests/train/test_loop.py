@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from fer_deploy.train.loop import LOG_COLUMNS, Trained, Trainer
 from fer_deploy.train.recipe import AugmentSpec, TrainRecipe
 from fixtures.synthetic import separable_faces, tiny_recipe
 
-AUGMENTED = tiny_recipe(epochs=3, augment=AugmentSpec())
+AUGMENTED = tiny_recipe(epochs=3, augment=AugmentSpec(), mixup=0.3, images_per_epoch=72)
 Train = Callable[[TrainRecipe, Path], Trained]
 
 
@@ -151,8 +152,10 @@ def test_loss_that_is_not_finite_is_an_error(train: Train, tmp_path: Path) -> No
 
 
 def test_fewer_images_than_a_batch(faces: tuple[Faces, Faces], tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match=r"has 96 images, fewer than batch_size = 97"):
+    with pytest.raises(TrainingError, match=r"has 96 images an epoch, fewer than batch_size = 97"):
         Trainer(tiny_recipe(batch_size=97), *faces, tmp_path)
+    with pytest.raises(TrainingError, match="has 8 images an epoch, fewer than batch_size = 16"):
+        Trainer(tiny_recipe(batch_size=16, images_per_epoch=8), *faces, tmp_path)
 
 
 @pytest.mark.parametrize("device", ["tpu", "cuda:99", ""])
@@ -162,3 +165,23 @@ def test_unusable_device(faces: tuple[Faces, Faces], tmp_path: Path, device: str
     ) as caught:
         Trainer(tiny_recipe(), *faces, tmp_path, device)
     assert "\n" not in str(caught.value)
+
+
+def test_checkpoint_from_before_an_option_goes_on(train: Train, tmp_path: Path) -> None:
+    recipe = tiny_recipe(epochs=1)
+    first = train(recipe, tmp_path)
+    path = tmp_path / "checkpoint.pt"
+    state = torch.load(path, weights_only=True)
+    stored = json.loads(state["recipe"])
+    del stored["mixup"]
+    torch.save(state | {"recipe": json.dumps(stored)}, path)
+    _assert_same(train(recipe, tmp_path), first)
+
+
+def test_images_per_epoch_are_drawn_anew(faces: tuple[Faces, Faces], tmp_path: Path) -> None:
+    trainer = Trainer(tiny_recipe(epochs=1, batch_size=16, images_per_epoch=32), *faces, tmp_path)
+    trainer.run()
+    assert trainer.average.step == 2, "32 images are two steps of 16"
+    whole = Trainer(tiny_recipe(epochs=1, batch_size=16, images_per_epoch=500), *faces, tmp_path / "whole")
+    whole.run()
+    assert whole.average.step == 6, "more than there are is all of them"

@@ -29,6 +29,20 @@ def test_shipped_recipe_is_the_shipped_models() -> None:
     assert recipe.architecture.name == "fer_s"
 
 
+@pytest.mark.parametrize(
+    "path", sorted(SHIPPED.parents[1].glob("*/train.toml")), ids=lambda path: path.parent.name
+)
+def test_every_shipped_recipe_can_be_built(path: Path) -> None:
+    recipe = load_recipe(path)
+    network = recipe.architecture.build(8, recipe.input.channels)
+    assert sum(one.numel() for one in network.parameters()) < 1_000_000
+    named = [*(recipe.teacher.models if recipe.teacher else ()), *([recipe.init] if recipe.init else [])]
+    for folder in named:
+        assert (folder / "train.toml").is_file(), (
+            "a recipe may start from, or learn from, what can be trained here"
+        )
+
+
 def test_defaults(tmp_path: Path) -> None:
     path = tmp_path / "train.toml"
     path.write_text(MINIMAL)
@@ -50,6 +64,12 @@ def test_defaults(tmp_path: Path) -> None:
         ("learning_rate = nan\n" + MINIMAL, "learning_rate: "),
         ("momentum = 1.0\n" + MINIMAL, "momentum: "),
         ("ema_decay = 1.0\n" + MINIMAL, "ema_decay: "),
+        ("mixup = -0.1\n" + MINIMAL, "mixup: "),
+        ("images_per_epoch = 0\n" + MINIMAL, "images_per_epoch: "),
+        (MINIMAL + "[teacher]\nmodels = []\n", "teacher.models: "),
+        (MINIMAL + "[teacher]\nmodels = 3\n", "teacher.models: "),
+        (MINIMAL + "[teacher]\nmodels = ['m']\nweight = 0\n", "teacher.weight: "),
+        ("init = 3\n" + MINIMAL, "init: "),
         ("seed = -1\n" + MINIMAL, "seed: "),
         ("seed = 99999999999999999\n" + MINIMAL, "seed: "),
         ("colour = 1\n" + MINIMAL, "colour: Extra inputs"),
