@@ -43,9 +43,7 @@ def command(config: Path | None, as_json: bool, **flags: Any) -> None:
         training = open_dataset(chosen.data, "train", model.contract.labels, model.contract.input)
         calibration = calibration_for(training, chosen.quantize.calibration_images, chosen.quantize.seed)
     graphs = build_graphs(model, plan.recipes, calibration, chosen.quantize, chosen.data)
-    written = [
-        one.artifact for one in write_artifacts(model, plan, graphs, calibration, chosen.export.output)
-    ]
+    written = [one.artifact for one in write_artifacts(model, plan, graphs, calibration, chosen.export)]
     if as_json:
         rows = [
             {

@@ -36,6 +36,12 @@ _EXPORT = (
     ),
     click.option("--output", type=PATH, help="Folder for artifacts and reports.  [default: dist]"),
     click.option("--calibration-images", type=int, help="Size of the calibration set."),
+    click.option("--delegate", metavar="NAME", help="xnnpack or coreml, of the executorch target."),
+    click.option("--ios", type=int, help="Oldest iOS that loads a Core ML package, 15 to 18.  [default: 17]"),
+    click.option("--image-input", is_flag=True, default=None, help="Core ML: take an image, not an array."),
+    click.option(
+        "--classifier", is_flag=True, default=None, help="Core ML: answer label and probabilities too."
+    ),
 )
 
 
@@ -66,6 +72,10 @@ def configuration(
     recipes: tuple[str, ...] = (),
     output: Path | None = None,
     calibration_images: int | None = None,
+    delegate: str | None = None,
+    ios: int | None = None,
+    image_input: bool | None = None,
+    classifier: bool | None = None,
     devices: tuple[str, ...] = (),
     threads: int | None = None,
 ) -> Config:
@@ -85,7 +95,13 @@ def configuration(
             "model": {"path": model, "contract": contract, "weights": weights},
             "data": {"kind": dataset, "path": data},
             "quantize": {"calibration_images": calibration_images},
-            "export": {"targets": targets or None, "recipes": recipes or None, "output": output},
+            "export": {
+                "targets": targets or None,
+                "recipes": recipes or None,
+                "output": output,
+                "delegate": delegate,
+                "coreml": {"ios": ios, "image_input": image_input, "classifier": classifier},
+            },
             "profile": {"devices": devices or None, "timing": timing},
         },
         replace=("model",) if model is not None else (),

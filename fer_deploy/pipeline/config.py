@@ -15,6 +15,8 @@ from fer_deploy.files import read_toml
 from fer_deploy.quantize.options import PtqOptions
 from fer_deploy.quantize.recipe import parse_recipe
 from fer_deploy.report.budgets import Budget, Waiver
+from fer_deploy.targets.coreml.options import CoreMLOptions
+from fer_deploy.targets.executorch.delegates import Delegate
 from fer_deploy.targets.registry import TARGET_NAMES, get_target
 from fer_deploy.train.recipe import DistillRecipe
 
@@ -45,6 +47,13 @@ class ExportSection(Frozen):
     targets: tuple[str, ...] = Field(default=TARGET_NAMES, min_length=1)
     recipes: tuple[str, ...] = Field(default=("float", "w8a8-ptq"), min_length=1)
     output: Path = Path("dist")
+    delegate: Delegate = Field(default="xnnpack", description="of the executorch target")
+    coreml: CoreMLOptions = CoreMLOptions()
+
+    def options_of(self, target: str) -> object | None:
+        """Return what :func:`fer_deploy.targets.registry.get_target` takes for ``target``, or None."""
+        options: dict[str, object] = {"executorch": self.delegate, "coreml": self.coreml}
+        return options.get(target)
 
     @field_validator("targets")
     @classmethod

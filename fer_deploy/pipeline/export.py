@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from fer_deploy.data.faces import Faces
 from fer_deploy.data.registry import DatasetSpec, open_dataset
 from fer_deploy.errors import TargetError
 from fer_deploy.model import Model
-from fer_deploy.pipeline.config import QuantizeSection
+from fer_deploy.pipeline.config import ExportSection, QuantizeSection
 from fer_deploy.progress import say
 from fer_deploy.quantize.calibration import CalibrationSet, choose_calibration
 from fer_deploy.quantize.graph import Graph
@@ -120,9 +119,13 @@ def calibration_for(training: Faces, size: int, seed: int) -> CalibrationSet:
 
 
 def write_artifacts(
-    model: Model, plan: Plan, graphs: dict[str, Graph], calibration: CalibrationSet | None, output: Path
+    model: Model,
+    plan: Plan,
+    graphs: dict[str, Graph],
+    calibration: CalibrationSet | None,
+    section: ExportSection,
 ) -> Iterator[Exported]:
-    """Lower and write ``output/<model>/<target>-<recipe>/`` for each pair of the plan, one at a time.
+    """Lower and write ``<output>/<model>/<target>-<recipe>/`` for each pair of the plan, one at a time.
 
     Raises:
         TargetError: a target's tools refuse a graph.
@@ -138,8 +141,8 @@ def write_artifacts(
                 rows=tuple(int(row) for row in calibration.faces.rows),
                 seed=calibration.seed,
             )
-        folder = output / model.name / f"{name}-{recipe}"
+        folder = section.output / model.name / f"{name}-{recipe}"
         artifact, delegation = write_artifact(
-            get_target(name), graph, folder, model.name, model.weights_sha256, info
+            get_target(name, section.options_of(name)), graph, folder, model.name, model.weights_sha256, info
         )
         yield Exported(artifact, delegation)

@@ -176,7 +176,7 @@ def _export(config: Config, inputs: Inputs, store: Store, stages: Stages) -> lis
         if left.pairs:
             say("building the graphs")
         graphs = build_graphs(model, left.recipes, inputs.calibration, config.quantize, config.data)
-    writing = write_artifacts(model, left, graphs, inputs.calibration, output)
+    writing = write_artifacts(model, left, graphs, inputs.calibration, config.export)
     for pair in left.pairs:
         with stages.stage(f"lowering {'-'.join(pair)}"):
             found[pair] = next(writing)

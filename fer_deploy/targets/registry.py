@@ -15,8 +15,12 @@ _TARGETS = {
 TARGET_NAMES = tuple(_TARGETS)
 
 
-def get_target(name: str) -> Target:
+def get_target(name: str, options: object | None = None) -> Target:
     """Return the target called ``name``.
+
+    Args:
+        name: one of :data:`TARGET_NAMES`.
+        options: how to lower, of the type that the target's constructor takes; None for its defaults.
 
     Raises:
         TargetError: there is none.
@@ -24,5 +28,6 @@ def get_target(name: str) -> Target:
     if name not in _TARGETS:
         raise TargetError(f"unknown target '{name}'; known: {', '.join(TARGET_NAMES)}")
     module, _, attribute = _TARGETS[name].partition(":")
-    target: Target = getattr(importlib.import_module(module), attribute)()
+    kind = getattr(importlib.import_module(module), attribute)
+    target: Target = kind() if options is None else kind(options)
     return target

@@ -193,3 +193,35 @@ def test_unknown_command_is_a_usage_error() -> None:
     result = call("quantise")
     assert result.exit_code == 2
     assert "No such command 'quantise'" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[export.coreml]\nios = 12\n", "iOS 12"),
+        ("[export.coreml]\nimage = true\n", "export.coreml.image"),
+        ("[export]\ndelegate = 'gpu'\n", "export.delegate"),
+    ],
+)
+def test_target_options(tmp_path: Path, text: str, words: str) -> None:
+    config = tmp_path / "fer-deploy.toml"
+    config.write_text(f"[model]\npath = 'm'\n{text}")
+    refused(call("run", "--config", config), words)
+
+
+def test_quantize_operations_need_a_newer_ios(model: Path, output: Path, faces_folder: Path) -> None:
+    data = ("--dataset", "folder", "--data", faces_folder, "--calibration-images", "64")
+    arguments = (
+        "--target",
+        "coreml",
+        "--recipe",
+        "int8",
+        "--ios",
+        "16",
+        "--model",
+        model,
+        "--output",
+        output,
+    )
+    refused(call("export", *arguments, *data), "iOS 17")
+    assert not any(output.glob("*/*"))

@@ -130,3 +130,16 @@ def test_train_writes_a_model_and_its_log(tmp_path: Path, faces_folder: Path) ->
     header, *rows = (tmp_path / "run" / "log.csv").read_text().splitlines()
     assert header.startswith("epoch,")
     assert len(rows) == 1
+
+
+def test_export_takes_the_options_of_its_targets(
+    tmp_path: Path, model_folder: Path, faces_folder: Path
+) -> None:
+    data = ("--model", model_folder, "--dataset", "folder", "--data", faces_folder, "--recipe", "float")
+    coreml = ("--target", "coreml", "--ios", "15", "--classifier", "--output", tmp_path / "a")
+    output_of("export", *coreml, *data)
+    assert "label_probabilities" in output_of("inspect", tmp_path / "a" / model_folder.name / "coreml-float")
+    delegate = ("--target", "executorch", "--delegate", "coreml", "--output", tmp_path / "b")
+    (row,) = json.loads(output_of("export", *delegate, *data, "--json"))
+    artifact = open_artifact(Path(row["folder"]))
+    assert "Core ML" in artifact.info.runtime or b"CoreMLBackend" in artifact.file.read_bytes()

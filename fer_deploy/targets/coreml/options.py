@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
+
+from pydantic import ConfigDict
 
 from fer_deploy.errors import ConfigError
 
@@ -34,6 +36,9 @@ class CoreMLOptions:
             graph: what the other targets run. Only ``fp16`` programs can run on the Neural Engine; rounding
             there moves values to a neighbouring step, and where two classes are a step apart, the top one.
     """
+
+    #: So that a misspelt key of a configuration file is refused.
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     ios: int = 17
     image_input: bool = False
