@@ -89,7 +89,7 @@ class Target(ABC):
 
     name: ClassVar[str]
     recipes: ClassVar[tuple[str, ...]]
-    runtime: ClassVar[str]
+    runtime: str
     input_dtype: ClassVar[Literal["float32"]] = "float32"
 
     @abstractmethod

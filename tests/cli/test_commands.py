@@ -142,4 +142,5 @@ def test_export_takes_the_options_of_its_targets(
     delegate = ("--target", "executorch", "--delegate", "coreml", "--output", tmp_path / "b")
     (row,) = json.loads(output_of("export", *delegate, *data, "--json"))
     artifact = open_artifact(Path(row["folder"]))
-    assert "Core ML" in artifact.info.runtime or b"CoreMLBackend" in artifact.file.read_bytes()
+    assert artifact.info.runtime == "ExecuTorch Core ML"
+    assert b"CoreMLBackend" in artifact.file.read_bytes()

@@ -23,7 +23,7 @@ class CoreMLTarget(Target):
 
     name: ClassVar[str] = "coreml"
     recipes: ClassVar[tuple[str, ...]] = ("float", "fp16", "w8", "w8a8-ptq", "w8a8-qat")
-    runtime: ClassVar[str] = "Core ML"
+    runtime: str = "Core ML"
 
     def __init__(self, options: CoreMLOptions | None = None) -> None:
         """Lower with ``options``; the default is a float array in, logits out, iOS 17."""

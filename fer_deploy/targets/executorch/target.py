@@ -25,13 +25,14 @@ class ExecuTorchTarget(Target):
 
     name: ClassVar[str] = "executorch"
     recipes: ClassVar[tuple[str, ...]] = ("float", "w8a8-ptq", "w8a8-qat")
-    runtime: ClassVar[str] = "ExecuTorch XNNPACK"
+    runtime: str = "ExecuTorch XNNPACK"
 
     def __init__(self, delegate: Delegate = "xnnpack") -> None:
         """Lower to ``delegate``; what it leaves out runs on ExecuTorch's portable kernels."""
         if delegate not in DELEGATES:
             raise ConfigError(f"unknown ExecuTorch delegate '{delegate}'; known: {', '.join(DELEGATES)}")
         self.delegate = delegate
+        self.runtime = f"ExecuTorch {BACKENDS[delegate]}"
 
     def lower(self, graph: Graph, folder: Path) -> Lowered:
         """Write ``model.pte``; batch 1, float32 pixels in, float32 logits out."""

@@ -46,7 +46,7 @@ class OnnxTarget(Target):
 
     name: ClassVar[str] = "onnx"
     recipes: ClassVar[tuple[str, ...]] = ("float", "w8a8-ptq", "w8a8-qat")
-    runtime: ClassVar[str] = "ONNX Runtime CPU"
+    runtime: str = "ONNX Runtime CPU"
 
     def lower(self, graph: Graph, folder: Path) -> Lowered:
         """Write ``model.onnx``; batch 1, float32 ``pixels`` in, float32 ``logits`` out."""
