@@ -9,7 +9,7 @@ from fer_deploy.data.faces import Faces
 from fer_deploy.measure.diagnosis import explain_artifact
 from fer_deploy.measure.emulation import as_emulated
 from fer_deploy.measure.inference import Inference
-from fer_deploy.measure.measurement import Unit, measured, not_measured
+from fer_deploy.measure.measurement import Unit, measured
 from fer_deploy.measure.parity import (
     accuracy_figures,
     missing_accuracy,
@@ -21,14 +21,13 @@ from fer_deploy.pipeline.export import (
     Exported,
     Plan,
 )
+from fer_deploy.pipeline.summaries import delegation_figures
 from fer_deploy.quantize.calibration import CalibrationSet
 from fer_deploy.quantize.graph import Graph
 from fer_deploy.report.schema import (
     ArtifactReport,
-    DelegationFigures,
     TargetParity,
 )
-from fer_deploy.targets.base import Delegation
 
 Logits = NDArray[np.float32]
 
@@ -60,27 +59,10 @@ def artifact_report(
         file=info.file,
         sha256=info.sha256,
         size=measured(info.size_bytes, Unit.BYTES, conditions={"of": info.file}),
-        delegation=_delegation_figures(one.delegation),
+        delegation=delegation_figures(one.delegation),
         accuracy=accuracy,
         parity=parity,
         diagnosis=diagnosis,
-    )
-
-
-def _delegation_figures(delegation: Delegation) -> DelegationFigures:
-    if delegation.delegated is None:
-        share = not_measured(Unit.FRACTION, delegation.reason or "the target's tools do not say")
-    else:
-        share = measured(
-            delegation.delegated / delegation.total if delegation.total else 0.0,
-            Unit.FRACTION,
-            conditions={"operators": delegation.total, "backend": delegation.backend},
-        )
-    return DelegationFigures(
-        backend=delegation.backend,
-        share=share,
-        delegates=delegation.delegates,
-        not_delegated=delegation.not_delegated,
     )
 
 
