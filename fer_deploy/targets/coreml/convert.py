@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 LOGITS = "logits"
 PROBABILITIES = "probabilities"
+#: Divides the three scales around a residual addition by one of them (coremltools 9.0,
+#: ``mil/passes/defs/optimize_quantization.py``): left in, the package would carry other scales than the shared graph.
+_SCALE_CHANGING_PASS = "common::distributive_quantized_binary_op_scale_normalization"
 
 
 def convert(graph: Graph, options: CoreMLOptions) -> Any:
@@ -32,8 +35,17 @@ def convert(graph: Graph, options: CoreMLOptions) -> Any:
         inputs=[_input(graph, options)],
         # from iOS 16 on, outputs of an fp16 program are fp16 unless told otherwise
         outputs=[ct.TensorType(name=name, dtype=np.float32) for name in names],
+        pass_pipeline=_passes(),
     )
     return _with_int8_weights(package) if graph.recipe.precision == "w8" else package
+
+
+def _passes() -> Any:
+    import coremltools as ct
+
+    passes = ct.PassPipeline()
+    passes.remove_passes({_SCALE_CHANGING_PASS})
+    return passes
 
 
 def _in_fp32(graph: Graph, options: CoreMLOptions) -> bool:

@@ -62,11 +62,10 @@ def test_quantized_graph_needs_ios_17_and_keeps_its_scales(
     target, file = lowered(graph, tmp_path / "17", quantized_compute="fp32")
     program = read_program(read_package(file))
     scales = np.array([step.scale for step in graph.scales.activations])
-    # Around a residual addition coremltools divides the three scales by that of one summand
-    # (distributive_quantized_binary_op_scale_normalization); the integers stay the same.
-    known = np.concatenate([scales, (scales[:, None] / scales).reshape(-1)])
-    for scale in _scales(program):
-        assert np.isclose(known, scale, rtol=1e-5).any()
+    found = _scales(program)
+    assert len(found) >= 0.9 * len(scales)
+    for scale in found:
+        assert np.isclose(scales, scale, rtol=1e-5).any()
     logits = target.open(file, threads=1).run_batch(test_faces.pixels.astype(np.float32))
     assert (logits.argmax(1) == graph.logits(test_faces.pixels, "quantized").argmax(1)).mean() >= 0.98
 
