@@ -16,6 +16,7 @@ from fer_deploy.errors import ArtifactError, OutputError, TargetError
 from fer_deploy.files import sha256_of
 from fer_deploy.targets.artifact import open_artifact, write_artifact
 from fer_deploy.targets.base import Delegation, Lowered, Session, Target
+from fer_deploy.targets.inspection import Inspection
 from fer_deploy.targets.registry import TARGET_NAMES, get_target
 from fixtures.lowered import GraphOf, Lower
 
@@ -115,7 +116,7 @@ class _Fake(Target):
 
     name: ClassVar[str] = "fake"
     recipes: ClassVar[tuple[str, ...]] = ("float",)
-    runtime: ClassVar[str] = "none"
+    runtime: str = "none"
 
     def __init__(self, fails: str = "", obstacle: str | None = None) -> None:
         self.fails, self.obstacle = fails, obstacle
@@ -132,6 +133,9 @@ class _Fake(Target):
         if self.fails == "open":
             raise ArtifactError("the runtime refuses")
         return _Zeros()
+
+    def inspect(self, file: Path) -> Inspection:
+        raise TargetError(f"{file} holds no operations")
 
     def host_obstacle(self) -> str | None:
         return self.obstacle
