@@ -29,19 +29,15 @@ def command(config: Path | None, as_json: bool, **flags: Any) -> None:
 
     Writes dist/MODEL/TARGET-RECIPE/ with the model file, artifact.json and golden.json. Nothing is measured; see `run`.
     """
-    from fer_deploy.data.registry import open_dataset
     from fer_deploy.files import require_writable_folder
     from fer_deploy.model import load_model
-    from fer_deploy.pipeline.export import build_graphs, calibration_for, plan_exports, write_artifacts
+    from fer_deploy.pipeline.export import build_graphs, draw_calibration, plan_exports, write_artifacts
 
     chosen = configuration(config, **flags)
     plan = plan_exports(chosen.export.targets, chosen.export.recipes)
     model = load_model(chosen.model.path, chosen.model.contract, chosen.model.weights)
     require_writable_folder(chosen.export.output)
-    calibration = None
-    if plan.quantized:
-        training = open_dataset(chosen.data, "train", model.contract.labels, model.contract.input)
-        calibration = calibration_for(training, chosen.quantize.calibration_images, chosen.quantize.seed)
+    calibration = draw_calibration(model, plan, chosen.data, chosen.quantize)
     graphs = build_graphs(model, plan.recipes, calibration, chosen.quantize, chosen.data)
     written = [one.artifact for one in write_artifacts(model, plan, graphs, calibration, chosen.export)]
     if as_json:

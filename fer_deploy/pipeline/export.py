@@ -118,6 +118,20 @@ def calibration_for(training: Faces, size: int, seed: int) -> CalibrationSet:
     return choose_calibration(training, min(size, len(training)), seed)
 
 
+def draw_calibration(
+    model: Model, plan: Plan, data: DatasetSpec, section: QuantizeSection
+) -> CalibrationSet | None:
+    """Return the calibration set that the plan's recipes need, from training images only; None if none needs one.
+
+    Raises:
+        DataError: the dataset is missing, malformed or has other labels than the model.
+    """
+    if not plan.quantized:
+        return None
+    training = open_dataset(data, "train", model.contract.labels, model.contract.input)
+    return calibration_for(training, section.calibration_images, section.seed)
+
+
 def write_artifacts(
     model: Model,
     plan: Plan,

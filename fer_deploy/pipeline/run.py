@@ -28,7 +28,7 @@ from fer_deploy.pipeline.export import (
     Exported,
     Plan,
     build_graphs,
-    calibration_for,
+    draw_calibration,
     plan_exports,
     write_artifacts,
 )
@@ -78,10 +78,7 @@ def load_inputs(config: Config) -> Inputs:
     require_writable_folder(config.export.output)
     labels, spec = model.contract.labels, model.contract.input
     test = open_dataset(config.data, "test", labels, spec)
-    calibration = None
-    if plan.quantized:
-        training = open_dataset(config.data, "train", labels, spec)
-        calibration = calibration_for(training, config.quantize.calibration_images, config.quantize.seed)
+    calibration = draw_calibration(model, plan, config.data, config.quantize)
     return Inputs(model, plan, test, calibration, tuple(one.profile for one in resolved))
 
 
