@@ -13,7 +13,13 @@ from PIL import Image
 
 from fer_deploy.data.fer2013 import FILE_NAME
 
-pytest_plugins = ("fixtures.job", "fixtures.left_out", "fixtures.lowered", "fixtures.outside")
+pytest_plugins = (
+    "fixtures.fake_adb",
+    "fixtures.job",
+    "fixtures.left_out",
+    "fixtures.lowered",
+    "fixtures.outside",
+)
 
 # Derandomised: a red build is the commit's doing, not the draw's. No deadline: CI machines are busy.
 hypothesis.settings.register_profile("fer-deploy", deadline=None, derandomize=True)

@@ -8,18 +8,21 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from fer_deploy.devices.attached import Surroundings
     from fer_deploy.devices.profile import DeviceProfile
     from fer_deploy.devices.profile_schema import CoreCluster
 
 
-@click.command("devices", short_help="List the device profiles.")
+@click.command("devices", short_help="List the device profiles and what is attached now.")
 @click.argument("device", required=False)
-@click.option("--json", "as_json", is_flag=True, help="Print the profiles as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print profiles and attached devices as JSON.")
 def command(device: str | None, as_json: bool) -> None:
-    """List the device profiles, or show DEVICE: a name, an alias or the path of your own profile.
+    """List the device profiles and what is attached now, or show DEVICE: a name, an alias or the path of a profile.
 
-    Profiles of the folder named by FER_DEPLOY_PROFILES are listed with the shipped ones.
+    Profiles of the folder named by FER_DEPLOY_PROFILES are listed with the shipped ones. Attached are the phones
+    that adb sees, and the ssh hosts that are the `address` of a profile.
     """
+    from fer_deploy.devices.attached import look_around
     from fer_deploy.devices.profile import load_profiles, resolve
     from fer_deploy.progress import say
 
@@ -33,10 +36,13 @@ def command(device: str | None, as_json: bool) -> None:
             _show(resolved.profile)
         return
     profiles = load_profiles()
+    around = look_around(profiles)
     if as_json:
-        click.echo(json.dumps([profile.model_dump(mode="json") for profile in profiles], indent=2))
+        listed = [profile.model_dump(mode="json") for profile in profiles]
+        click.echo(json.dumps({"profiles": listed, **around.model_dump(mode="json")}, indent=2))
         return
     _list(profiles)
+    _list_attached(around)
 
 
 def _list(profiles: tuple[DeviceProfile, ...]) -> None:
@@ -53,6 +59,27 @@ def _list(profiles: tuple[DeviceProfile, ...]) -> None:
     stdout_console().print(table)
 
 
+def _list_attached(around: Surroundings) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from fer_deploy.cli.console import stdout_console
+    from fer_deploy.report.format import clean
+
+    console = stdout_console()
+    if around.attached:
+        table = Table("attached now", "reached by", "state", "model", "profile")
+        for one in around.attached:
+            profile = one.profile or "none of these"
+            cells = (one.address, one.transport, one.state, one.model or "not known", profile)
+            table.add_row(*(Text(clean(cell)) for cell in cells))
+        console.print(table)
+    elif not around.not_seen:
+        console.print(Text("Attached now: no phone."))
+    for sentence in around.not_seen:
+        console.print(Text(clean(f"Attached phones are not known: {sentence}")), soft_wrap=True)
+
+
 def _show(one: DeviceProfile) -> None:
     from rich.table import Table
     from rich.text import Text
@@ -67,7 +94,7 @@ def _show(one: DeviceProfile) -> None:
     row("market name", one.market_name)
     row("SoC", one.soc, "soc")
     row("system", one.os, "os")
-    row("reached by", one.transport)
+    row("reached by", one.transport + (f", {one.address}" if one.address else ""))
     row("cores", "\n".join(map(_core, one.cores)))
     bandwidth = one.memory_bandwidth_gb_s
     row("memory", f"{bandwidth:g} GB/s" if bandwidth else "", "memory_bandwidth_gb_s")

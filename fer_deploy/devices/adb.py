@@ -24,6 +24,7 @@ from fer_deploy.errors import DeviceError
 #: Names the adb program; default ``adb`` of PATH.
 PROGRAM_VARIABLE = "FER_DEPLOY_ADB"
 _LIST_SECONDS = 60  # may have to start the adb server first
+#: What to do about a phone, by the beginning of the state that adb reports.
 _HELP = {
     "unauthorized": "unlock it and allow USB debugging",
     "offline": "unplug it and plug it in again",
@@ -50,21 +51,32 @@ def parse_devices(text: str) -> tuple[Attached, ...]:
     return tuple(Attached(row[0], row[1]) for row in rows if len(row) == 2)
 
 
-def attached_devices() -> tuple[Attached, ...]:
+def remedy(state: str) -> str:
+    """Return what to do about a phone in a state of ``adb devices`` other than ``device``."""
+    return next((text for key, text in _HELP.items() if state.startswith(key)), "reconnect it")
+
+
+def getprop_words(name: str) -> str:
+    """Return the command line that prints an Android system property, for the phone's shell."""
+    return f"getprop {shlex.quote(name)}"
+
+
+def attached_devices(seconds: float = _LIST_SECONDS) -> tuple[Attached, ...]:
     """Return the phones that adb sees now.
 
     Raises:
-        DeviceError: there is no adb client, or it fails.
+        DeviceError: there is no adb client, it fails, or it takes longer than ``seconds``.
     """
     program = adb_program()
     try:
         done = subprocess.run(
-            [program, "devices"], capture_output=True, text=True, timeout=_LIST_SECONDS, check=False
-        )
+            [program, "devices"], capture_output=True, text=True, errors="replace", timeout=seconds,
+            check=False, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
     except OSError:
         raise DeviceError(f"the client '{program}' is not installed; {AdbTransport.install_hint}") from None
     except subprocess.TimeoutExpired:
-        raise DeviceError(f"'{program} devices' did not answer within {_LIST_SECONDS} s") from None
+        raise DeviceError(f"'{program} devices' did not answer within {seconds:.0f} s") from None
     if done.returncode != 0:
         raise DeviceError(f"'{program} devices' failed: {(done.stderr or done.stdout).strip()[-300:]}")
     return parse_devices(done.stdout)
@@ -105,7 +117,7 @@ class AdbTransport(RemoteTransport):
 
     def getprop(self, name: str) -> str:
         """Return an Android system property of the phone, empty when it is not set."""
-        return self._ask(f"getprop {shlex.quote(name)}").strip()
+        return self._ask(getprop_words(name)).strip()
 
     def obstacle(self, target: str | None = None) -> str | None:
         """Return why the phone, or the target on it, cannot be used now, and the remedy."""
@@ -175,6 +187,5 @@ def _choose(attached: tuple[Attached, ...], wanted: str | None) -> str:
             raise DeviceError(f"{len(found)} phones are attached ({known}); choose one by ANDROID_SERIAL")
     one = found[0]
     if one.state != "device":
-        state = next((key for key in _HELP if one.state.startswith(key)), None)
-        raise DeviceError(f"phone {one.serial} is {one.state}; {_HELP[state] if state else 'reconnect it'}")
+        raise DeviceError(f"phone {one.serial} is {one.state}; {remedy(one.state)}")
     return one.serial

@@ -13,12 +13,13 @@ def open_transport(profile: DeviceProfile, address: str | None = None) -> Transp
     Args:
         profile: the device.
         address: which one it is: for ssh a host, user@host or alias of the ssh configuration; for adb a
-            serial number, needed only when several phones are attached.
+            serial number, needed only when several phones are attached. None takes the profile's own.
 
     Raises:
         DeviceError: ssh without an address, an address where none applies, or a profile that no
             transport of this machine can reach.
     """
+    address = address or profile.address
     match profile.transport:
         case "host":
             from fer_deploy.devices.host import HostTransport
@@ -39,8 +40,8 @@ def open_transport(profile: DeviceProfile, address: str | None = None) -> Transp
 
             if address is None:
                 raise DeviceError(
-                    f"{profile.market_name} is reached by ssh; say which one it is with --address, "
-                    "a host, user@host or an alias of ~/.ssh/config"
+                    f"{profile.market_name} is reached by ssh; say which one it is with --address "
+                    "or by 'address' in a profile of your own: a host, user@host or an alias of ~/.ssh/config"
                 )
             return SshTransport(address, profile=profile)
         case "emulated":

@@ -21,6 +21,9 @@ Text = Annotated[str, StringConstraints(min_length=1, max_length=300, pattern=r"
 
 Transport = Literal["host", "adb", "ssh", "browser", "emulated", "estimated"]
 
+#: A serial number of adb, an ssh host, user@host or alias; nothing that a client could take for an option.
+Address = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.:@-]{0,253}$")]
+
 #: Figures that need a source wherever a profile states them.
 SOURCED = ("soc", "cores", "memory_bandwidth_gb_s", "accelerators")
 #: Figures filled in from the machine at hand need none.
@@ -86,6 +89,10 @@ class DeviceProfile(Frozen):
     transport: Transport = Field(
         description="how artifacts get there; estimated: only estimates are possible"
     )
+    address: Address | None = Field(
+        default=None,
+        description="of your own device: the ssh host or the phone's serial number, where --address says none",
+    )
     cores: tuple[CoreCluster, ...] = Field(default=(), description="fastest first; empty: not known")
     memory_bandwidth_gb_s: float | None = Field(default=None, gt=0, le=10_000)
     accelerators: tuple[Accelerator, ...] = ()
@@ -107,6 +114,8 @@ class DeviceProfile(Frozen):
             raise ValueError(f"delegates names '{stray[0]}', which is not in targets {list(self.targets)}")
         if self.name in self.aliases:
             raise ValueError(f"aliases repeats the name '{self.name}'")
+        if self.address and self.transport not in ("adb", "ssh"):
+            raise ValueError(f"address is for transport adb or ssh, not {self.transport}; leave it out")
         known = set(type(self).model_fields)
         cited = {figure for source in self.sources for figure in source.figures}
         if cited - known:

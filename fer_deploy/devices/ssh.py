@@ -68,12 +68,20 @@ class SshTransport(RemoteTransport):
             return str(error)
         return super().obstacle(target)
 
+    def model(self) -> str | None:
+        """Return what the board calls itself, None where Linux has no device tree.
+
+        Raises:
+            DeviceError: the host does not answer.
+        """
+        return self._ask("cat /proc/device-tree/model 2>/dev/null || true").strip("\0\n ") or None
+
     def _check_profile(self) -> None:
         """Raise DeviceError when the host is not the profile's."""
         accepted = self._profile.match.device_tree_model if self._profile else ()
         if not self._profile or not accepted:
             return
-        said = self._ask("cat /proc/device-tree/model 2>/dev/null || true").strip("\0\n ")
+        said = self.model() or ""
         if not said.startswith(tuple(beginning.strip() for beginning in accepted)):
             raise DeviceError(
                 f"{self.device} is not {self._profile.market_name}: it calls itself '{said or 'nothing'}'; "

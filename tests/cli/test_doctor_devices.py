@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 from fer_deploy.cli import main
 from fer_deploy.devices import health
 from fer_deploy.devices.health import Check
+from fixtures.fake_adb import FakeAdb
 from fixtures.lowered import Lower
 
 
@@ -49,10 +50,48 @@ def test_doctor_ends_with_2_when_the_main_job_cannot_run(monkeypatch: pytest.Mon
 
 def test_devices_are_listed() -> None:
     listed = json.loads(_run("devices", "--json").stdout)
-    assert {"host", "pixel-9", "iphone-16"} <= {profile["name"] for profile in listed}
+    assert {"host", "pixel-9", "iphone-16"} <= {profile["name"] for profile in listed["profiles"]}
     table = _run("devices")
     assert table.exit_code == 0
     assert "raspberry-pi-5" in table.stdout
+
+
+def test_attached_phones_are_listed_with_their_profiles(fake_adb: FakeAdb) -> None:
+    fake_adb.lists("P8\tdevice\nOLD\tunauthorized\n")
+    fake_adb.properties({"ro.product.model": "Pixel 8"})
+    table = _run("devices")
+    assert table.exit_code == 0, table.output
+    rows = [line.split("│") for line in table.stdout.splitlines()]
+    cells = {row[1].strip(): [cell.strip() for cell in row[2:6]] for row in rows if len(row) == 7}
+    assert cells["P8"] == ["adb", "ready", "Pixel 8", "pixel-8"]
+    assert cells["OLD"][1].startswith("unauthorized; unlock it")
+    phone, _ = json.loads(_run("devices", "--json").stdout)["attached"]
+    assert phone == {
+        "transport": "adb", "address": "P8", "state": "ready", "model": "Pixel 8", "profile": "pixel-8",
+    }  # fmt: skip
+
+
+def test_no_phone_and_no_client_are_one_plain_line_each(
+    fake_adb: FakeAdb, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_adb.lists("")
+    assert _run("devices").stdout.splitlines()[-1] == "Attached now: no phone."
+    monkeypatch.setenv("FER_DEPLOY_ADB", "/nonexistent/adb")
+    without = _run("devices")
+    assert without.exit_code == 0
+    assert without.stdout.splitlines()[-1] == (
+        "Attached phones are not known: the client '/nonexistent/adb' is not installed; "
+        "install Android's platform-tools, e.g. apt-get install adb"
+    )
+
+
+def test_what_a_phone_says_cannot_steer_the_terminal(fake_adb: FakeAdb) -> None:
+    fake_adb.lists("A\tdevice\n")
+    fake_adb.properties({"ro.product.model": "\x1b[2J[red]owned[/red]"})
+    table = _run("devices")
+    assert table.exit_code == 0
+    assert "\x1b" not in table.stdout
+    assert "[red]" in table.stdout
 
 
 def test_one_device_by_alias_with_its_sources() -> None:

@@ -109,6 +109,11 @@ def test_own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             {"sources": [{"figures": ["soc", "cores", "speed"], "where": "x"}]},
             "sources cites 'speed', which is not a key of a profile",
         ),
+        ({"address": "-oProxyCommand=x"}, "address: String should match pattern"),
+        (
+            {"transport": "host", "address": "pi"},
+            "address is for transport adb or ssh, not host; leave it out",
+        ),
         (
             {"cores": [{"count": 0, "microarchitecture": "Cortex-A53"}]},
             "cores.0.count: Input should be greater than or equal to 1",

@@ -13,8 +13,9 @@ import pytest
 from numpy.typing import NDArray
 
 from fer_deploy.devices.adb import AdbTransport
+from fer_deploy.devices.attached import READY, look_around
 from fer_deploy.devices.host import HostTransport
-from fer_deploy.devices.profile import load_profile
+from fer_deploy.devices.profile import load_profile, load_profiles
 from fer_deploy.devices.runner_build import Bundle
 from fer_deploy.devices.timing import TimingProtocol
 from fer_deploy.errors import DeviceError
@@ -61,6 +62,19 @@ def test_timing_records_the_phones_state(adb_lab: AdbLab, artifact: Artifact, ho
     assert result.before.thermal_status == 0
     assert result.before.missing == {}
     assert adb_lab.storage() == []
+
+
+def test_attached_phones_and_their_profiles(adb_lab: AdbLab) -> None:
+    adb_lab.plug(5555, model="Pixel 8")
+    adb_lab.plug(5557, model="Nokia 3310")
+
+    found = look_around(load_profiles())
+
+    assert found.not_seen == ()
+    assert sorted((one.address, one.state, one.model, one.profile) for one in found.attached) == [
+        ("127.0.0.1:5555", READY, "Pixel 8", "pixel-8"),
+        ("127.0.0.1:5557", READY, "Nokia 3310", None),
+    ]
 
 
 def test_no_phone(adb_lab: AdbLab, artifact: Artifact) -> None:

@@ -10,7 +10,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from fer_deploy.devices.attached import READY, look_around
 from fer_deploy.devices.host import HostTransport
+from fer_deploy.devices.links import open_transport
+from fer_deploy.devices.profile import load_profile
+from fer_deploy.devices.profile_schema import Match
 from fer_deploy.devices.runner_build import Bundle
 from fer_deploy.devices.ssh import SshTransport
 from fer_deploy.devices.timing import TimingProtocol
@@ -133,6 +137,28 @@ def test_a_host_that_is_not_there_is_one_sentence(ssh_lab: SshLab) -> None:
 
     assert obstacle is not None
     assert "ssh host gone" in obstacle
+
+
+def test_a_profile_with_an_address_of_its_own(
+    ssh_lab: SshLab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The alias stands in the user's ssh configuration, which a test cannot write: a client that reads another."""
+    client = tmp_path / "bin" / "ssh"
+    client.parent.mkdir()
+    client.write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F {ssh_lab.config} "$@"\n')
+    client.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{client.parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("FER_DEPLOY_ADB", "/nonexistent/adb")
+    pi = load_profile("raspberry-pi-5").model_copy(update={"address": "pi"})
+    anything = pi.model_copy(update={"match": Match()})
+
+    (stranger,) = look_around([pi]).attached
+    (host,) = look_around([anything]).attached
+
+    assert "is not Raspberry Pi 5: it calls itself 'nothing'" in stranger.state
+    assert stranger.profile is None
+    assert (host.transport, host.address, host.state, host.profile) == ("ssh", "pi", READY, "raspberry-pi-5")
+    assert open_transport(anything).obstacle() is None
 
 
 class _HurriedSsh(SshTransport):
