@@ -1,5 +1,7 @@
 """The adb transport: an Android phone, by the plain ``adb`` client.
 
+The C++ runner runs ExecuTorch artifacts; what it cannot run, the Android demo does where it is installed.
+
 The client is the user's own (Android's platform-tools or the distribution's), not one bundled by a Python
 package: an adb server of another version would be killed and restarted by every call of the other client.
 """
@@ -14,12 +16,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from fer_deploy.devices.android_state import QUESTION, parse_state
+from fer_deploy.devices.demo_app import INSTALL_HINT, IS_INSTALLED, clean_up, make_demo_job
+from fer_deploy.devices.job import RUNNABLE_TARGETS, Job
 from fer_deploy.devices.profile_schema import DeviceProfile
 from fer_deploy.devices.remote import RemoteTransport
 from fer_deploy.devices.runner_build import Bundle
-from fer_deploy.devices.timing import DeviceState
+from fer_deploy.devices.timing import DeviceState, TimingProtocol
 from fer_deploy.errors import DeviceError
+from fer_deploy.targets.artifact import Artifact
 
 #: Names the adb program; default ``adb`` of PATH.
 PROGRAM_VARIABLE = "FER_DEPLOY_ADB"
@@ -88,6 +96,7 @@ class AdbTransport(RemoteTransport):
     name: ClassVar[str] = "adb"
     #: The one folder that adb's user may write to and execute from on every Android.
     folder: ClassVar[str] = "/data/local/tmp/fer-deploy-run"
+    _clean_first: ClassVar[str] = f"{clean_up(folder)}; "
     install_hint: ClassVar[str] = "install Android's platform-tools, e.g. apt-get install adb"
 
     def __init__(
@@ -125,22 +134,47 @@ class AdbTransport(RemoteTransport):
             self._check_profile()
         except DeviceError as error:
             return str(error)
-        if target == "onnx":
-            return (
-                "Android has no Python for the ONNX Runtime runner; the Android demo's own benchmark screen times "
-                "ONNX artifacts"
-            )
-        return super().obstacle(target)
+        native = self._native_obstacle(target)
+        return None if target in RUNNABLE_TARGETS and native and self._has_demo() else native
 
     def state(self) -> DeviceState:
         """Return battery, heat and radio state as Android's tools print them."""
         return parse_state(self._ask(QUESTION))
 
-    def _program(self, target: str) -> tuple[dict[str, Path], tuple[str, ...]]:
-        obstacle = self.obstacle(target)
-        if obstacle:
-            raise DeviceError(obstacle)
-        return super()._program(target)
+    def _native_obstacle(self, target: str | None) -> str | None:
+        """Return why no runner of ours can run the target on the phone; the demo is not asked."""
+        if target == "onnx":
+            return (
+                "Android has no Python for the ONNX Runtime runner, and the Android demo, which times ONNX artifacts, "
+                f"is not installed on {self.device}; {INSTALL_HINT}"
+            )
+        return super().obstacle(target)
+
+    def _has_demo(self) -> bool:
+        try:
+            return self._ask(IS_INSTALLED).startswith("package:")
+        except DeviceError:
+            return False
+
+    def _prepared(
+        self,
+        artifact: Artifact,
+        scratch: Path,
+        pixels: NDArray[np.uint8],
+        protocol: TimingProtocol | None,
+        trace: bool = False,
+    ) -> Job:
+        self._check_profile()
+        native = self._native_obstacle(artifact.info.target)
+        if native is None:
+            return super()._prepared(artifact, scratch, pixels, protocol, trace)
+        if not self._has_demo():
+            raise DeviceError(native)
+        if trace:
+            raise DeviceError(
+                f"the Android demo on {self.device} gives no per-layer profile of {artifact.key}"
+            )
+        return make_demo_job(artifact, scratch, pixels, protocol)
 
     def _serial(self) -> str:
         """Return the phone's serial number; found once, so that a job never changes phones midway."""

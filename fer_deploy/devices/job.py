@@ -21,8 +21,8 @@ from fer_deploy.targets.golden import Golden, golden_inputs
 INPUTS, LOGITS, RESULT, TRACE = "inputs.f32", "logits.f32", "result.json", "trace.bin"
 ONNX_RUNNER = Path(__file__).resolve().parent / "onnx_runner.py"
 #: Model files on the device by target; the artifact's own name stays at home.
-_MODEL_NAMES = {"executorch": "model.pte", "onnx": "model.onnx"}
-RUNNABLE_TARGETS = tuple(_MODEL_NAMES)
+MODEL_NAMES = {"executorch": "model.pte", "onnx": "model.onnx"}
+RUNNABLE_TARGETS = tuple(MODEL_NAMES)
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def make_job(
         DeviceError: the target has no runner, or the pixels are not what the artifact reads.
     """
     target, shape = artifact.info.target, artifact.info.input.shape
-    if target not in _MODEL_NAMES:
+    if target not in MODEL_NAMES:
         raise DeviceError(f"there is no runner for {target}; it runs {' and '.join(RUNNABLE_TARGETS)}")
     if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[1:] != shape[1:] or len(pixels) == 0:
         raise DeviceError(
@@ -65,7 +65,7 @@ def make_job(
         )
     inputs = scratch / INPUTS
     pixels.astype("<f4").tofile(inputs)
-    model = _MODEL_NAMES[target]
+    model = MODEL_NAMES[target]
     timing = protocol or TimingProtocol()
     arguments = ["--model", model, "--inputs", INPUTS, "--shape", ",".join(str(side) for side in shape)]
     arguments += ["--logits", LOGITS, "--result", RESULT, "--threads", str(timing.threads)]

@@ -7,12 +7,12 @@ import platform
 import re
 import shlex
 import shutil
-import subprocess
 import tempfile
 import time
 from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -29,6 +29,7 @@ from fer_deploy.devices.job import (
     read_result,
     with_golden,
 )
+from fer_deploy.devices.remote_shell import SHORT_SECONDS, RemoteShell, last_line
 from fer_deploy.devices.runner_build import ARCHES, Arch, Bundle, build_hint, find_runner
 from fer_deploy.devices.timing import DeviceState, TimingProtocol, TimingResult
 from fer_deploy.devices.transport import Transport
@@ -38,42 +39,24 @@ from fer_deploy.targets.artifact import Artifact
 
 #: For copying, starting, loading, beyond the protocol's own limit.
 _START_SECONDS = 120.0
-#: One short command over the link.
-_SHORT_SECONDS = 30.0
 #: An owner file is written right after its folder is made; after this many seconds without one nobody will.
 _OWNERLESS_SECONDS = 60
-#: What shells say of a program of another architecture (dash, bash, mksh, toybox).
-_WRONG_ABI = ("Exec format error", "not executable", "cannot execute")
 #: Without telemetry: it would leave files behind (see onnx_runner.py).
 _IMPORTS = 'ORT_DISABLE_TELEMETRY=1 python3 -c "import numpy, onnxruntime"'
-#: Ends what a command prints, before its exit code; and the code of a command whose end was never heard.
-_SAYS, _LOST = "fer-deploy-exit=", 255
 _TIMED_OUT = (124, 137)  # timeout(1): ended by itself, or with -s KILL as 128 + 9
 
 
-class RemoteTransport(Transport):
-    """A device with a POSIX shell at the end of a link that can copy files.
-
-    Only constants of this module and shell-quoted words reach the device's shell.
-    """
+class RemoteTransport(RemoteShell, Transport):
+    """A device with a POSIX shell at the end of a link that can copy files."""
 
     folder: ClassVar[str]
     """The private folder on the device; it exists only while a job runs."""
-    install_hint: ClassVar[str]
-    """How to install the link's client program."""
+    _clean_first: ClassVar[str] = ""
+    """A command line, ended by ``;``, that removes what a job left elsewhere on the device."""
 
     def __init__(self, bundle: Bundle | None = None, start_seconds: float = _START_SECONDS) -> None:
         self._bundle = bundle
         self._start_seconds = start_seconds
-
-    @property
-    @abstractmethod
-    def device(self) -> str:
-        """The device as error messages name it."""
-
-    @abstractmethod
-    def _shell_words(self, command: str) -> list[str]:
-        """Return the local words that run a command line in the device's shell."""
 
     @abstractmethod
     def _push_words(self, files: list[Path]) -> list[str]:
@@ -124,9 +107,9 @@ class RemoteTransport(Transport):
             DeviceError: unreachable, busy, full, of another architecture, too slow, or nonsense came back.
         """
         with tempfile.TemporaryDirectory() as scratch:
-            job = make_job(artifact, Path(scratch), golden_pixels(artifact), protocol)
+            job = self._prepared(artifact, Path(scratch), golden_pixels(artifact), protocol)
             before = self.state()
-            results = self._run_job(job, artifact.info.target, Path(scratch), protocol.max_seconds)
+            results = self._run_job(job, Path(scratch), protocol.max_seconds)
             after = self.state()
             result = read_result(results, job, self.device)
             logits = read_logits(results, job, self.device)
@@ -140,8 +123,8 @@ class RemoteTransport(Transport):
             DeviceError: as :meth:`time`.
         """
         with tempfile.TemporaryDirectory() as scratch:
-            job = make_job(artifact, Path(scratch), pixels, None)
-            results = self._run_job(job, artifact.info.target, Path(scratch), 0)
+            job = self._prepared(artifact, Path(scratch), pixels, None)
+            results = self._run_job(job, Path(scratch), 0)
             return read_logits(results, job, self.device)
 
     def trace(self, artifact: Artifact, protocol: TimingProtocol) -> bytes:
@@ -151,9 +134,23 @@ class RemoteTransport(Transport):
             DeviceError: as :meth:`time`.
         """
         with tempfile.TemporaryDirectory() as scratch:
-            job = make_job(artifact, Path(scratch), golden_pixels(artifact), protocol, trace=True)
-            results = self._run_job(job, artifact.info.target, Path(scratch), protocol.max_seconds)
+            pixels = golden_pixels(artifact)
+            job = self._prepared(artifact, Path(scratch), pixels, protocol, trace=True)
+            results = self._run_job(job, Path(scratch), protocol.max_seconds)
             return (results / TRACE).read_bytes()
+
+    def _prepared(
+        self,
+        artifact: Artifact,
+        scratch: Path,
+        pixels: NDArray[np.uint8],
+        protocol: TimingProtocol | None,
+        trace: bool = False,
+    ) -> Job:
+        """Return :func:`make_job`'s job with the runner among its files and the words that start it."""
+        job = make_job(artifact, scratch, pixels, protocol, trace)
+        files, start = self._program(artifact.info.target)
+        return replace(job, files={**files, **job.files}, arguments=(*start, *job.arguments))
 
     def _require_bundle(self) -> Bundle:
         arch = self.arch()
@@ -173,7 +170,7 @@ class RemoteTransport(Transport):
         done = self._attempt(_IMPORTS, self._start_seconds)
         if done.returncode != 0:
             raise DeviceError(
-                f"{self.device} has no Python with ONNX Runtime ({_last_line(done)}); "
+                f"{self.device} has no Python with ONNX Runtime ({last_line(done)}); "
                 "install it there: python3 -m pip install onnxruntime numpy"
             )
 
@@ -185,32 +182,31 @@ class RemoteTransport(Transport):
         bundle = self._require_bundle()
         return bundle.files, bundle.start
 
-    def _run_job(self, job: Job, target: str, scratch: Path, run_seconds: float) -> Path:
-        """Run a job on the device and return the local folder with its outputs."""
-        files, start = self._program(target)
+    def _run_job(self, job: Job, scratch: Path, run_seconds: float) -> Path:
+        """Run a prepared job on the device and return the local folder with its outputs."""
         limit = run_seconds + self._start_seconds
         staged, results = scratch / "staged", scratch / "results"
         staged.mkdir()
         results.mkdir()
-        for name, path in {**files, **job.files}.items():
+        for name, path in job.files.items():
             shutil.copy2(path, staged / name)
         with self._lease(limit):
             what = f"copying the runner and {job.what} to"
             self._require(self._push_words(sorted(staged.iterdir())), limit, what)
-            self._execute(job, start, limit)
+            self._execute(job, limit)
             for name in job.outputs:
                 self._require(
                     self._pull_words(name, results / name), limit, f"fetching {name} of {job.what} from"
                 )
         return results
 
-    def _execute(self, job: Job, start: tuple[str, ...], limit: float) -> None:
-        words = shlex.join([*start, *job.arguments])
+    def _execute(self, job: Job, limit: float) -> None:
+        words = shlex.join(job.arguments)
         # the runner's own pid, so that cleaning up can end it: exec keeps it
         inner = shlex.quote(f"echo $$ > pid; exec {words}")
         command = f"cd {self.folder} && chmod -R u+rwx . && timeout -s KILL {int(limit)} sh -c {inner}"
         began = time.monotonic()
-        done = self._attempt(command, limit + _SHORT_SECONDS, f"running {job.what} on")
+        done = self._attempt(command, limit + SHORT_SECONDS, f"running {job.what} on")
         if done.returncode == 0:
             return
         if done.returncode in _TIMED_OUT and time.monotonic() - began >= limit - 1:
@@ -237,12 +233,12 @@ class RemoteTransport(Transport):
 
     def _take(self, seconds: float) -> None:
         owner = f"{_this_machine()} {os.getpid()}"
-        keep = int(3 * seconds + _SHORT_SECONDS)  # copy, run, fetch
+        keep = int(3 * seconds + SHORT_SECONDS)  # copy, run, fetch
         make = f'mkdir -m 700 {self.folder} && echo "{owner} $(($(date +%s) + {keep}))" > {self.folder}/owner'
-        done = self._attempt(make, _SHORT_SECONDS)
+        done = self._attempt(make, SHORT_SECONDS)
         if done.returncode != 0 and "exists" in done.stderr + done.stdout:
             self._evict_or_refuse()
-            done = self._attempt(make, _SHORT_SECONDS)
+            done = self._attempt(make, SHORT_SECONDS)
         if done.returncode != 0:
             failure = self._failure(done, "making a folder on")
             self._clean()
@@ -273,69 +269,12 @@ class RemoteTransport(Transport):
         # The number may be another process's by now: only one that works in the folder is the runner.
         command = (
             f"p=$(cat {self.folder}/pid 2>/dev/null) && d=$(cd {self.folder} && pwd -P) && "
-            f'[ "$(readlink /proc/$p/cwd)" = "$d" ] && kill -9 $p; rm -rf {self.folder}'
+            f'[ "$(readlink /proc/$p/cwd)" = "$d" ] && kill -9 $p; {self._clean_first}rm -rf {self.folder}'
         )
         try:
-            return self._attempt(command, _SHORT_SECONDS).returncode == 0
+            return self._attempt(command, SHORT_SECONDS).returncode == 0
         except DeviceError:
             return False
-
-    def _ask(self, command: str) -> str:
-        """Return what a short command prints on the device; DeviceError when it fails."""
-        done = self._attempt(command, _SHORT_SECONDS)
-        if done.returncode != 0:
-            raise self._failure(done, "asking")
-        return done.stdout
-
-    def _attempt(
-        self, command: str, seconds: float, doing: str = "asking"
-    ) -> subprocess.CompletedProcess[str]:
-        """Run a command line on the device; its return code is the device's own word, never the client's.
-
-        adb exits 0 when the phone goes away in the middle of a command, so the device has to say the code.
-        """
-        done = self._call(self._shell_words(f"{command}\necho {_SAYS}$?"), seconds, doing)
-        output, _, code = done.stdout.rpartition(_SAYS)
-        if not code.strip().isdigit():
-            return subprocess.CompletedProcess(done.args, done.returncode or _LOST, done.stdout, done.stderr)
-        return subprocess.CompletedProcess(done.args, int(code), output, done.stderr)
-
-    def _require(self, words: list[str], seconds: float, doing: str) -> subprocess.CompletedProcess[str]:
-        done = self._call(words, seconds, doing)
-        if done.returncode != 0:
-            raise self._failure(done, doing)
-        return done
-
-    def _call(self, words: list[str], seconds: float, doing: str) -> subprocess.CompletedProcess[str]:
-        try:
-            return subprocess.run(
-                words,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=seconds,
-                check=False,
-                stdin=subprocess.DEVNULL,
-            )
-        except FileNotFoundError:
-            raise DeviceError(f"the client '{words[0]}' is not installed; {self.install_hint}") from None
-        except subprocess.TimeoutExpired:
-            raise DeviceError(f"{doing} {self.device} took over {seconds:.0f} s and was given up") from None
-
-    def _failure(self, done: subprocess.CompletedProcess[str], doing: str) -> DeviceError:
-        """Return the error that says why a command failed, by asking whether the device is still there."""
-        said = done.stdout + done.stderr
-        if "No space left" in said:
-            return DeviceError(
-                f"{self.device} is full: {doing} it failed ({_last_line(done)}); free some space"
-            )
-        if any(sign in said for sign in _WRONG_ABI):
-            return DeviceError(
-                f"{self.device} cannot start the runner: it is built for another architecture ({_last_line(done)})"
-            )
-        if doing != "asking" and self._attempt("true", _SHORT_SECONDS).returncode != 0:
-            return DeviceError(f"{self.device} was disconnected while {doing} it")
-        return DeviceError(f"{doing} {self.device} failed (exit {done.returncode}): {_last_line(done)}")
 
 
 def _this_machine() -> str:
@@ -347,8 +286,3 @@ def _process_exists(pid: int) -> bool:
     import psutil
 
     return bool(psutil.pid_exists(pid))
-
-
-def _last_line(done: subprocess.CompletedProcess[str]) -> str:
-    lines = (done.stderr.strip() or done.stdout.strip()).splitlines()
-    return lines[-1] if lines else f"exit {done.returncode} without a word"

@@ -18,6 +18,11 @@ _MISSING = pytest.StashKey[dict[str, str]]()
 Script = Callable[..., subprocess.CompletedProcess[str]]
 
 
+def android_cache() -> Path:
+    """Return the folder that ``android_demo/build-apk.sh`` fetches its toolchain into."""
+    return _CACHE / "android"
+
+
 def _require(request: pytest.FixtureRequest, name: str, sign: str, command: str) -> None:
     if not any(_CACHE.glob(sign)):
         request.config.stash.setdefault(_MISSING, {})[name] = command

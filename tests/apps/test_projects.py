@@ -8,6 +8,9 @@ import tomllib
 from xml.etree import ElementTree
 
 from apps.conftest import REPOSITORY
+from fer_deploy.devices import demo_app
+from fer_deploy.devices.adb import AdbTransport
+from fer_deploy.devices.job import INPUTS, LOGITS, RESULT
 from fer_deploy.devices.timing import TimingProtocol
 
 ANDROID, IOS = REPOSITORY / "android_demo", REPOSITORY / "ios_demo"
@@ -20,6 +23,28 @@ def test_the_android_app_asks_for_the_camera_and_nothing_else() -> None:
     application = manifest.find("application")
     assert application is not None
     assert application.get(_NAME.replace("name", "allowBackup")) == "false"
+
+
+def test_only_adb_may_start_the_benchmark() -> None:
+    manifest = ElementTree.parse(ANDROID / "app/src/main/AndroidManifest.xml").getroot()
+    (activity,) = [one for one in manifest.iter("activity") if one.get(_NAME) == ".BenchmarkActivity"]
+    # held by adb's shell and the system; no app from a store is granted it
+    assert activity.get(_NAME.replace("name", "permission")) == "android.permission.DUMP"
+
+
+def test_transport_and_demo_agree_on_names() -> None:
+    build = (ANDROID / "app/build.gradle.kts").read_text()
+    activity = (ANDROID / "app/src/main/kotlin/org/ferdeploy/demo/BenchmarkActivity.kt").read_text()
+    job = (ANDROID / "core/src/main/kotlin/org/ferdeploy/core/BenchmarkJob.kt").read_text()
+    script = demo_app.RUNNER.read_text()
+    assert f'applicationId = "{demo_app.PACKAGE}"' in build
+    assert f"app={demo_app.PACKAGE}\n" in script
+    assert f'File("{AdbTransport.folder}")' in activity
+    assert 'File(files, "run")' in activity
+    assert "results=/sdcard/Android/data/$app/files/run\n" in script
+    assert '.getStringExtra("protocol")' in activity
+    for name in (INPUTS, LOGITS, RESULT):
+        assert f'"{name}"' in job
 
 
 def test_no_app_opens_a_connection_or_the_picture_library() -> None:

@@ -167,8 +167,8 @@ class _HurriedSsh(SshTransport):
     def __init__(self, other: SshTransport) -> None:
         self.__dict__.update(other.__dict__)
 
-    def _run_job(self, job, target, scratch, run_seconds):  # type: ignore[no-untyped-def]  # noqa: ARG002
-        return super()._run_job(job, target, scratch, 0)
+    def _run_job(self, job, scratch, run_seconds):  # type: ignore[no-untyped-def]  # noqa: ARG002
+        return super()._run_job(job, scratch, 0)
 
 
 def _runners(home: Path) -> list[str]:

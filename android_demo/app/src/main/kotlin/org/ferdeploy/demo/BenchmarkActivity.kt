@@ -4,59 +4,42 @@ import android.app.Activity
 import android.os.Bundle
 import android.os.Process
 import android.util.Log
+import android.view.WindowManager.LayoutParams
 import java.io.File
 import kotlin.concurrent.thread
-import org.ferdeploy.core.Artifact
-import org.ferdeploy.core.ArtifactException
-import org.ferdeploy.core.Benchmark
-import org.ferdeploy.core.Json
+import org.ferdeploy.core.BenchmarkJob
 import org.ferdeploy.core.ProcPeakMemory
-import org.ferdeploy.core.TimingProtocol
 
 /**
- * Times a pushed artifact, driven by adb; shows nothing.
+ * Runs the job that fer-deploy pushed, started by adb; shows nothing. The README says how to start it by hand.
  *
- * Extras: `artifact`, the name of a folder in the app's external files; `protocol`, the JSON of a TimingProtocol.
- * Writes `timing.json` beside the folder: a TimingResult, or `{"error": "..."}`. The README has the commands.
+ * Reads [JOB], which only adb can write to, and leaves the results in `run` of the app's external files, which adb can
+ * read. The extra `protocol` is the JSON of a TimingProtocol; without it no time is taken.
  */
 class BenchmarkActivity : Activity() {
     override fun onCreate(savedInstanceState: Bundle?) {
         super.onCreate(savedInstanceState)
+        // Asleep or behind the lock screen, Android leaves a process its slow cores.
+        @Suppress("DEPRECATION") // their successors came with Android 8.1
+        window.addFlags(
+            LayoutParams.FLAG_KEEP_SCREEN_ON or LayoutParams.FLAG_SHOW_WHEN_LOCKED or LayoutParams.FLAG_TURN_SCREEN_ON,
+        )
         val files = getExternalFilesDir(null)
-        val name = intent.getStringExtra("artifact").orEmpty()
-        val protocol = intent.getStringExtra("protocol") ?: "{}"
+        val protocol = intent.getStringExtra("protocol").orEmpty()
         thread(name = "benchmark") {
-            val json = try {
-                time(files, name, protocol)
-            } catch (error: Exception) { // each runtime has exceptions of its own; adb must hear of all of them
-                Json.write(mapOf("error" to (error.message ?: error.toString())))
+            if (files == null) {
+                Log.e(TAG, "no external storage: the results have nowhere to go")
+            } else {
+                BenchmarkJob(JOB, File(files, "run")).run(Engines(resources), protocol, ProcPeakMemory())
             }
-            files?.let { publish(json, it) }
-            Log.i(TAG, json)
             finishAndRemoveTask()
             // The next run must start in a fresh process.
             Process.killProcess(Process.myPid())
         }
     }
 
-    private fun time(files: File?, name: String, protocol: String): String {
-        // The activity is open to every app on the phone: it reads below the app's own folder only.
-        if (files == null || !NAME.matches(name)) {
-            throw ArtifactException("extra 'artifact' must name a folder in $files, got '$name'")
-        }
-        val artifact = Artifact.open(File(files, name))
-        return Benchmark.run(artifact, Engines(resources), TimingProtocol.decode(protocol), ProcPeakMemory()).json()
-    }
-
-    /** Renamed into place, so that adb never pulls half a file. */
-    private fun publish(json: String, files: File) {
-        val partial = File(files, "timing.json.partial")
-        partial.writeText(json)
-        partial.renameTo(File(files, "timing.json"))
-    }
-
     private companion object {
         const val TAG = "FerBenchmark"
-        val NAME = Regex("[A-Za-z0-9][A-Za-z0-9._-]*")
+        val JOB = File("/data/local/tmp/fer-deploy-run")
     }
 }

@@ -52,6 +52,11 @@ data class TimingResult(
     val samplesMs: List<Double>,
     val peakMemoryBytes: Long?,
     val peakMemoryReason: String?,
+    /** The cores that the system let this process use, or null where it does not say. */
+    val cores: List<Int>?,
+    /** Largest difference of a logit from golden.json, and how much is allowed. */
+    val goldenDifference: Double,
+    val goldenTolerance: Double,
 ) {
     fun json(): String = Json.write(
         mapOf(
@@ -62,6 +67,9 @@ data class TimingResult(
             "samples_ms" to samplesMs,
             "peak_memory_bytes" to peakMemoryBytes,
             "peak_memory_reason" to peakMemoryReason,
+            "cores" to cores,
+            "golden_difference" to goldenDifference.takeIf(Double::isFinite),
+            "golden_tolerance" to goldenTolerance,
         ),
     )
 }
@@ -76,37 +84,46 @@ interface PeakMemory {
     val reason: String?
 }
 
+/** A [timing], and the [logits] (K) of the images that were asked for, in their order. */
+class BenchmarkOutcome(val timing: TimingResult, val logits: List<FloatArray>)
+
 object Benchmark {
     /**
      * Times [artifact]: load, first inference, then the samples of [protocol] over the golden inputs in turn.
-     * The golden check comes last, so that it warms nothing up.
+     * Without a protocol no sample is taken. The golden check and [images], (C, H, W) each, come last, so that
+     * they warm nothing up.
      *
-     * @throws ArtifactException the artifact cannot be loaded, or this device disagrees with its golden logits:
-     * a wrong answer has no latency.
+     * @throws ArtifactException the artifact cannot be loaded, or it is to be timed and this device disagrees with
+     * its golden logits: a wrong answer has no latency.
      */
     fun run(
         artifact: Artifact,
         loader: EngineLoader,
-        protocol: TimingProtocol,
+        protocol: TimingProtocol?,
         memory: PeakMemory,
+        images: List<FloatArray> = emptyList(),
         nanoTime: () -> Long = System::nanoTime,
-    ): TimingResult {
+    ): BenchmarkOutcome {
         val inputs = artifact.golden.vectors.map { FacePixels.floats(it.pixels) }
+        val threads = (protocol ?: TimingProtocol()).threads
         memory.start()
         val began = nanoTime()
-        loader.load(artifact, protocol.threads).use { engine ->
+        loader.load(artifact, threads).use { engine ->
             val loaded = nanoTime()
             engine.logits(inputs[0])
             val first = nanoTime()
-            repeat(protocol.warmups) { engine.logits(inputs[it % inputs.size]) }
-            val samples = samples(engine, inputs, protocol, nanoTime)
+            repeat(protocol?.warmups ?: 0) { engine.logits(inputs[it % inputs.size]) }
+            val samples = if (protocol == null) emptyList() else samples(engine, inputs, protocol, nanoTime)
             val peak = memory.bytes()
             val verdict = artifact.golden.check(engine)
-            if (!verdict.agrees) throw ArtifactException("not timed, this device answers wrongly: $verdict")
-            return TimingResult(
-                engine.runtimeVersion, protocol.threads, milliseconds(loaded - began), milliseconds(first - loaded),
-                samples, peak, memory.reason,
+            if (protocol != null && !verdict.agrees) {
+                throw ArtifactException("not timed, this device answers wrongly: $verdict")
+            }
+            val timing = TimingResult(
+                engine.runtimeVersion, threads, milliseconds(loaded - began), milliseconds(first - loaded), samples,
+                peak, memory.reason, AllowedCores.now(), verdict.worst, verdict.allowed,
             )
+            return BenchmarkOutcome(timing, images.map(engine::logits))
         }
     }
 
@@ -156,6 +173,22 @@ class ProcPeakMemory(private val proc: File = File("/proc/self")) : PeakMemory {
     } catch (error: IOException) {
         reason = "the peak cannot be read on this system: ${error.message}"
         fallback
+    }
+}
+
+/** Which cores the kernel lets this process use (proc(5), Cpus_allowed_list). */
+object AllowedCores {
+    /** Core numbers in ascending order, or null where [status] does not say. */
+    fun now(status: File = File("/proc/self/status")): List<Int>? {
+        val line = try {
+            status.readLines().find { it.startsWith("Cpus_allowed_list:") } ?: return null
+        } catch (_: IOException) {
+            return null
+        }
+        return line.substringAfter(':').trim().split(',').flatMap { range ->
+            val ends = range.split('-').map(String::toInt)
+            ends.first()..ends.last()
+        }
     }
 }
 

@@ -21,7 +21,7 @@ class BenchmarkTest {
         protocol: TimingProtocol,
         engine: PixelEngine = PixelEngine(),
         memory: PeakMemory = FixedMemory(4096, null),
-    ) = Benchmark.run(artifact, { _, _ -> engine }, protocol, memory, clock())
+    ) = Benchmark.run(artifact, { _, _ -> engine }, protocol, memory, nanoTime = clock()).timing
 
     @Test
     fun `it runs until both the runs and the seconds are reached`() {
@@ -55,6 +55,8 @@ class BenchmarkTest {
             mapOf(
                 "runtime_version" to "0.0.1", "threads" to 1.0, "load_ms" to 1.0, "first_ms" to 1.0,
                 "samples_ms" to listOf(1.0, 1.0), "peak_memory_bytes" to null, "peak_memory_reason" to "no /proc",
+                "cores" to AllowedCores.now()?.map(Int::toDouble), "golden_difference" to 0.0,
+                "golden_tolerance" to artifact.golden.maxAbsDifference,
             ),
             Json.parse(result.json()),
         )
@@ -76,6 +78,16 @@ class BenchmarkTest {
         for (broken in listOf("", "[]", """{"threads": 0}""", """{"warmups": "a"}""", """{"min_runs": 1.5}""")) {
             assertFailsWith<ArtifactException>(broken) { TimingProtocol.decode(broken) }
         }
+    }
+
+    @Test
+    fun `cores are the kernel's list, or not known`() {
+        val status = File.createTempFile("status", null).apply { deleteOnExit() }
+        status.writeText("Name:\tx\nCpus_allowed:\tff\nCpus_allowed_list:\t0,2-4\n")
+        assertEquals(listOf(0, 2, 3, 4), AllowedCores.now(status))
+        status.writeText("Name:\tx\n")
+        assertNull(AllowedCores.now(status))
+        assertNull(AllowedCores.now(File("/nonexistent")))
     }
 
     @Test
