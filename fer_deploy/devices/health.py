@@ -15,13 +15,13 @@ from pydantic import Field
 from fer_deploy.contract import Frozen
 from fer_deploy.devices.adb import adb_program
 from fer_deploy.devices.browser import BrowserTransport
+from fer_deploy.devices.qemu import ONNX_MIN_VERSION, find_qemu
 from fer_deploy.devices.runner_build import ARCHES, Arch, build_hint, find_runner
+from fer_deploy.errors import DeviceError
 from fer_deploy.targets.registry import TARGET_NAMES, get_target
 
 Status = Literal["ready", "differs", "missing", "impossible here"]
 
-#: QEMU from which onnxruntime runs and a guest sees a real Cortex-A76; older ones count instructions only.
-_QEMU_FULL = 10
 _COMMAND_SECONDS = 10
 
 
@@ -218,23 +218,29 @@ def _adb() -> Check:
 
 
 def _qemu() -> Check:
-    check = _program(
-        "qemu-aarch64",
-        ("qemu-aarch64", "qemu-aarch64-static"),
-        "emulated: arm64 code without hardware",
-        "sudo apt-get install qemu-user",
-        "--version",
+    """Return what the emulated transport would find, by its own search."""
+    check = Check(
+        area="transports",
+        name="qemu-aarch64",
+        status="missing",
+        found="not in FER_DEPLOY_QEMU, the cache folder or PATH",
+        needed_for="emulated: arm64 code without hardware",
+        add="sudo apt-get install qemu-user",
     )
-    version = re.search(r"version (\d+)", check.found)
-    if check.status == "ready" and version and int(version[1]) < _QEMU_FULL:
-        return check.model_copy(
-            update={
-                "status": "differs",
-                "found": f"{check.found}; onnxruntime needs {_QEMU_FULL} or newer, ExecuTorch runs",
-                "add": "sudo apt-get install -t bookworm-backports qemu-user",
-            }
-        )
-    return check
+    try:
+        full = find_qemu("aarch64", at_least=ONNX_MIN_VERSION)
+        found = full or find_qemu("aarch64")
+        counting = find_qemu("aarch64", plugins=True)
+    except DeviceError as error:
+        return check.model_copy(update={"found": str(error)})
+    if found is None:
+        return check
+    counts = f"instructions are counted by {counting}" if counting else "none here counts instructions"
+    if full is None:
+        needs = f"onnxruntime needs {ONNX_MIN_VERSION[0]} or newer, ExecuTorch runs; {counts}"
+        add = "sudo apt-get install -t bookworm-backports qemu-user"
+        return check.model_copy(update={"status": "differs", "found": f"{found}; {needs}", "add": add})
+    return check.model_copy(update={"status": "ready", "found": f"{found}; {counts}", "add": None})
 
 
 def _program(name: str, programs: tuple[str, ...], needed_for: str, add: str, version: str | None) -> Check:

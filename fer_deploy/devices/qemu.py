@@ -26,6 +26,9 @@ class Qemu:
     version: tuple[int, int]
     plugins: bool
 
+    def __str__(self) -> str:
+        return f"{self.program} {self.version[0]}.{self.version[1]}"
+
 
 def find_qemu(arch: GuestArch, plugins: bool = False, at_least: tuple[int, int] = (7, 2)) -> Qemu | None:
     """Return an emulator for ``arch``: of ``FER_DEPLOY_QEMU`` (folders, as in PATH), the cache folder, PATH.

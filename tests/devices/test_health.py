@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fer_deploy.devices import health
+from fer_deploy.devices.emulated import EmulatedTransport
 from fer_deploy.devices.health import Check, examine, satisfies
 
 
@@ -36,7 +37,7 @@ def test_this_machine_can_do_the_main_job() -> None:
 
 
 def test_a_bare_machine_is_told_every_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shutil, "which", lambda _name: None)
+    monkeypatch.setattr(shutil, "which", lambda _name, **_where: None)
     found = _by_name(examine())
     for name in ("ssh", "scp", "chromium", "node", "qemu-aarch64", "aarch64 compiler", "C++ compiler"):
         assert found[name].status == "missing"
@@ -67,19 +68,54 @@ def test_a_missing_package_stops_the_main_job(monkeypatch: pytest.MonkeyPatch) -
     assert [check.name for check in examine() if check.stops] == ["executorch"]
 
 
+def _qemu_program(folder: Path, version: str, plugins: bool = False) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    program = folder / "qemu-aarch64"
+    options = "-plugin x" if plugins else "-cpu x"
+    program.write_text(
+        f'#!/bin/sh\n[ "$1" = --help ] && echo "{options}" || echo qemu-aarch64 version {version}\n',
+        encoding="utf-8",
+    )
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    return program
+
+
+@pytest.fixture
+def no_qemu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine whose every place for emulators is an empty folder of the test."""
+    monkeypatch.setenv("PATH", str(tmp_path / "path"))
+    monkeypatch.setenv("FER_DEPLOY_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("FER_DEPLOY_QEMU", str(tmp_path / "own"))
+
+
+@pytest.mark.usefixtures("no_qemu")
+@pytest.mark.parametrize("place", ["path", "cache/qemu", "own"])
 @pytest.mark.parametrize(
     ("printed", "status"), [("7.2.22", "differs"), ("10.0.2", "ready"), ("9.1.0", "differs")]
 )
-def test_qemu_is_judged_by_its_version(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, printed: str, status: str
-) -> None:
-    program = tmp_path / "qemu-aarch64"
-    program.write_text(f"#!/bin/sh\necho qemu-aarch64 version {printed}\n", encoding="utf-8")
-    program.chmod(program.stat().st_mode | stat.S_IXUSR)
-    monkeypatch.setenv("PATH", str(tmp_path))
+def test_qemu_is_judged_by_its_version(tmp_path: Path, place: str, printed: str, status: str) -> None:
+    """The doctor and the emulated transport look in the same places."""
+    program = _qemu_program(tmp_path / place, printed)
     check = health._qemu()
     assert check.status == status
-    assert printed in check.found
+    assert f"{program} {'.'.join(printed.split('.')[:2])}" in check.found
+    assert (check.add is None) == (status == "ready")
+    transport = EmulatedTransport("cortex-a76")
+    assert "no qemu-aarch64" not in str(transport.obstacle("executorch"))
+    assert ("no qemu-aarch64 10.0" in str(transport.obstacle("onnx"))) == (status == "differs")
+
+
+@pytest.mark.usefixtures("no_qemu")
+def test_each_emulator_is_found_for_what_it_can_do(tmp_path: Path) -> None:
+    assert health._qemu().status == "missing"
+    old = _qemu_program(tmp_path / "path", "7.2.22", plugins=True)
+    new = _qemu_program(tmp_path / "cache" / "qemu", "10.0.13")
+    assert health._qemu().found == f"{new} 10.0; instructions are counted by {old} 7.2"
+    old.unlink()
+    assert health._qemu().found == f"{new} 10.0; none here counts instructions"
+    new.write_text("not a program")
+    assert health._qemu().status == "missing"
+    assert "cannot be started" in health._qemu().found
 
 
 def test_a_program_that_fails_to_answer_is_still_found(
