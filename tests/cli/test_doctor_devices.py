@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+import tomli_w
 from click.testing import CliRunner, Result
 
 from fer_deploy.cli import main
@@ -111,6 +112,40 @@ def test_unknown_and_hostile_devices(name: str, tmp_path: Path, monkeypatch: pyt
     assert "unknown device" in result.stderr
     assert "\x1b" not in result.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_a_hostile_profile_is_harmless(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fake_adb: FakeAdb, lowered: Lower
+) -> None:
+    """Every free text of a profile is a trap; it is listed, its phone asked, its artifact profiled."""
+    artifact = lowered("executorch", "float")[0]
+    monkeypatch.chdir(tmp_path)
+    trap = "'; touch trap; $(touch trap) `touch trap` [bold]x[/bold] <script>"
+    table = {
+        "name": "mine",
+        "market_name": trap,
+        "soc": trap,
+        "os": trap,
+        "transport": "adb",
+        "targets": ["executorch"],
+        "match": {"getprop": {trap: [trap], "--help": [trap]}},
+        "cores": [{"count": 1, "microarchitecture": trap}],
+        "sources": [{"figures": ["soc", "cores"], "where": trap}],
+    }
+    folder = tmp_path / "$(touch trap) profiles"
+    folder.mkdir()
+    (folder / "mine.toml").write_bytes(tomli_w.dumps(table).encode())
+    monkeypatch.setenv("FER_DEPLOY_PROFILES", str(folder))
+    fake_adb.lists("A\tdevice\n")
+
+    listed = _run("devices")
+    shown = _run("devices", folder / "mine.toml")
+    timed = _run("profile", artifact.folder, "--device", "mine", "--json")
+
+    assert listed.exit_code == shown.exit_code == timed.exit_code == 0, timed.output
+    assert "[bold]" in listed.stdout
+    assert "phone A is not" in json.dumps(json.loads(timed.stdout))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["$(touch trap) profiles", "fake adb"]
 
 
 def test_frame_on_this_machine(lowered: Lower) -> None:
