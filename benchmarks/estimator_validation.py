@@ -61,13 +61,16 @@ def score(model: CpuModel, bands: Bands | None, rows: Sequence[Row]) -> list[Sco
     """Score rows; without ``bands``, with those learnt from the rows that the model was fitted on."""
     points = [model.predict(row.costs, query_of(row)) for row in rows]
     if bands is None:
-        bands = fit_bands(model.rows, bases={point.basis for point in points if isinstance(point, Point)})
+        known = [point for point in points if isinstance(point, Point)]
+        bands = fit_bands(
+            model.rows, bases={one for point in known for one in (point.basis, point.band_basis)}
+        )
     found = []
     for row, point in zip(rows, points, strict=True):
         if isinstance(point, str):
             found.append(Scored(row, None, False, math.nan, point))
             continue
-        width = bands.width(point.basis, row.precision)
+        width = bands.width_of(point, row.precision)
         log_error = abs(math.log(point.milliseconds / row.milliseconds))
         found.append(Scored(row, point, log_error <= width, width))
     return found

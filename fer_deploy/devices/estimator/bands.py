@@ -91,8 +91,12 @@ class Bands(Frozen):
     coverage: float
     bands: tuple[Band, ...]
 
+    def width_of(self, point: Point, precision: Precision) -> float:
+        """Return the half-width of a point's band in log milliseconds; a weak point has that of its ``band_basis``."""
+        return max(self.width(basis, precision) for basis in (point.basis, point.band_basis))
+
     def width(self, basis: Basis, precision: Precision) -> float:
-        """Return the half-width of the band in log milliseconds."""
+        """Return the half-width of the band of a basis in log milliseconds."""
         own = [b for b in self.bands if b.basis == basis and b.precision == precision and b.rows >= _ENOUGH]
         if own:
             return own[0].log_width

@@ -12,13 +12,21 @@ import numpy as np
 from fer_deploy.devices.estimator.rows import FAMILIES, Precision, Row
 from fer_deploy.devices.estimator.speed import MARGIN, SpeedModel, fit_speed, known_as, rating, reference
 from fer_deploy.devices.estimator.terms import Array, Family, Group, Terms, fit_terms
-from fer_deploy.devices.estimator.workload import RIDGE, workload
+from fer_deploy.devices.estimator.workload import RIDGE, TERMS, shares, workload
 from fer_deploy.devices.profile_schema import CoreCluster
 from fer_deploy.quantize.costs import GraphCosts
 
 #: A network may be this many times smaller or larger than those of the rows. Leave-one-model-out tries
 #: that much: without the smallest network the next is 2.2 times larger, without the largest 2.1 times smaller.
 SIZE_MARGIN = 2.2
+#: A network most of whose work is of one kind of kernel, and more than this many times what any row's network has
+#: of it, is refused: the kind's term is known from a small part of the rows' time only.
+_SHARE_MARGIN, _MOST = 2.0, 0.5
+#: A share this much larger than any row's is beyond the rows, if it is a share to speak of.
+_BEYOND, _SOME = 1.25, 0.1
+#: With fewer networks measured under the same conditions, the rows do not tell the device from the network: with
+#: one or two, another network was predicted little better than from other conditions of the device.
+ENOUGH_NETWORKS = 3
 #: Kernels whose terms stand in for a family that has no rows at a precision.
 _BORROWED: dict[Family, Family] = {("XNNPACK", "int8"): ("TFLite", "int8")}
 
@@ -44,6 +52,12 @@ class Query:
 #: threads, precision), on the same device under other conditions, or on other devices only.
 Basis = Literal["same conditions", "same device", "other devices"]
 
+_FURTHER: dict[Basis, Basis] = {
+    "same conditions": "same device",
+    "same device": "other devices",
+    "other devices": "other devices",
+}
+
 
 @dataclass(frozen=True)
 class Point:
@@ -53,21 +67,49 @@ class Point:
         basis: how near the rows are.
         rows: the rows that it rests on most.
         borrowed: what stood in for missing rows, empty if nothing.
+        beyond: why the network lies beyond those of the rows, though not so far as to be refused; empty if it does not.
     """
 
     milliseconds: float
     basis: Basis
     rows: tuple[Row, ...]
     borrowed: str = ""
+    beyond: str = ""
+
+    @property
+    def networks(self) -> int:
+        """How many networks the rows are of."""
+        return len({row.architecture for row in self.rows})
+
+    @property
+    def weakness(self) -> str:
+        """Why the band must be as wide as for rows that are less near; empty if it need not."""
+        if self.beyond:
+            return self.beyond
+        if self.basis == "same conditions" and self.networks < ENOUGH_NETWORKS:
+            word = "network was" if self.networks == 1 else "networks were"
+            return f"only {self.networks} {word} measured under these conditions"
+        return ""
+
+    @property
+    def band_basis(self) -> Basis:
+        """The basis whose band holds: one further away where the point is weak."""
+        return _FURTHER[self.basis] if self.weakness else self.basis
 
 
 @dataclass(frozen=True)
 class CpuModel:
-    """Everything fitted on one set of rows."""
+    """Everything fitted on one set of rows.
+
+    Attributes:
+        macs: of the smallest and the largest network.
+        shares: largest share of each kind of kernel in any network's work, float64 (7,).
+    """
 
     terms: Terms
     speed: SpeedModel
     macs: tuple[int, int]
+    shares: Array
     rows: tuple[Row, ...]
 
     def predict(self, costs: GraphCosts, query: Query) -> Point | str:
@@ -86,8 +128,8 @@ class CpuModel:
         if groups:
             logs = [math.log(float(amounts @ self.terms.groups[group])) for group in groups]
             rows = tuple(row for group in groups for row in self.terms.rows[group])
-            return Point(math.exp(sum(logs) / len(logs)), "same conditions", rows)
-        return self._transfer(amounts, query)
+            return Point(math.exp(sum(logs) / len(logs)), "same conditions", rows, beyond=self._beyond(costs))
+        return self._transfer(amounts, query, self._beyond(costs))
 
     def _too_far(self, costs: GraphCosts) -> str | None:
         low, high = self.macs[0] / SIZE_MARGIN, self.macs[1] * SIZE_MARGIN
@@ -96,9 +138,24 @@ class CpuModel:
                 f"{costs.name} has {costs.macs / 1e6:.3g} M multiply-accumulates; the estimator is calibrated "
                 f"for {low / 1e6:.3g} M to {high / 1e6:.4g} M"
             )
+        for kind, share, most in zip(TERMS, shares(workload(costs)), self.shares, strict=False):
+            if share > max(_SHARE_MARGIN * most, _MOST):
+                return (
+                    f"{100 * share:.0f} % of the work of {costs.name} is {kind}, of which no calibration network "
+                    f"has more than {100 * most:.0f} %"
+                )
         return None
 
-    def _transfer(self, amounts: Array, query: Query) -> Point | str:
+    def _beyond(self, costs: GraphCosts) -> str:
+        if not self.macs[0] <= costs.macs <= self.macs[1]:
+            relation = "smaller" if costs.macs < self.macs[0] else "larger"
+            return f"{costs.name} is {relation} than every network of the rows"
+        for kind, share, most in zip(TERMS, shares(workload(costs)), self.shares, strict=False):
+            if share > max(_BEYOND * most, _SOME):
+                return f"{costs.name} has more {kind} work than every network of the rows"
+        return ""
+
+    def _transfer(self, amounts: Array, query: Query, beyond: str) -> Point | str:
         family: Family = (query.runtime, query.precision)
         borrowed = ""
         if family not in self.terms.families and _BORROWED.get(family) in self.terms.families:
@@ -126,7 +183,8 @@ class CpuModel:
                 and known_as(row.device.cores[0].microarchitecture) == stands
             )
         shaped = shape * math.exp(log_ms) / float(reference() @ shape)
-        return Point(float(amounts @ shaped), "same device" if anchors else "other devices", rows, borrowed)
+        basis: Basis = "same device" if anchors else "other devices"
+        return Point(float(amounts @ shaped), basis, rows, borrowed, beyond)
 
     def _anchors(self, query: Query) -> list[Group]:
         """Return the groups of the same device that are nearest in conditions."""
@@ -173,7 +231,8 @@ def fit_cpu(rows: Sequence[Row], ridge: float = RIDGE) -> CpuModel:
     """Return the model fitted on rows."""
     terms = fit_terms(rows, ridge)
     macs = [row.costs.macs for row in rows]
-    return CpuModel(terms, fit_speed(terms), (min(macs), max(macs)), tuple(rows))
+    most: Array = np.max([shares(workload(row.costs)) for row in rows], axis=0)
+    return CpuModel(terms, fit_speed(terms), (min(macs), max(macs)), most, tuple(rows))
 
 
 def query_of(row: Row) -> Query:

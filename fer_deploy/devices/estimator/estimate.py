@@ -108,10 +108,12 @@ def estimate_latency(
 
 
 def _banded(point: Point, precision: Precision, runtime: str, family: str) -> Estimate:
-    width = math.exp(calibrated_bands().width(point.basis, precision))
+    width = math.exp(calibrated_bands().width_of(point, precision))
     notes = [f"{runtime} taken for {family}'s rows"] if runtime != family.lower() else []
     if point.borrowed:
         notes.append(point.borrowed)
+    if point.weakness:
+        notes.append(f"wider band: {point.weakness}")
     return Estimate(
         point.milliseconds,
         point.milliseconds / width,

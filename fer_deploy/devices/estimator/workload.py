@@ -40,3 +40,10 @@ def workload(costs: GraphCosts, ridge: float = RIDGE) -> NDArray[np.float64]:
         amounts[_term(op)] += max(op.macs, ridge * (op.inputs + op.outputs + op.weights)) / 1e6
     amounts["dispatch"] = len(costs.ops) / 1e3
     return np.array([amounts[term] for term in TERMS])
+
+
+def shares(amounts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return how a workload is divided among the kinds of kernel, float64 (7,) that adds up to 1."""
+    kernels = amounts[: TERMS.index("dispatch")]
+    divided: NDArray[np.float64] = kernels / max(float(kernels.sum()), 1e-12)
+    return divided
