@@ -24,6 +24,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "bundle": "Put an artifact into a demo app.",
         "profile": "Time exported artifacts on a device.",
         "layers": "Show where the time goes inside an artifact.",
+        "emulate": "Run artifacts on an emulated processor: parity and instructions.",
         "predict": "Classify one image with a model or an artifact.",
         "evaluate": "Print how a model or an artifact classifies a test set.",
         "compare": "Compare two artifacts, or an artifact and its float model.",
@@ -34,7 +35,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "frame": "Add up what one camera frame costs on a device.",
         "card": "Measure a zoo model and write its card.md.",
         "inspect": "Show what an artifact holds.",
-        "devices": "List the device profiles.",
+        "devices": "List the device profiles and what is attached now.",
         "build-runner": "Build what runs artifacts on devices.",
         "doctor": "Say what can run here and what is missing.",
     }

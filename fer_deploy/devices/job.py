@@ -130,20 +130,35 @@ def read_result(folder: Path, job: Job, device: str) -> TimingResult:
         ) from None
 
 
+def golden_tolerance(artifact: Artifact) -> float:
+    """Return the largest difference of a logit that the artifact's golden.json allows.
+
+    Raises:
+        DeviceError: it cannot be read.
+    """
+    return _golden(artifact).max_abs_difference
+
+
+def _golden(artifact: Artifact) -> Golden:
+    path = artifact.folder / GOLDEN_FILE
+    try:
+        return Golden.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise DeviceError(f"{path} cannot be read: {error}; export the artifact again") from None
+
+
 def with_golden(result: TimingResult, artifact: Artifact, logits: NDArray[np.float32]) -> TimingResult:
     """Return the result with how far the device's logits (N, K) of the golden inputs are from golden.json.
 
     Raises:
         DeviceError: the artifact's golden.json cannot be read.
     """
-    path = artifact.folder / GOLDEN_FILE
-    try:
-        golden = Golden.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
-        raise DeviceError(f"{path} cannot be read: {error}; export the artifact again") from None
+    golden = _golden(artifact)
     expected = np.array([vector.logits for vector in golden.vectors], dtype=np.float32)
     if expected.shape != logits.shape:
-        raise DeviceError(f"{path} does not belong to this artifact; export it again")
+        raise DeviceError(
+            f"{artifact.folder / GOLDEN_FILE} does not belong to this artifact; export it again"
+        )
     difference = float(np.abs(expected - logits).max())
     return result.model_copy(
         update={"golden_difference": difference, "golden_tolerance": golden.max_abs_difference}

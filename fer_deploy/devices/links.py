@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from fer_deploy.devices.profile import DeviceProfile
 from fer_deploy.devices.transport import Transport
 from fer_deploy.errors import DeviceError
+
+if TYPE_CHECKING:
+    from fer_deploy.devices.emulated import EmulatedTransport
 
 
 def open_transport(profile: DeviceProfile, address: str | None = None) -> Transport:
@@ -53,7 +58,7 @@ def open_transport(profile: DeviceProfile, address: str | None = None) -> Transp
             )
 
 
-def open_emulated(profile: DeviceProfile) -> Transport:
+def open_emulated(profile: DeviceProfile) -> EmulatedTransport:
     """Return an emulation of the profile's processor, whatever its own transport is.
 
     Raises:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
+from click.testing import CliRunner, Result
 from numpy.typing import NDArray
 
+from fer_deploy.cli import main
 from fer_deploy.devices.emulated import EmulatedTransport
 from fer_deploy.devices.host import HostTransport
 from fer_deploy.devices.timing import TimingProtocol
@@ -100,6 +105,42 @@ def test_instruction_counts_are_exact_and_show_the_dot_product(artifacts: dict[s
     assert new < 0.7 * old
     # allocator and clock differ a little from process to process
     assert abs(again - new) < 0.01 * new
+
+
+def _emulate(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(main, ["emulate", *map(str, arguments)])
+
+
+def test_the_command_shows_parity_and_instructions_of_a_profile_s_processor(
+    artifacts: dict[str, Artifact],
+) -> None:
+    emulated("cortex-a76", "executorch")
+    folder = artifacts["executorch-w8a8-ptq"].folder
+
+    (found,) = json.loads(_emulate(folder, "--device", "raspberry-pi-5", "--images", "8", "--json").stdout)
+    shown = _emulate(folder, "--device", "raspberry-pi-5", "--images", "2")
+
+    assert found["processor"] == "emulated cortex-a76"
+    assert found["identical"]["value"] == 1
+    assert found["difference"]["value"] == 0
+    assert found["agrees"] is True
+    for name in ("identical", "difference", "same_class"):
+        assert found[name]["provenance"] == "emulated"
+    assert found["instructions"]["provenance"] in ("emulated", "not measured")
+    assert shown.exit_code == 0, shown.output
+    assert "100.0 %" in shown.stdout
+
+
+def test_the_command_ends_with_3_where_a_processor_diverges(artifacts: dict[str, Artifact]) -> None:
+    emulated("Haswell", "onnx", "x86_64")
+    int8, floats = artifacts["onnx-w8a8-ptq"].folder, artifacts["onnx-float"].folder
+    haswell = ("--cpu", "Haswell", "--arch", "x86_64", "--images", "4")
+
+    apart = _emulate(int8, floats, *haswell)
+
+    assert apart.exit_code == 3
+    assert "logits differ by more than golden.json allows: onnx-w8a8-ptq\n" in apart.stderr
+    assert _emulate(floats, *haswell).exit_code == 0
 
 
 def test_emulated_time_is_refused(artifacts: dict[str, Artifact]) -> None:
