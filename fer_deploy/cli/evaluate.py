@@ -59,9 +59,11 @@ def _print(name: str, figures: AccuracyFigures) -> None:
     console = stdout_console()
     console.print(Text(clean(name)))
     table = Table("figure", "value")
+    agreed = figures.accuracy_where_agreed
     rows = [
         ("accuracy", figures.accuracy),
         ("without leaked images", figures.accuracy_without_leaked),
+        *([("where most annotators agree", agreed)] if agreed is not None else []),
         ("balanced accuracy", figures.balanced_accuracy),
         ("calibration error", figures.ece),
         *((f"recall of {one.label} ({one.images:,} images)", one.recall) for one in figures.classes),
