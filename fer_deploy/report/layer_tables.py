@@ -1,0 +1,140 @@
+"""What every view shows of single layers: the noise of quantization in each, and the time that each takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from fer_deploy.measure.comparison import EQUAL
+from fer_deploy.measure.measurement import Measurement, Unit, not_measured
+from fer_deploy.report.schema import (
+    ArtifactReport,
+    DeviceReport,
+    GraphReport,
+    LayerFigures,
+    LayerTime,
+    Report,
+    RuntimeFigures,
+)
+from fer_deploy.report.tables import Cell, Table
+
+#: Layers that a summary names.
+_NAMED = 3
+NOISE_NOTE = (
+    "Noise reaches a layer from those before it and adds up: look for the layer at which the ratio falls. The graph "
+    "is what all targets are lowered from, run in torch; where an artifact parts from it, its lowering did that."
+)
+TIME_NOTE = (
+    "By the runtime's own profiler, which slows small operators: shares are what it is for, not their sum. A dash "
+    "stands for a time below its resolution of 1 microsecond, or for an operator that multiplies nothing."
+)
+
+
+@dataclass(frozen=True)
+class NoiseColumn:
+    """The noise of every layer of the graph or of one artifact; ``artifact`` is None for the graph."""
+
+    name: str
+    artifact: ArtifactReport | None
+    layers: tuple[LayerFigures, ...]
+
+
+def noise_columns(report: Report, graph: GraphReport) -> tuple[NoiseColumn, ...]:
+    """Return the graph and the artifacts of its recipe whose layers were compared with the float model's."""
+    found = [NoiseColumn("graph", None, graph.layers)]
+    found += [NoiseColumn(one.key, one, one.layers) for one in report.artifacts if one.recipe == graph.recipe]
+    return tuple(one for one in found if one.layers)
+
+
+def noise_table(report: Report, graph: GraphReport) -> Table:
+    """Return the signal-to-quantization-noise ratio of each layer, one column for the graph and each artifact."""
+    columns = noise_columns(report, graph)
+    layers = columns[0].layers if columns else ()
+    rows = tuple(
+        (layer.name, (layer.operator or "–", *(_ratio(column.layers, layer.name) for column in columns)))
+        for layer in layers
+    )
+    return Table("layer", ("operator", *(column.name for column in columns)), rows)
+
+
+def noisiest(layers: tuple[LayerFigures, ...]) -> tuple[LayerFigures, ...]:
+    """Return the layers with the most noise, the worst first."""
+    return tuple(sorted((one for one in layers if one.sqnr.known), key=_decibel)[:_NAMED])
+
+
+def time_table(figures: RuntimeFigures) -> Table:
+    """Return the time of each operator on a device, the slowest first; no rows where the runtime gives none."""
+    rows = tuple(
+        (
+            one.layer or one.name,
+            (one.kind, one.place, *map(_or_dash, (one.time, one.share, one.macs, one.bytes))),
+        )
+        for one in sorted(figures.layers, key=_milliseconds, reverse=True)
+    )
+    return Table("layer or operator", ("kernel", "runs in", "time", "share", "MACs", "bytes"), rows)
+
+
+def slowest(figures: RuntimeFigures) -> tuple[LayerTime, ...]:
+    """Return the operators that take the longest, the slowest first."""
+    ordered = sorted(figures.layers, key=_milliseconds, reverse=True)
+    return tuple(one for one in ordered[:_NAMED] if one.time.known)
+
+
+def outside(figures: RuntimeFigures) -> tuple[str, ...]:
+    """Return the operators that run outside the delegate, or in float in an int8 network."""
+    return tuple(one.layer or one.name for one in figures.layers if not one.delegated)
+
+
+def without_work(figures: RuntimeFigures) -> str | None:
+    """Return why no operator of a profile has multiplications and bytes, or None when some have."""
+    if not figures.layers or any(one.macs.known for one in figures.layers):
+        return None
+    return figures.layers[0].macs.reason
+
+
+def missing_noise(report: Report) -> Iterator[tuple[str, str, Measurement]]:
+    """Yield whose it is, its name and the figure that says why, for all layers that were not compared."""
+    for graph in report.graphs:
+        if graph.layers_reason is not None:
+            yield (
+                f"graph {graph.recipe}",
+                "SQNR of each layer",
+                not_measured(Unit.DECIBEL, graph.layers_reason),
+            )
+    for one in report.artifacts:
+        if one.layers_reason is not None:
+            yield one.key, "SQNR of each layer", not_measured(Unit.DECIBEL, one.layers_reason)
+
+
+def missing_times(device: DeviceReport) -> Iterator[tuple[str, str, Measurement]]:
+    """Yield the same for all artifacts whose layers were not timed on the device."""
+    for one in device.figures:
+        if one.layers_reason is not None:
+            reason = not_measured(Unit.MILLISECONDS, one.layers_reason)
+            yield f"{one.artifact} on {device.market_name}", "time of each layer", reason
+
+
+def missing_layers(report: Report) -> tuple[tuple[str, str, Measurement], ...]:
+    """Return :func:`missing_noise` and the :func:`missing_times` of every device."""
+    return (*missing_noise(report), *(one for device in report.devices for one in missing_times(device)))
+
+
+def _ratio(layers: tuple[LayerFigures, ...], name: str) -> Cell:
+    figure = next((one.sqnr for one in layers if one.name == name), None)
+    if figure is None:
+        return "–"
+    if not figure.known:
+        return "equal" if figure.reason == EQUAL else "–"
+    return figure
+
+
+def _or_dash(figure: Measurement) -> Cell:
+    return figure if figure.known else "–"
+
+
+def _milliseconds(one: LayerTime) -> float:
+    return one.time.value or 0.0
+
+
+def _decibel(one: LayerFigures) -> float:
+    return one.sqnr.value or 0.0
