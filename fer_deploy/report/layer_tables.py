@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from fer_deploy.measure.comparison import EQUAL
@@ -25,8 +25,8 @@ NOISE_NOTE = (
     "is what all targets are lowered from, run in torch; where an artifact parts from it, its lowering did that."
 )
 TIME_NOTE = (
-    "By the runtime's own profiler, which slows small operators: shares are what it is for, not their sum. A dash "
-    "stands for a time below its resolution of 1 microsecond, or for an operator that multiplies nothing."
+    "By the runtime's own profiler, which slows small operators: shares are what it is for, not their sum. What a "
+    "dash stands for is said below."
 )
 
 
@@ -85,38 +85,37 @@ def outside(figures: RuntimeFigures) -> tuple[str, ...]:
     return tuple(one.layer or one.name for one in figures.layers if not one.delegated)
 
 
-def without_work(figures: RuntimeFigures) -> str | None:
-    """Return why no operator of a profile has multiplications and bytes, or None when some have."""
-    if not figures.layers or any(one.macs.known for one in figures.layers):
-        return None
-    return figures.layers[0].macs.reason
-
-
 def missing_noise(report: Report) -> Iterator[tuple[str, str, Measurement]]:
-    """Yield whose it is, its name and the figure that says why, for all layers that were not compared."""
-    for graph in report.graphs:
-        if graph.layers_reason is not None:
-            yield (
-                f"graph {graph.recipe}",
-                "SQNR of each layer",
-                not_measured(Unit.DECIBEL, graph.layers_reason),
-            )
-    for one in report.artifacts:
-        if one.layers_reason is not None:
-            yield one.key, "SQNR of each layer", not_measured(Unit.DECIBEL, one.layers_reason)
+    """Yield whose it is, its name and the figure that says why, for all layers without a ratio."""
+    whole = [(f"graph {graph.recipe}", graph.layers, graph.layers_reason) for graph in report.graphs]
+    whole += [(one.key, one.layers, one.layers_reason) for one in report.artifacts]
+    for owner, layers, reason in whole:
+        if reason is not None:
+            yield owner, "SQNR of each layer", not_measured(Unit.DECIBEL, reason)
+        for figure in _distinct(layer.sqnr for layer in layers):
+            yield owner, "SQNR of some layers", figure
 
 
 def missing_times(device: DeviceReport) -> Iterator[tuple[str, str, Measurement]]:
-    """Yield the same for all artifacts whose layers were not timed on the device."""
+    """Yield the same for all operators without a time, or without multiplications and bytes, on a device."""
     for one in device.figures:
+        owner = f"{one.artifact} on {device.market_name}"
         if one.layers_reason is not None:
-            reason = not_measured(Unit.MILLISECONDS, one.layers_reason)
-            yield f"{one.artifact} on {device.market_name}", "time of each layer", reason
+            yield owner, "time of each layer", not_measured(Unit.MILLISECONDS, one.layers_reason)
+        for figure in _distinct(part for layer in one.layers for part in (layer.time, layer.share)):
+            yield owner, "time of some operators", figure
+        for figure in _distinct(part for layer in one.layers for part in (layer.macs, layer.bytes)):
+            yield owner, "MACs and bytes of some operators", figure
 
 
 def missing_layers(report: Report) -> tuple[tuple[str, str, Measurement], ...]:
     """Return :func:`missing_noise` and the :func:`missing_times` of every device."""
     return (*missing_noise(report), *(one for device in report.devices for one in missing_times(device)))
+
+
+def _distinct(figures: Iterable[Measurement]) -> tuple[Measurement, ...]:
+    """Return one of the missing figures for each reason."""
+    return tuple({one.reason: one for one in figures if not one.known}.values())
 
 
 def _ratio(layers: tuple[LayerFigures, ...], name: str) -> Cell:

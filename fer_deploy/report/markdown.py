@@ -9,7 +9,15 @@ from fer_deploy.measure.measurement import Measurement, Provenance
 from fer_deploy.report.device_tables import device_table, invalid_timings, runtimes
 from fer_deploy.report.format import LEGEND, MARKS, UNITS_NOTE, Footnotes, amount, clean, describe, interval
 from fer_deploy.report.gaps import footnotes, gaps, place
-from fer_deploy.report.layer_tables import NOISE_NOTE, TIME_NOTE, noise_table, noisiest, slowest, time_table
+from fer_deploy.report.layer_tables import (
+    NOISE_NOTE,
+    TIME_NOTE,
+    missing_layers,
+    noise_table,
+    noisiest,
+    slowest,
+    time_table,
+)
 from fer_deploy.report.markdown_text import escape, row
 from fer_deploy.report.markdown_verdicts import verdict_section
 from fer_deploy.report.schema import ArtifactReport, Report
@@ -150,6 +158,11 @@ class _Document:
             if one.invalid:
                 title += f" (taken with an {INVALID} timing)"
             yield from self._folded(title, time_table(one))
+        missing = missing_layers(report)
+        if missing:
+            yield ""
+        for owner, name, figure in missing:
+            yield f"- {escape(f'{owner}, {name}')}: {self._cell(figure)}"
 
     def _folded(self, title: str, table: Table) -> Iterator[str]:
         """Yield a table behind its title. Inside <summary> GitHub reads HTML, not Markdown."""

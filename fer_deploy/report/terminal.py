@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 MAX_WIDTH = 100
 #: Columns of artifacts that fit beside a class name.
 _CLASS_COLUMNS = 6
-_LONG_NAME = 12  # characters; a shorter name stays on one line even where space is short
+_LONG_NAME = 11  # characters; no longer a name stays on one line even where space is short
 _UNBOUNDED = 1000  # columns, to ask a table for its natural width
 _VERDICT_STYLES = {Outcome.PASS: "bold green", Outcome.FAIL: "bold red", Outcome.NOT_MEASURED: "bold yellow"}
 #: Columns that hold words, not figures.
