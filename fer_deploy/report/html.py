@@ -45,6 +45,7 @@ def render_html(report: Report, check: Check | None = None) -> str:
         },
         confusion_plots={one.key: _safe(plots.confusion_change(report, one)) for one in report.artifacts},
         noise_plots={one.recipe: _safe(layer_plots.noise_by_layer(report, one)) for one in report.graphs},
+        time_plots={one.name: _safe(layer_plots.time_by_layer(report, one)) for one in report.devices},
         headline=partial(tables.headline, report),
     )
 

@@ -1,14 +1,15 @@
-"""The noise of quantization layer by layer, as a plot."""
+"""Noise and time layer by layer, as plots."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from fer_deploy.measure.measurement import Measurement
 from fer_deploy.report.format import clean
 from fer_deploy.report.layer_tables import noise_columns
 from fer_deploy.report.plots import Styles
-from fer_deploy.report.schema import GraphReport, Report
+from fer_deploy.report.schema import ArtifactReport, DeviceReport, GraphReport, Report
 from fer_deploy.report.svg import GRID, INK, draw
 
 _LONGEST_LABEL = 30
@@ -22,32 +23,74 @@ def noise_by_layer(report: Report, graph: GraphReport) -> str | None:
     if not columns:
         return None
     names = [one.name for one in columns[0].layers]
-    rows = {name: row for row, name in enumerate(names)}
+    series = [
+        _Series(column.artifact, {one.name: one.sqnr for one in column.layers if one.sqnr.known})
+        for column in columns
+    ]
+    return _by_layer(
+        report, names, series, "SQNR in dB: more is better", f"Noise of each layer, {graph.recipe}"
+    )
+
+
+def time_by_layer(report: Report, device: DeviceReport) -> str | None:
+    """Return the time of each layer of the float model on a device, one marker per artifact whose layers are known."""
+    artifacts = {one.key: one for one in report.artifacts}
+    series: list[_Series] = []
+    names: dict[str, None] = {}
+    for one in device.figures:
+        known = {layer.layer: layer.time for layer in one.layers if layer.layer and layer.time.known}
+        if known and one.artifact in artifacts:
+            series.append(_Series(artifacts[one.artifact], known))
+            names |= {layer.layer: None for layer in one.layers if layer.layer}
+    if not series:
+        return None
+    title = f"Time of each layer on {device.market_name}"
+    return _by_layer(report, list(names), series, "time in microseconds, profiling on", title, 1000)
+
+
+@dataclass(frozen=True)
+class _Series:
+    """A figure per layer of one artifact, or of the graph where that is None."""
+
+    artifact: ArtifactReport | None
+    figures: dict[str, Measurement]
+
+
+def _by_layer(
+    report: Report,
+    names: list[str],
+    series: list[_Series],
+    xlabel: str,
+    title: str,
+    scale: float | None = None,
+) -> str:
+    """Return layers from top to bottom, their figures from left to right; from 0 and times ``scale`` if given."""
     styles = Styles(report)
+    rows = {name: row for row, name in enumerate(names)}
 
     def paint(figure: Any) -> None:
         axes = figure.add_subplot()
-        for column in columns:
-            known = [
-                (one.sqnr, rows[one.name]) for one in column.layers if one.sqnr.known and one.name in rows
-            ]
-            values, heights = [figure.value for figure, _ in known], [row for _, row in known]
-            if column.artifact is None:
+        for one in series:
+            values = [(scale or 1) * (each.value or 0.0) for each in one.figures.values()]  # all known
+            heights = [rows[name] for name in one.figures]
+            if one.artifact is None:
                 axes.plot(values, heights, color=INK, linewidth=1.2, linestyle="--", zorder=3)
-            elif known:
-                figures: tuple[Measurement, ...] = tuple(figure for figure, _ in known)
-                look = styles.marker(column.artifact, figures)
-                axes.plot(values, heights, **look, markersize=styles.size(column.artifact) / 1.6)
+            elif values:
+                look = styles.marker(one.artifact, one.figures.values())
+                axes.plot(values, heights, **look, markersize=styles.size(one.artifact) / 1.6)
         axes.set_yticks(range(len(names)), [_short(name) for name in names])
         axes.tick_params(axis="y", length=0, labelsize=7.5)
         axes.set_ylim(len(names) - 0.5, -0.5)
-        axes.set_xlabel("SQNR in dB: more is better")
+        axes.set_xlabel(xlabel)
+        if scale is not None:
+            axes.set_xlim(left=0)
         axes.grid(axis="x")
         axes.grid(axis="y", color=GRID, linewidth=0.4)
-        shown = [column.artifact for column in columns if column.artifact is not None]
-        styles.legend(figure, shown, with_float="--", reference="quantized graph")
+        shown = [one.artifact for one in series if one.artifact is not None]
+        reference = "quantized graph" if len(shown) < len(series) else None
+        styles.legend(figure, shown, with_float="--", reference=reference)
 
-    return draw(4.9, 1.2 + _ROW * len(names), f"Noise of each layer, {graph.recipe}", paint)
+    return draw(4.9, 1.2 + _ROW * len(names), title, paint)
 
 
 def _short(name: str) -> str:

@@ -20,6 +20,7 @@ from fer_deploy.report.tables import Cell, Table
 
 #: Layers that a summary names.
 _NAMED = 3
+SHARE = "share"
 NOISE_NOTE = (
     "Noise reaches a layer from those before it and adds up: look for the layer at which the ratio falls. The graph "
     "is what all targets are lowered from, run in torch; where an artifact parts from it, its lowering did that."
@@ -71,7 +72,13 @@ def time_table(figures: RuntimeFigures) -> Table:
         )
         for one in sorted(figures.layers, key=_milliseconds, reverse=True)
     )
-    return Table("layer or operator", ("kernel", "runs in", "time", "share", "MACs", "bytes"), rows)
+    return Table("layer or operator", ("kernel", "runs in", "time", SHARE, "MACs", "bytes"), rows)
+
+
+def longest_share(table: Table) -> float:
+    """Return the largest share in a :func:`time_table`, the length of its longest bar; 1 without any."""
+    shares = [figure.value for _, column, figure in table.figures() if column == SHARE and figure.value]
+    return max(shares, default=1.0)
 
 
 def slowest(figures: RuntimeFigures) -> tuple[LayerTime, ...]:
@@ -108,9 +115,13 @@ def missing_times(device: DeviceReport) -> Iterator[tuple[str, str, Measurement]
             yield owner, "MACs and bytes of some operators", figure
 
 
-def missing_layers(report: Report) -> tuple[tuple[str, str, Measurement], ...]:
-    """Return :func:`missing_noise` and the :func:`missing_times` of every device."""
-    return (*missing_noise(report), *(one for device in report.devices for one in missing_times(device)))
+def missing_layers(report: Report) -> tuple[tuple[str, tuple[str, ...], Measurement], ...]:
+    """Return what is missing of layers, who lacks it, and the figure that says why: one entry per reason."""
+    found: dict[tuple[str, str | None], tuple[list[str], Measurement]] = {}
+    times = (one for device in report.devices for one in missing_times(device))
+    for owner, name, figure in (*missing_noise(report), *times):
+        found.setdefault((name, figure.reason), ([], figure))[0].append(owner)
+    return tuple((name, tuple(owners), figure) for (name, _), (owners, figure) in found.items())
 
 
 def _distinct(figures: Iterable[Measurement]) -> tuple[Measurement, ...]:

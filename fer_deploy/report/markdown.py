@@ -161,8 +161,8 @@ class _Document:
         missing = missing_layers(report)
         if missing:
             yield ""
-        for owner, name, figure in missing:
-            yield f"- {escape(f'{owner}, {name}')}: {self._cell(figure)}"
+        for name, owners, figure in missing:
+            yield f"- {escape(name)} ({escape(', '.join(owners))}): {self._cell(figure)}"
 
     def _folded(self, title: str, table: Table) -> Iterator[str]:
         """Yield a table behind its title. Inside <summary> GitHub reads HTML, not Markdown."""

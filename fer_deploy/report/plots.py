@@ -189,9 +189,9 @@ class Styles:
         shown: Iterable[ArtifactReport],
         with_float: str,
         crossed: bool = False,
-        reference: str = FLOAT_ROW,
+        reference: str | None = FLOAT_ROW,
     ) -> None:
-        """Put one entry per artifact below the plot, what they are compared with first."""
+        """Put one entry per artifact below the plot, what they are compared with (None: nothing) first."""
         from matplotlib.lines import Line2D
 
         style = (
@@ -199,7 +199,9 @@ class Styles:
             if with_float == "|"
             else {"linestyle": "--"}
         )
-        handles = [Line2D([], [], color=INK, linewidth=1, label=reference, **style)]
+        handles = []
+        if reference is not None:
+            handles.append(Line2D([], [], color=INK, linewidth=1, label=reference, **style))
         for one in shown:
             handles.append(Line2D([], [], label=_short(one.key, 28), markersize=5, **self._look(one)))
         if crossed:

@@ -118,9 +118,22 @@ def test_the_noise_plot_shows_every_layer(plain_report: Report) -> None:
     assert layer_plots.noise_by_layer(plain_report, plain_report.graphs[1]) is None
 
 
-def test_a_bar_is_as_long_as_the_share(plain_report: Report) -> None:
+def test_the_time_plot_shows_the_layers_that_are_known(plain_report: Report) -> None:
+    host, phone, _ = plain_report.devices
+    drawn = layer_plots.time_by_layer(plain_report, host)
+    assert drawn is not None
+    assert "network.blocks.0.body.3" in drawn
+    assert "transpose" not in drawn, "no layer of the float model"
+    assert "onnx-w8a8-ptq" in drawn
+    assert "executorch" not in drawn, "its layers were not timed"
+    assert layer_plots.time_by_layer(plain_report, phone) is None
+
+
+def test_a_bar_is_as_long_as_its_share_of_the_longest(plain_report: Report) -> None:
+    """Shares are 80 % and 20 % in each of the three profiles."""
     source = render_html(plain_report)
-    assert re.search(r'class="bar" style="--share: 80\.0%"', source)
+    lengths = re.findall(r'class="bar" style="--share: ([0-9.]+)%"', source)
+    assert lengths == ["100.0", "25.0"] * 3
 
 
 def test_equal_layers_are_not_called_unknown(plain_report: Report) -> None:
