@@ -68,11 +68,11 @@ def time_table(figures: RuntimeFigures) -> Table:
     rows = tuple(
         (
             one.layer or one.name,
-            (one.kind, one.place, *map(_or_dash, (one.time, one.share, one.macs, one.bytes))),
+            (*map(_or_dash, (one.time, one.share, one.macs, one.bytes)), one.kind, one.place),
         )
         for one in sorted(figures.layers, key=_milliseconds, reverse=True)
     )
-    return Table("layer or operator", ("kernel", "runs in", "time", SHARE, "MACs", "bytes"), rows)
+    return Table("layer or operator", ("time", SHARE, "MACs", "bytes", "kernel", "runs in"), rows)
 
 
 def longest_share(table: Table) -> float:
