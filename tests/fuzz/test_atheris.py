@@ -13,6 +13,7 @@ import pytest
 
 pytestmark = [
     pytest.mark.fuzz,
+    pytest.mark.slow,
     pytest.mark.skipif(
         importlib.util.find_spec("atheris") is None,
         reason="NO ATHERIS: nothing was fuzzed with it; pip install '.[fuzz]'",
