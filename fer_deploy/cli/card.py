@@ -16,7 +16,7 @@ def command(model: Path, dataset: str | None, data: Path | None) -> None:
     """Measure a zoo model and write its card.md.
 
     MODEL is a folder with model.toml. Its accuracy on the validation and the test split goes into MODEL/card.md,
-    together with its recipe, known failures, and what it must not be used for.
+    together with that of its int8 artifacts, its recipe, known failures, and what it must not be used for.
     """
     from fer_deploy.files import write_atomic
     from fer_deploy.pipeline.card import measure_card
@@ -28,4 +28,8 @@ def command(model: Path, dataset: str | None, data: Path | None) -> None:
     write_atomic(model / "card.md", render_card(card))
     for split in (card.validation, card.test):
         click.echo(f"{split.dataset.name}: accuracy {describe(split.figures.accuracy)}")
+    for one in card.int8:
+        click.echo(
+            f"{one.target} int8: accuracy {describe(one.accuracy.accuracy)}, drop {describe(one.parity.drop)}"
+        )
     click.echo(f"card: {model / 'card.md'}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fer_deploy.cli.options import PATH, data_options
+from fer_deploy.cli.options import data_options, foreign_model_options, split_option
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,16 +21,9 @@ _SHOWN_FLIPS = 20
 @click.command("compare", short_help="Compare two artifacts, or an artifact and its float model.")
 @click.argument("first")
 @click.argument("second")
-@click.option("--contract", type=PATH, help="Contract TOML of a .pt2 or a factory.")
-@click.option("--weights", type=PATH, help="State dict of a factory's module (.safetensors or .pt).")
+@foreign_model_options
 @data_options
-@click.option(
-    "--split",
-    type=click.Choice(["validation", "test"]),
-    default="test",
-    show_default=True,
-    help="PublicTest or PrivateTest of FER2013 and FER+.",
-)
+@split_option
 @click.option("--images", type=click.IntRange(min=1), help="Compare on the first N images only.")
 @click.option(
     "--part-below",

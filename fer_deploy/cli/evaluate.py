@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fer_deploy.cli.options import PATH, data_options
+from fer_deploy.cli.options import data_options, foreign_model_options, split_option
 
 if TYPE_CHECKING:
     from fer_deploy.data.registry import Role
@@ -16,16 +16,9 @@ if TYPE_CHECKING:
 
 @click.command("evaluate", short_help="Print how a model or an artifact classifies a test set.")
 @click.argument("model")
-@click.option("--contract", type=PATH, help="Contract TOML of a .pt2 or a factory.")
-@click.option("--weights", type=PATH, help="State dict of a factory's module (.safetensors or .pt).")
+@foreign_model_options
 @data_options
-@click.option(
-    "--split",
-    type=click.Choice(["validation", "test"]),
-    default="test",
-    show_default=True,
-    help="PublicTest or PrivateTest of FER2013 and FER+.",
-)
+@split_option
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 def command(
     model: str,
@@ -59,9 +52,11 @@ def _print(name: str, figures: AccuracyFigures) -> None:
     console = stdout_console()
     console.print(Text(clean(name)))
     table = Table("figure", "value")
+    agreed = figures.accuracy_where_agreed
     rows = [
         ("accuracy", figures.accuracy),
         ("without leaked images", figures.accuracy_without_leaked),
+        *([("where most annotators agree", agreed)] if agreed is not None else []),
         ("balanced accuracy", figures.balanced_accuracy),
         ("calibration error", figures.ece),
         *((f"recall of {one.label} ({one.images:,} images)", one.recall) for one in figures.classes),

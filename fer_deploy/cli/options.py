@@ -16,12 +16,15 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 #: A path that commands check themselves, so that every missing file reads the same.
 PATH = click.Path(path_type=Path)
 
+_FOREIGN = (
+    click.option("--contract", type=PATH, help="Contract TOML of a .pt2 or a factory."),
+    click.option("--weights", type=PATH, help="State dict of a factory's module (.safetensors or .pt)."),
+)
 _MODEL = (
     click.option(
         "--model", metavar="MODEL", help="Zoo folder, .pt2 exported program, or package.module:factory."
     ),
-    click.option("--contract", type=PATH, help="Contract TOML of a .pt2 or a factory."),
-    click.option("--weights", type=PATH, help="State dict of a factory's module (.safetensors or .pt)."),
+    *_FOREIGN,
 )
 _CONFIG = click.option(
     "--config", type=PATH, help="Configuration TOML.  [default: fer-deploy.toml, if there is one]"
@@ -45,7 +48,9 @@ _EXPORT = (
 )
 
 
-def _all(options: tuple[Callable[[Command], Command], ...]) -> Callable[[Command], Command]:
+def all_of(options: tuple[Callable[[Command], Command], ...]) -> Callable[[Command], Command]:
+    """Return a decorator that adds ``options`` to a command, in that order."""
+
     def decorate(command: Command) -> Command:
         for option in reversed(options):
             command = option(command)
@@ -54,10 +59,18 @@ def _all(options: tuple[Callable[[Command], Command], ...]) -> Callable[[Command
     return decorate
 
 
-model_options = _all(_MODEL)
-data_options = _all(_DATA)
+model_options = all_of(_MODEL)
+foreign_model_options = all_of(_FOREIGN)
+data_options = all_of(_DATA)
+split_option = click.option(
+    "--split",
+    type=click.Choice(["validation", "test"]),
+    default="test",
+    show_default=True,
+    help="PublicTest or PrivateTest of FER2013 and FER+.",
+)
 config_option = _CONFIG
-export_options = _all(_EXPORT)
+export_options = all_of(_EXPORT)
 
 
 def configuration(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from fer_deploy.cli.experiment import experiment_options, printed_command, writable_folders
 from fer_deploy.cli.options import PATH
 
 if TYPE_CHECKING:
@@ -16,12 +16,7 @@ if TYPE_CHECKING:
 
 @click.command("search", short_help="Search a space of architectures under a budget.")
 @click.argument("search", type=PATH)
-@click.option("--data", type=PATH, help="The dataset's file or folder.  [default: the search's]")
-@click.option("--work-dir", type=PATH, help="One folder per candidate.  [default: runs/NAME of the search]")
-@click.option("--output", type=PATH, help="The ranked table.  [default: NAME beside the search file]")
-@click.option("--device", default="cpu", show_default=True, help="cpu, cuda or another torch device.")
-@click.option("--threads", type=click.IntRange(min=1), help="CPU threads.  [default: torch's choice]")
-@click.option("--json", "as_json", is_flag=True, help="Print the search as JSON.")
+@experiment_options
 def command(
     search: Path,
     data: Path | None,
@@ -36,14 +31,10 @@ def command(
     SEARCH is a TOML file, e.g. studies/search.toml. Candidates are trained shortly, first at random, then by
     evolution. A search that was stopped goes on when the same command is given again.
     """
-    from fer_deploy.files import require_writable_folder
     from fer_deploy.pipeline.search_spec import load_search
 
     spec = load_search(search, data)
-    folder = output or search.parent / spec.name
-    runs = work_dir or Path("runs") / spec.name
-    require_writable_folder(folder)
-    require_writable_folder(runs)
+    folder, runs = writable_folders(search, spec.name, output, work_dir)
     import torch
 
     from fer_deploy.pipeline.search import Searcher
@@ -51,11 +42,7 @@ def command(
 
     if threads is not None:
         torch.set_num_threads(threads)
-    # without the paths of this machine: the command is committed with the table
-    name = search.name if search.is_absolute() else search.as_posix()
-    words = ["fer-deploy", "search", name, "--device", device]
-    words += ["--threads", str(threads)] if threads else []
-    report = Searcher(spec, runs, device).run(shlex.join(words))
+    report = Searcher(spec, runs, device).run(printed_command("search", search, device, threads))
     written = write_search(report, folder)
     if as_json:
         click.echo(report.model_dump_json(indent=2))

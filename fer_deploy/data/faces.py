@@ -28,6 +28,8 @@ class Faces:
         distribution: float32 (N, len(labels)), each row sums to 1; one-hot where only a label is known.
         rows: int64 (N,), row or file index in the source, by which reports name images.
         leaked: bool (N,), True where a pixel-identical image is in the training split.
+        agreed: bool (N,), True where more than half of the annotators' votes are for the target; None where an image
+            has one label and no votes.
     """
 
     name: str
@@ -37,13 +39,14 @@ class Faces:
     distribution: NDArray[np.float32]
     rows: NDArray[np.int64]
     leaked: NDArray[np.bool_]
+    agreed: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         count = len(self.pixels)
         if count == 0:
             raise DataError(f"{self.name} holds no usable image")
-        for field in (self.targets, self.distribution, self.rows, self.leaked):
-            if len(field) != count:
+        for field in (self.targets, self.distribution, self.rows, self.leaked, self.agreed):
+            if field is not None and len(field) != count:
                 raise DataError(f"{self.name} has {count} images but {len(field)} labels")
 
     def __len__(self) -> int:
@@ -59,6 +62,7 @@ class Faces:
             distribution=self.distribution[index],
             rows=self.rows[index],
             leaked=self.leaked[index],
+            agreed=None if self.agreed is None else self.agreed[index],
         )
 
 

@@ -92,6 +92,17 @@ def ferplus_majority(votes: NDArray[np.int16]) -> tuple[NDArray[np.int64], NDArr
     return winner, (winner < len(FERPLUS_LABELS)) & (votes.sum(axis=1) > 0)
 
 
+def ferplus_agreed(votes: NDArray[np.int16]) -> NDArray[np.bool_]:
+    """Return whether more than half of each row's votes are for one column, bool (N,).
+
+    The FER+ authors' majority mode, on which published FER+ accuracies are measured, keeps these rows only: single
+    votes are dropped first, those for "unknown" and "not a face" count (``_process_data`` of their ``ferplus.py``).
+    """
+    counts = np.where(votes > 1, votes, 0)
+    agreed: NDArray[np.bool_] = counts.max(axis=1) > 0.5 * counts.sum(axis=1)
+    return agreed
+
+
 def ferplus_distribution(votes: NDArray[np.int16]) -> NDArray[np.float32]:
     """Return the votes for the eight emotions as float32 (N, 8) that sum to 1.
 
@@ -150,6 +161,7 @@ def load_fer2013(
         distribution=distribution,
         rows=rows,
         leaked=twins[keep] if split != "Training" else np.zeros(len(rows), dtype=bool),
+        agreed=ferplus_agreed(table.votes[keep]) if labels == "ferplus" else None,
     )
 
 

@@ -31,6 +31,11 @@ class AccuracyFigures(Frozen):
 
     accuracy: Measurement
     accuracy_without_leaked: Measurement
+    accuracy_where_agreed: Measurement | None = Field(
+        default=None,
+        description="accuracy on the images for whose label more than half of the annotators voted, as published "
+        "FER+ figures have it; None where images have no votes",
+    )
     balanced_accuracy: Measurement = Field(description="mean of the per-class recalls")
     ece: Measurement = Field(description="expected calibration error, 15 equal-width bins, fraction")
     classes: tuple[ClassFigures, ...]

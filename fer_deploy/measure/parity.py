@@ -88,6 +88,11 @@ def accuracy_figures(logits: Logits, faces: Faces) -> AccuracyFigures:
     return AccuracyFigures(
         accuracy=proportion(right),
         accuracy_without_leaked=proportion(right[~faces.leaked], {"left out": "images also in training"}),
+        accuracy_where_agreed=(
+            proportion(right[faces.agreed], {"left out": "images without an absolute majority"})
+            if faces.agreed is not None
+            else None
+        ),
         balanced_accuracy=measured(
             sum(recalls) / len(recalls), Unit.FRACTION, conditions={"classes": len(recalls)}
         ),
@@ -197,6 +202,7 @@ def missing_accuracy(faces: Faces, reason: str) -> AccuracyFigures:
     return AccuracyFigures(
         accuracy=gap,
         accuracy_without_leaked=gap,
+        accuracy_where_agreed=gap if faces.agreed is not None else None,
         balanced_accuracy=gap,
         ece=gap,
         classes=tuple(

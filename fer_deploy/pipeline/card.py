@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from numpy.typing import NDArray
 
 from fer_deploy.data.registry import DatasetSpec, Role, open_dataset
 from fer_deploy.errors import ModelError
-from fer_deploy.measure.parity import accuracy_figures
-from fer_deploy.model import load_model
+from fer_deploy.measure.emulation import as_emulated
+from fer_deploy.measure.inference import infer
+from fer_deploy.measure.measurement import Unit, measured
+from fer_deploy.measure.parity import accuracy_figures, parity_figures
+from fer_deploy.model import Model, load_model
+from fer_deploy.pipeline.config import ExportSection, QuantizeSection
+from fer_deploy.pipeline.export import Plan, build_graphs, draw_calibration, write_artifacts
 from fer_deploy.pipeline.summaries import dataset_summary, model_summary
 from fer_deploy.quantize.ptq import float_graph
-from fer_deploy.report.card import Card, SplitFigures
+from fer_deploy.report.card import Card, Int8Figures, SplitFigures
 from fer_deploy.targets.artifact import tool_versions
 
 RECIPE_FILE = "train.toml"
+#: The targets whose int8 artifacts every host can run.
+TARGETS = ("executorch", "onnx")
+_RECIPE = "w8a8-ptq"
+Logits = NDArray[np.float32]
 
 
 def measure_card(folder: Path, dataset: DatasetSpec) -> Card:
@@ -28,16 +41,42 @@ def measure_card(folder: Path, dataset: DatasetSpec) -> Card:
     model = load_model(folder)
     graph = float_graph(model)
 
-    def split(role: Role) -> SplitFigures:
+    def split(role: Role) -> tuple[SplitFigures, Logits]:
         faces = open_dataset(dataset, role, model.contract.labels, model.contract.input)
         logits = graph.logits(faces.pixels, f"evaluating {faces.name}")
-        return SplitFigures(dataset_summary(faces), accuracy_figures(logits, faces))
+        return SplitFigures(dataset_summary(faces), accuracy_figures(logits, faces)), logits
 
+    validation, _ = split("validation")
+    test, test_logits = split("test")
     recipe = folder / RECIPE_FILE
     return Card(
         model=model_summary(model, graph),
         recipe=recipe.read_text(encoding="utf-8") if recipe.is_file() else None,
-        validation=split("validation"),
-        test=split("test"),
+        validation=validation,
+        test=test,
+        int8=_int8_figures(model, dataset, test_logits),
         versions=tool_versions(),
     )
+
+
+def _int8_figures(model: Model, dataset: DatasetSpec, reference: Logits) -> tuple[Int8Figures, ...]:
+    """Return how the artifacts that ``fer-deploy run`` would write with its defaults do on the test split."""
+    plan = Plan(tuple((target, _RECIPE) for target in TARGETS), ())
+    quantize = QuantizeSection()
+    calibration = draw_calibration(model, plan, dataset, quantize)
+    graphs = build_graphs(model, plan.recipes, calibration, quantize, dataset)
+    faces = open_dataset(dataset, "test", model.contract.labels, model.contract.input)
+    with TemporaryDirectory(prefix="fer-deploy-card-") as folder:
+        section = ExportSection(targets=TARGETS, recipes=(_RECIPE,), output=Path(folder))
+        figures = []
+        for one in write_artifacts(model, plan, graphs, calibration, section):
+            info, answers = one.artifact.info, infer(one.artifact, faces.pixels)
+            figures.append(
+                Int8Figures(
+                    target=info.target,
+                    size=measured(info.size_bytes, Unit.BYTES, conditions={"of": info.file}),
+                    accuracy=as_emulated(accuracy_figures(answers.logits, faces), answers.emulation),
+                    parity=as_emulated(parity_figures(reference, answers.logits, faces), answers.emulation),
+                )
+            )
+        return tuple(figures)

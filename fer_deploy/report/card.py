@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fer_deploy.measure.figures import ClassFigures
+from fer_deploy.measure.figures import ClassFigures, ParityFigures
+from fer_deploy.measure.measurement import Measurement
 from fer_deploy.report.format import amount, describe, interval
 from fer_deploy.report.markdown_text import escape
 from fer_deploy.report.schema import AccuracyFigures, DatasetSummary, ModelSummary
@@ -24,6 +25,16 @@ class SplitFigures:
 
 
 @dataclass(frozen=True)
+class Int8Figures:
+    """How the int8 artifact of one target does on the test split, alone and against the float model."""
+
+    target: str
+    size: Measurement
+    accuracy: AccuracyFigures
+    parity: ParityFigures
+
+
+@dataclass(frozen=True)
 class Card:
     """What goes into a card.
 
@@ -31,12 +42,14 @@ class Card:
         recipe: the training recipe's TOML text, as it lies beside the weights; None when there is none.
         validation: the split the checkpoint was chosen on.
         test: the split that is reported.
+        int8: the artifacts that run on any host, on that split.
     """
 
     model: ModelSummary
     recipe: str | None
     validation: SplitFigures
     test: SplitFigures
+    int8: tuple[Int8Figures, ...]
     versions: dict[str, str]
 
 

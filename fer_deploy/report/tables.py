@@ -86,9 +86,15 @@ def artifact_table(report: Report) -> Table:
 
 def accuracy_table(report: Report) -> Table:
     """Return the accuracy figures beyond the headline one."""
-    columns = ("without leaked images", "balanced accuracy", "calibration error")
+    columns: tuple[str, ...] = ("without leaked images", "balanced accuracy", "calibration error")
     everyone = [(FLOAT_ROW, report.float_accuracy), *((one.key, one.accuracy) for one in report.artifacts)]
-    rows = [(name, (acc.accuracy_without_leaked, acc.balanced_accuracy, acc.ece)) for name, acc in everyone]
+    rows: list[tuple[str, tuple[Cell, ...]]] = [
+        (name, (acc.accuracy_without_leaked, acc.balanced_accuracy, acc.ece)) for name, acc in everyone
+    ]
+    agreed = [acc.accuracy_where_agreed for _, acc in everyone]
+    if any(agreed):
+        columns = ("where most annotators agree", *columns)
+        rows = [(name, (one or "–", *cells)) for one, (name, cells) in zip(agreed, rows, strict=True)]
     return Table("artifact", columns, tuple(rows))
 
 

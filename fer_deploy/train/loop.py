@@ -119,9 +119,17 @@ class Trainer:
         network = recipe.architecture.build(len(training.labels), recipe.input.channels)
         anew = warm_start(network, recipe, training.labels)
         if anew:
-            say(f"starting from {recipe.init}; learned anew: {', '.join(anew)}")
+            say(f"starting from {recipe.init or recipe.pretrained}; learned anew: {', '.join(anew)}")
         self.teachers = (
             Teachers(recipe.teacher, training.labels, recipe.input, self.device) if recipe.teacher else None
+        )
+        once = self.teachers is not None and recipe.teacher is not None and recipe.teacher.asked == "once"
+        self.answers = (
+            self.teachers.asked_once(
+                torch.from_numpy(training.pixels), recipe.augment.flip, work_dir / "answers.safetensors"
+            )
+            if self.teachers and once
+            else None
         )
         # channels_last: 1.4 to 2.2 times as fast here for depthwise convolutions on a CPU.
         self.network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -174,7 +182,10 @@ class Trainer:
             if recipe.soft_labels
             else one_hot(self.training.targets, len(self.training.labels))
         )
+        # The teachers' answers given beforehand stand beside the labels, so that mixup mixes both alike.
         targets = torch.from_numpy(distribution)
+        if self.answers is not None:
+            targets = torch.cat([targets, self.answers], dim=1)
         pixels = torch.from_numpy(self.training.pixels)
         self.network.train()
         total = rate = 0.0
@@ -198,15 +209,20 @@ class Trainer:
         return total / steps, rate
 
     def _loss(self, pixels: Tensor, target: Tensor) -> Tensor:
-        """Return the loss on pixels 0..255 (N, C, H, W): the labels', and the teachers' where there are any."""
+        """Return the loss on pixels 0..255 (N, C, H, W): the labels', and the teachers' where there are any.
+
+        ``target`` is (N, K), or (N, 2 K) with the teachers' answers beside the labels where they were asked once.
+        """
         recipe = self.recipe
         batch = normalised(pixels, recipe.input).contiguous(memory_format=torch.channels_last)
         logits = self.network(batch)
-        loss = soft_cross_entropy(logits, target, recipe.label_smoothing)
+        classes = logits.shape[1]
+        loss = soft_cross_entropy(logits, target[:, :classes], recipe.label_smoothing)
         if self.teachers is None or recipe.teacher is None:
             return loss
         weight, temperature = recipe.teacher.weight, recipe.teacher.temperature
-        taught = divergence(logits, self.teachers.probabilities(pixels), temperature)
+        answers = self.teachers.probabilities(pixels) if self.answers is None else target[:, classes:]
+        taught = divergence(logits, answers, temperature)
         return (1 - weight) * loss + weight * taught
 
     def _teacher_digests(self) -> list[str]:

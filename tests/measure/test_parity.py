@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -24,6 +26,19 @@ FACES = separable_faces(8, 0, size=16)  # targets 0 1 2 3 0 1 2 3, rows 1000..10
 
 def _logits(classes: list[int], height: float = 4.0) -> np.ndarray:
     return (np.eye(len(LABELS), dtype=np.float32) * height)[classes]
+
+
+def test_accuracy_where_annotators_agree_leaves_the_others_out() -> None:
+    faces = separable_faces(8, 0, size=16)
+    predicted = [*faces.targets]
+    predicted[0] = 1
+    agreed = np.array([False, *[True] * 5, False, True])
+    figures = accuracy_figures(_logits(predicted), dataclasses.replace(faces, agreed=agreed))
+    assert figures.accuracy.value == pytest.approx(7 / 8)
+    assert figures.accuracy_where_agreed is not None
+    assert figures.accuracy_where_agreed.value == 1.0
+    assert figures.accuracy_where_agreed.conditions["images"] == "6"
+    assert accuracy_figures(_logits(predicted), faces).accuracy_where_agreed is None
 
 
 def test_accuracy_by_hand() -> None:

@@ -32,6 +32,12 @@ def test_the_card_holds_the_measured_figures(model_folder: Path, faces_folder: P
         assert describe(split.figures.accuracy) in text
     for one in card.test.figures.classes:
         assert describe(one.recall) in text
+    assert [one.target for one in card.int8] == ["executorch", "onnx"]
+    for int8 in card.int8:
+        assert f"| {int8.target} | {describe(int8.size)} | {describe(int8.accuracy.accuracy)} |" in text
+        assert int8.target in result.output
+        assert int8.parity.agreement.value == pytest.approx(1.0, abs=0.1)
+    assert "annotators agree" not in text  # a folder of images has no votes
     assert "epochs = 6" in text
     assert card.model.weights_sha256 in text
     assert "must not be used" in text

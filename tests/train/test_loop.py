@@ -87,21 +87,21 @@ def test_finished_run_is_not_trained_again(
 
 
 def test_learns_and_logs(train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    recipe = tiny_recipe(epochs=8, batch_size=16)
+    recipe = tiny_recipe(epochs=14, batch_size=16)
     trained = train(recipe, tmp_path)
     assert trained.best_accuracy > 0.9
     assert not trained.network.training
     header, *rows = (tmp_path / "log.csv").read_text().splitlines()
     assert header == ",".join(LOG_COLUMNS)
     values = [[float(cell) for cell in row.split(",")] for row in rows]
-    assert [row[0] for row in values] == list(range(8))
+    assert [row[0] for row in values] == list(range(14))
     assert values[-1][2] < values[0][2], "the training loss must fall"
     accuracies = [row[4] for row in values]
     assert trained.best_accuracy == pytest.approx(max(accuracies))
     assert trained.best_epoch == accuracies.index(max(accuracies)), "of equal epochs the first one"
     output = capsys.readouterr()
     assert output.out == ""
-    assert "epoch 8/8: train loss" in output.err
+    assert "epoch 14/14: train loss" in output.err
 
 
 def test_best_state_is_what_is_returned(train: Train, faces: tuple[Faces, Faces], tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import torch
@@ -56,6 +57,37 @@ def test_a_teacher_of_something_else_is_refused(tmp_path: Path, labels: tuple[st
         Teachers(TeacherSpec(models=(folder,)), LABELS, input_spec(), CPU)
 
 
+def test_a_teacher_asked_once_answers_for_the_image_and_its_mirror_image(
+    model_folder: Path, tmp_path: Path
+) -> None:
+    teachers = Teachers(TeacherSpec(models=(model_folder,)), LABELS, input_spec(), CPU)
+    faces = torch.from_numpy(separable_faces(300, 5).pixels)
+    once = teachers.asked_once(faces, True, tmp_path / "answers")
+    both = (teachers.probabilities(faces.float()) + teachers.probabilities(faces.flip(3).float())) / 2
+    assert once.shape == (300, 4)
+    straight = teachers.asked_once(faces, False, tmp_path / "straight")
+    assert torch.allclose(straight, teachers.probabilities(faces.float()), atol=1e-6)
+    assert torch.allclose(once, both, atol=1e-6)
+    assert torch.allclose(once, teachers.asked_once(faces.flip(3), True, tmp_path / "mirrored"), atol=1e-6)
+
+
+def test_answers_are_kept_for_the_same_teachers_and_images_only(
+    model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faces, file = torch.from_numpy(separable_faces(60, 5).pixels), tmp_path / "answers"
+    spec = TeacherSpec(models=(model_folder,))
+    answers = Teachers(spec, LABELS, input_spec(), CPU).asked_once(faces, True, file)
+    with monkeypatch.context() as patched:
+        patched.setattr(Teachers, "probabilities", lambda *_: pytest.fail("asked again"))
+        assert torch.equal(Teachers(spec, LABELS, input_spec(), CPU).asked_once(faces, True, file), answers)
+    others = Teachers(
+        TeacherSpec(models=(other_model(tmp_path / "other"),)), LABELS, input_spec(), CPU
+    ).asked_once(faces, True, file)
+    assert not torch.allclose(others, answers, atol=1e-2)
+    fewer = Teachers(spec, LABELS, input_spec(), CPU).asked_once(faces[:30], True, file)
+    assert torch.allclose(fewer, answers[:30], atol=1e-6)
+
+
 def test_divergence_is_zero_for_the_same_answer_only() -> None:
     logits = torch.randn(5, 4, generator=torch.Generator().manual_seed(0))
     same = divergence(logits, softmax(logits / 2, dim=1), 2.0)
@@ -77,15 +109,19 @@ def blind(count: int, seed: int) -> Faces:
     )
 
 
-def taught(model_folder: Path, **changed: object) -> TrainRecipe:
-    return tiny_recipe(
-        epochs=6, batch_size=16, teacher=TeacherSpec(models=(model_folder,), weight=1.0), **changed
-    )
+def taught(model_folder: Path, asked: Literal["always", "once"] = "always", **changed: object) -> TrainRecipe:
+    teacher = TeacherSpec(models=(model_folder,), weight=1.0, asked=asked)
+    return tiny_recipe(epochs=6, batch_size=16, teacher=teacher, **changed)
 
 
-def test_a_student_learns_from_answers_alone(model_folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("mixed", [0.0, 0.2])
+@pytest.mark.parametrize("asked", ["always", "once"])
+def test_a_student_learns_from_answers_alone(
+    model_folder: Path, tmp_path: Path, asked: Literal["always", "once"], mixed: float
+) -> None:
     validation = separable_faces(80, 1)
-    trained = Trainer(taught(model_folder), blind(160, 0), validation, tmp_path / "taught").run()
+    recipe = taught(model_folder, asked, mixup=mixed)
+    trained = Trainer(recipe, blind(160, 0), validation, tmp_path / "taught").run()
     alone = tiny_recipe(epochs=6, batch_size=16)
     untaught = Trainer(alone, blind(160, 0), validation, tmp_path / "alone").run()
     assert trained.best_accuracy > 0.8 > untaught.best_accuracy
