@@ -9,7 +9,7 @@ import os
 import shutil
 import tempfile
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,37 @@ def write_atomic(path: Path, data: bytes | str) -> None:
         raise OutputError(f"cannot write {path}: {error.strerror}; choose another output folder") from error
 
 
+def write_together(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write ``files`` (name to content) into ``folder``, whose other content stays, in the order given.
+
+    All of them are complete under temporary names before the first one takes its own, so that a full disk or a stop
+    leaves the old ones. The renames follow one another: readers that need the files to belong together compare digests.
+
+    Raises:
+        OutputError: the folder cannot be created or written.
+    """
+    temporaries: list[tuple[Path, Path]] = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, data in files.items():
+            handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{name}.", suffix=".partial")
+            temporaries.append((Path(temporary), folder / name))
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+        for source, target in temporaries:
+            source.chmod(0o644)
+            source.replace(target)
+    except OSError as error:
+        raise OutputError(
+            f"cannot write into {folder}: {error.strerror}; choose another output folder"
+        ) from error
+    finally:
+        for source, _ in temporaries:
+            source.unlink(missing_ok=True)
+
+
 def write_json_atomic(path: Path, value: Any) -> None:
     """Write ``value`` as indented UTF-8 JSON with :func:`write_atomic`; NaN and infinity are refused."""
     write_atomic(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
@@ -63,16 +94,27 @@ def folder_atomic(path: Path) -> Iterator[Path]:
         raise OutputError(f"cannot write {path}: {error.strerror}; choose another output folder") from error
     try:
         yield temporary
+        _take_place(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _take_place(temporary: Path, path: Path) -> None:
+    try:
         temporary.chmod(0o755)
         if path.exists():
             old = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial"))
-            path.replace(old)
+            try:
+                path.replace(old)
+            except OSError:  # the working directory by the name ".", a mount point
+                old.rmdir()
+                raise
             temporary.replace(path)
             shutil.rmtree(old)
         else:
             temporary.replace(path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    except OSError as error:
+        raise OutputError(f"cannot replace {path}: {error.strerror}; choose another output folder") from error
 
 
 def require_writable_folder(path: Path) -> None:

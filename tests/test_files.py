@@ -17,6 +17,7 @@ from fer_deploy.files import (
     size_of,
     write_atomic,
     write_json_atomic,
+    write_together,
 )
 
 
@@ -52,6 +53,33 @@ def test_write_atomic_over_a_folder_leaves_it_and_nothing_else(tmp_path: Path) -
         write_atomic(tmp_path / "folder", "new")
     assert names(tmp_path) == ["folder"]
     assert names(tmp_path / "folder") == ["inside"]
+
+
+def test_write_together_replaces_its_files_only(tmp_path: Path) -> None:
+    (tmp_path / "folder" / "inside").mkdir(parents=True)
+    (tmp_path / "folder" / "a").write_text("old")
+    write_together(tmp_path / "folder", {"a": b"new", "b": b"more"})
+    assert names(tmp_path / "folder") == ["a", "b", "inside"]
+    assert (tmp_path / "folder" / "a").read_bytes() == b"new"
+
+
+def test_write_together_leaves_all_old_files_when_one_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("old")
+    with pytest.raises(OutputError, match="cannot write into"):
+        write_together(tmp_path, {"a": b"new", "no/such/folder": b"x"})
+    assert names(tmp_path) == ["a"]
+    assert (tmp_path / "a").read_text() == "old"
+
+
+def test_folder_atomic_refuses_the_working_directory_by_its_dot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "kept").touch()
+    monkeypatch.chdir(tmp_path / "here")
+    with pytest.raises(OutputError, match=r"cannot replace \.: "), folder_atomic(Path()):
+        pass
+    assert names(tmp_path / "here") == ["kept"]
 
 
 def test_write_json_atomic(tmp_path: Path) -> None:

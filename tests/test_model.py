@@ -113,7 +113,9 @@ def test_saved_folder_loads_bit_equal(tmp_path: Path, color: str) -> None:
 def test_saving_again_keeps_other_files(folder: Path) -> None:
     (folder / "card.md").write_text("kept")
     model = load_model(folder)
+    (folder / "seeds").mkdir()
     save_model(folder, model.network, Architecture(name="fer_xs", width=0.5), model.contract, {})
+    assert (folder / "seeds").is_dir()
     assert (folder / "card.md").read_text() == "kept"
     assert load_model(folder).weights_sha256 == model.weights_sha256
     assert [path.name for path in folder.parent.iterdir()] == ["edges"]

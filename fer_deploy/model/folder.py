@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ from pydantic import Field, ValidationError
 
 from fer_deploy.contract import Contract, Frozen, contract_table, first_problem, parse_contract
 from fer_deploy.errors import ModelError
-from fer_deploy.files import folder_atomic, read_toml, sha256_of, write_atomic
+from fer_deploy.files import read_toml, sha256_of, write_together
 from fer_deploy.model.architecture import Architecture
 from fer_deploy.model.definition import Model
 from fer_deploy.model.state import load_state, read_state
@@ -42,20 +43,13 @@ def save_model(
     import tomli_w
 
     state = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
-    with folder_atomic(folder) as temporary:
-        if folder.exists():
-            for file in folder.iterdir():
-                if file.is_file():
-                    (temporary / file.name).write_bytes(file.read_bytes())
-        (temporary / WEIGHTS_FILE).write_bytes(safetensors.torch.save(state))
-        document = {
-            "contract": contract.model_dump(mode="json"),
-            "architecture": architecture.model_dump(mode="json", exclude_none=True),
-            "weights": {"file": WEIGHTS_FILE, "sha256": sha256_of(temporary / WEIGHTS_FILE)},
-        }
-        write_atomic(temporary / MODEL_FILE, tomli_w.dumps(document))
-        for name, content in extra.items():
-            write_atomic(temporary / name, content)
+    weights = safetensors.torch.save(state)
+    document = {
+        "contract": contract.model_dump(mode="json"),
+        "architecture": architecture.model_dump(mode="json", exclude_none=True),
+        "weights": {"file": WEIGHTS_FILE, "sha256": hashlib.sha256(weights).hexdigest()},
+    }
+    write_together(folder, extra | {WEIGHTS_FILE: weights, MODEL_FILE: tomli_w.dumps(document).encode()})
 
 
 def load_folder(folder: Path, contract: Path | None, weights: Path | None) -> Model:

@@ -12,17 +12,21 @@ from fer_deploy.data.registry import DatasetSpec, Role, open_dataset
 from fer_deploy.errors import ModelError
 from fer_deploy.measure.emulation import as_emulated
 from fer_deploy.measure.inference import infer
-from fer_deploy.measure.measurement import Unit, measured
+from fer_deploy.measure.measurement import Measurement, Unit, measured
 from fer_deploy.measure.parity import accuracy_figures, parity_figures
 from fer_deploy.model import Model, load_model
 from fer_deploy.pipeline.config import ExportSection, QuantizeSection
 from fer_deploy.pipeline.export import Plan, build_graphs, draw_calibration, write_artifacts
+from fer_deploy.pipeline.study import mean_over_seeds
 from fer_deploy.pipeline.summaries import dataset_summary, model_summary
+from fer_deploy.quantize.graph import Graph
 from fer_deploy.quantize.ptq import float_graph
-from fer_deploy.report.card import Card, Int8Figures, SplitFigures
+from fer_deploy.report.card import Card, Int8Figures, SeedFigures, SplitFigures
 from fer_deploy.targets.artifact import tool_versions
 
 RECIPE_FILE = "train.toml"
+#: Holds a model folder for each further seed of the same recipe.
+SEEDS_FOLDER = "seeds"
 #: The targets whose int8 artifacts every host can run.
 TARGETS = ("executorch", "onnx")
 _RECIPE = "w8a8-ptq"
@@ -41,22 +45,46 @@ def measure_card(folder: Path, dataset: DatasetSpec) -> Card:
     model = load_model(folder)
     graph = float_graph(model)
 
-    def split(role: Role) -> tuple[SplitFigures, Logits]:
-        faces = open_dataset(dataset, role, model.contract.labels, model.contract.input)
-        logits = graph.logits(faces.pixels, f"evaluating {faces.name}")
-        return SplitFigures(dataset_summary(faces), accuracy_figures(logits, faces)), logits
-
-    validation, _ = split("validation")
-    test, test_logits = split("test")
+    validation, _ = _split_figures(model, graph, dataset, "validation")
+    test, test_logits = _split_figures(model, graph, dataset, "test")
+    seeds = tuple(
+        _seed_figures(one.parent, dataset) for one in sorted(folder.glob(f"{SEEDS_FOLDER}/*/model.toml"))
+    )
     recipe = folder / RECIPE_FILE
     return Card(
         model=model_summary(model, graph),
         recipe=recipe.read_text(encoding="utf-8") if recipe.is_file() else None,
         validation=validation,
         test=test,
+        seeds=seeds,
+        test_over_seeds=_over_seeds(test, seeds) if seeds else None,
         int8=_int8_figures(model, dataset, test_logits),
         versions=tool_versions(),
     )
+
+
+def _split_figures(
+    model: Model, graph: Graph, dataset: DatasetSpec, role: Role
+) -> tuple[SplitFigures, Logits]:
+    faces = open_dataset(dataset, role, model.contract.labels, model.contract.input)
+    logits = graph.logits(faces.pixels, f"evaluating {faces.name}")
+    return SplitFigures(dataset_summary(faces), accuracy_figures(logits, faces)), logits
+
+
+def _seed_figures(folder: Path, dataset: DatasetSpec) -> SeedFigures:
+    model = load_model(folder)
+    graph = float_graph(model)
+    return SeedFigures(
+        name=folder.name,
+        weights_sha256=model.weights_sha256,
+        validation=_split_figures(model, graph, dataset, "validation")[0].figures,
+        test=_split_figures(model, graph, dataset, "test")[0].figures,
+    )
+
+
+def _over_seeds(test: SplitFigures, seeds: tuple[SeedFigures, ...]) -> Measurement:
+    """Return the mean test accuracy of the model and of its recipe's further seeds."""
+    return mean_over_seeds([test.figures.accuracy, *(one.test.accuracy for one in seeds)])
 
 
 def _int8_figures(model: Model, dataset: DatasetSpec, reference: Logits) -> tuple[Int8Figures, ...]:

@@ -35,6 +35,16 @@ class Int8Figures:
 
 
 @dataclass(frozen=True)
+class SeedFigures:
+    """How a model of the same recipe with another seed does."""
+
+    name: str
+    weights_sha256: str
+    validation: AccuracyFigures
+    test: AccuracyFigures
+
+
+@dataclass(frozen=True)
 class Card:
     """What goes into a card.
 
@@ -42,6 +52,8 @@ class Card:
         recipe: the training recipe's TOML text, as it lies beside the weights; None when there is none.
         validation: the split the checkpoint was chosen on.
         test: the split that is reported.
+        seeds: models of the same recipe with other seeds.
+        test_over_seeds: mean accuracy on the test split over the model and ``seeds``; None where there are no others.
         int8: the artifacts that run on any host, on that split.
     """
 
@@ -49,6 +61,8 @@ class Card:
     recipe: str | None
     validation: SplitFigures
     test: SplitFigures
+    seeds: tuple[SeedFigures, ...]
+    test_over_seeds: Measurement | None
     int8: tuple[Int8Figures, ...]
     versions: dict[str, str]
 

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
 
 from fer_deploy.cli import main
 from fer_deploy.data.registry import DatasetSpec
 from fer_deploy.errors import ModelError
 from fer_deploy.measure.parity import accuracy_figures
+from fer_deploy.model import Architecture, load_model, save_model
 from fer_deploy.pipeline.card import measure_card
 from fer_deploy.report.card import confused_with, render_card, weak_classes
 from fer_deploy.report.format import describe
@@ -41,6 +43,26 @@ def test_the_card_holds_the_measured_figures(model_folder: Path, faces_folder: P
     assert "epochs = 6" in text
     assert card.model.weights_sha256 in text
     assert "must not be used" in text
+
+
+def test_other_seeds_are_listed_and_averaged(model_folder: Path, faces_folder: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(model_folder, tmp_path / "edges"))
+    dataset = DatasetSpec(kind="folder", path=faces_folder)
+    assert "Other seeds" not in render_card(measure_card(folder, dataset))
+    constant = load_model(folder)
+    with torch.no_grad():
+        constant.network.classifier.bias[0] += 100.0
+    architecture = Architecture(name="fer_xs", width=0.5)
+    save_model(folder / "seeds" / "1", constant.network, architecture, constant.contract, {})
+    card = measure_card(folder, dataset)
+    (other,) = card.seeds
+    assert other.test.accuracy.value == pytest.approx(0.25)
+    assert card.test_over_seeds is not None
+    assert card.test.figures.accuracy.value is not None
+    assert card.test_over_seeds.value == pytest.approx((card.test.figures.accuracy.value + 0.25) / 2)
+    text = render_card(card)
+    assert f"| 1 | {describe(other.validation.accuracy)} | {describe(other.test.accuracy)} |" in text
+    assert describe(card.test_over_seeds) in text
 
 
 def test_weak_classes_are_named_with_what_they_are_taken_for() -> None:
