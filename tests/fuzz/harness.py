@@ -28,6 +28,7 @@ _SAMPLE_ARTIFACT = hostile.ROOT / "tests" / "apps" / "vectors" / "artifact"
 def planted(folder: Path) -> hostile.Kind:  # noqa: ARG001
     """Return a kind whose reader stumbles over two bytes."""
 
+    @atheris.instrument_func
     def read(raw: bytes) -> None:
         if raw[:2] == b"ab":
             raise KeyError("planted")
