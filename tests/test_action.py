@@ -95,3 +95,61 @@ def test_the_check_step_is_red_or_green(job: Job, tmp_path: Path, limit: str, co
     assert (tmp_path / "work" / "junit.xml").is_file()
     assert (tmp_path / "summary.md").read_text().startswith("## Verdicts")
     assert ("::error" in done.stdout) == (code == 3)
+
+
+@pytest.mark.slow
+def test_all_steps_in_a_consumers_repository(tmp_path: Path, model_folder: Path, faces_folder: Path) -> None:
+    """Install, Run and Check from nothing, where the consumer's repository is: its own folders and configuration.
+
+    Needs a package index; pip's own settings are passed on, nothing else is.
+    """
+    repository, temp = tmp_path / "repository", tmp_path / "temp"
+    shutil.copytree(model_folder, repository / "nets" / "mine")
+    shutil.copytree(faces_folder, repository / "faces")
+    temp.mkdir()
+    (repository / "ci").mkdir()
+    (repository / "ci" / "gate.toml").write_text(
+        '[model]\npath = "../nets/mine"\n[data]\nkind = "folder"\npath = "../faces"\n'
+        "[quantize]\ncalibration_images = 64\n"
+        '[export]\noutput = "../out"\n[profile.timing]\nmin_runs = 50\nmin_seconds = 0.0\n'
+        '[budget]\nmax_size_kb = 100000\nmax_accuracy_drop = 50\naccept = ["measured", "emulated"]\n'
+    )
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    (programs / "python").symlink_to(Path(sys.base_prefix) / "bin" / "python3")
+    environment = {
+        **{name: value for name, value in os.environ.items() if name.startswith("PIP_")},
+        "PATH": f"{programs}:/usr/bin:/bin",
+        "HOME": str(tmp_path),
+        "RUNNER_TEMP": str(temp),
+        "ACTION_PATH": str(ROOT),
+        "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md"),
+        "CONFIG": "ci/gate.toml",
+        "JUNIT": "junit.xml",
+        "CHECK_ARGS": "--max-flips 50",
+    }
+    for name, script in steps().items():
+        done = subprocess.run(
+            ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script],
+            cwd=repository,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if name == "Install" and "Could not find a version" in done.stderr and done.returncode:
+            pytest.skip(f"NO PACKAGE INDEX: the action was not installed: {done.stderr.strip()[-300:]}")
+        assert done.returncode == 0, f"{name}: {done.stdout[-2000:]}{done.stderr[-3000:]}"
+    installed = subprocess.run(
+        [temp / "fer-deploy" / "bin" / "python", "-c", "import torch, fer_deploy; print(torch.version.cuda)"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    if sys.platform == "linux":
+        assert installed.stdout.strip() == "None", "the CPU build"
+    assert (repository / "out" / "mine" / "report.html").is_file()
+    assert (repository / "junit.xml").is_file()
+    assert (tmp_path / "summary.md").read_text().startswith("## Verdicts")

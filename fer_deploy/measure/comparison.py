@@ -14,6 +14,8 @@ from fer_deploy.measure.measurement import Measurement, Unit, measured, not_meas
 #: A layer counts as parted when its noise is a tenth of its signal. int8 layers of a sound model lie at 25 dB
 #: and more; a wrong mean or a saturated kernel falls to 10 dB and less.
 PART_BELOW_DB = 20.0
+#: Why a layer has no ratio although it was compared.
+EQUAL = "no noise: its values are those of the reference, bit for bit"
 
 
 class LayerComparison(Frozen):
@@ -66,7 +68,7 @@ def compare_layers(first: list[LayerOutput], second: list[LayerOutput]) -> tuple
                 sqnr=(
                     measured(ratio, Unit.DECIBEL, conditions={"images": len(ours.values)})
                     if np.isfinite(ratio)
-                    else not_measured(Unit.DECIBEL, "equal" if equal else "the first gives zeros only")
+                    else not_measured(Unit.DECIBEL, EQUAL if equal else "the first gives zeros only")
                 ),
                 max_difference=float(np.abs(ours.values - other).max()),
                 equal=equal,

@@ -78,19 +78,27 @@ class ParityFigures(Frozen):
 
 
 class LayerFigures(Frozen):
-    """One layer of an artifact against the same layer of the float model."""
+    """The noise of one layer against the same layer of the float model."""
 
-    name: str
-    operator: str
-    sqnr: Measurement
+    name: str = Field(description="the module's path in the float model")
+    operator: str = Field(description="conv, depthwise, grouped or linear")
+    sqnr: Measurement = Field(description="signal-to-quantization-noise ratio of the layer's output, dB")
 
 
 class LayerTime(Frozen):
-    """The share of one operator in an inference on a device."""
+    """One operator as the runtime ran it."""
 
-    name: str
-    operator: str
+    name: str = Field(description="the runtime's name for it")
+    kind: str = Field(description="the runtime's name for its kind of kernel")
+    layer: str | None = Field(
+        default=None, description="the float model's layer that it computes; None where that is not known"
+    )
+    place: str = Field(description="the delegate or provider that ran it, or 'not delegated'")
+    delegated: bool = Field(description="False: outside the delegate, or a float kernel in an int8 network")
     time: Measurement
+    share: Measurement = Field(description="of all operators' time")
+    macs: Measurement
+    bytes: Measurement = Field(description="weights, inputs and outputs, each moved once")
 
 
 class TargetParity(Frozen):
@@ -119,4 +127,8 @@ class RuntimeFigures(Frozen):
     invalid: tuple[str, ...] = Field(
         default=(), description="which rules of the timing protocol were broken; empty: the timing is valid"
     )
-    layers: tuple[LayerTime, ...] = Field(default=(), description="empty when the runtime gives none")
+    layers: tuple[LayerTime, ...] = Field(
+        default=(),
+        description="in the order in which they ran; empty when nobody asked, or none could be had",
+    )
+    layers_reason: str | None = Field(default=None, description="why no layer could be timed")

@@ -1,4 +1,4 @@
-"""What each layer of a graph gives, in torch and in ONNX Runtime, so that two of them can be set side by side."""
+"""What each layer gives, in torch, in ONNX Runtime and in Core ML's interpreter, to be set side by side."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_deploy.errors import ArtifactError
-from fer_deploy.quantize.layers import clamp_operators, layer_name, name_layers, weighted_operators
+from fer_deploy.quantize.layers import attribute, clamp_operators, layer_name, name_layers, weighted_operators
+from fer_deploy.targets.artifact import Artifact
 
 if TYPE_CHECKING:
     import torch
@@ -21,17 +22,54 @@ _ONNX_WEIGHTED = {"Conv", "ConvTranspose", "Gemm", "MatMul"}
 #: What may stand between a layer and the value that goes on: normalisation, clamp, its own quantization.
 _DEQUANTIZE = "quantized_decomposed.dequantize_per_tensor"
 _ONNX_TAIL = {"BatchNormalization", "Relu", "Clip", "QuantizeLinear", "DequantizeLinear", "Add"}
+#: The same of an ML Program.
+_MIL_WEIGHTED = {"conv", "conv_transpose", "linear"}
+_MIL_TAIL = {"batch_norm", "relu", "relu6", "clip", "quantize"}
+_MIL_DEQUANTIZE = "dequantize"
 
 
 @dataclass(frozen=True)
 class LayerOutput:
     """One layer's output on some images, behind its BatchNorm, clamp and quantization.
 
-    ``values`` is float32 (N, ...), in real units: a quantized activation is dequantized.
+    ``values`` is float32 (N, ...), in real units: a quantized activation is dequantized. ``operator`` is conv,
+    depthwise, grouped or linear where the source tells, else empty.
     """
 
     name: str
     values: NDArray[np.float32]
+    operator: str = ""
+
+
+@dataclass(frozen=True)
+class ArtifactLayers:
+    """The outputs of an artifact's layers, and None or how they were emulated."""
+
+    outputs: list[LayerOutput]
+    emulation: str | None
+
+
+def artifact_layers(artifact: Artifact, pixels: NDArray[np.uint8]) -> ArtifactLayers | str:
+    """Return the output of every weighted layer of an artifact on this machine, in order, or why there is none.
+
+    Args:
+        artifact: of any target.
+        pixels: uint8 (N, C, H, W).
+
+    Raises:
+        ArtifactError, TargetError: the model file is damaged, or its emulation lacks an operation.
+    """
+    match artifact.info.target:
+        case "onnx":
+            return ArtifactLayers(onnx_layers(artifact.file, pixels), None)
+        case "coreml":
+            return ArtifactLayers(coreml_layers(artifact.file, pixels), "interpreter")
+        case "executorch":
+            return (
+                "ExecuTorch runs the graph as one XNNPACK delegate, whose inner values it does not give out"
+            )
+        case other:
+            return f"target {other} gives no inner values"
 
 
 def torch_layers(module: torch.nn.Module, pixels: NDArray[np.uint8]) -> list[LayerOutput]:
@@ -48,23 +86,42 @@ def torch_layers(module: torch.nn.Module, pixels: NDArray[np.uint8]) -> list[Lay
     if not isinstance(graph, torch.fx.GraphModule):
         graph = torch.export.export(module, (batch,)).module()
         name_layers(graph)
-    ends = {_torch_end(node): layer_name(node) for node in graph.graph.nodes if _weighted(node)}
+    ends = {
+        _torch_end(node): (layer_name(node), _operator(graph, node))
+        for node in graph.graph.nodes
+        if _weighted(node)
+    }
     found: dict[str, LayerOutput] = {}
 
     class Recorder(torch.fx.Interpreter):
         def run_node(self, n: torch.fx.Node) -> Any:
             value = super().run_node(n)
             if n in ends:
-                found[ends[n]] = LayerOutput(ends[n], value.detach().numpy().astype(np.float32))
+                name, operator = ends[n]
+                found[name] = LayerOutput(name, value.detach().numpy().astype(np.float32), operator)
             return value
 
     with torch.no_grad():
         Recorder(graph).run(batch)
-    return [found[name] for name in ends.values()]
+    return [found[name] for name, _ in ends.values()]
 
 
 def _weighted(node: torch.fx.Node) -> bool:
     return node.target in weighted_operators()
+
+
+def _operator(graph: torch.fx.GraphModule, node: torch.fx.Node) -> str:
+    """Return what kind of layer a weighted node is; empty where its weight is not a plain attribute."""
+    weight: Any = node.args[1]
+    if "linear" in str(node.target):
+        return "linear"
+    if weight.op != "get_attr":
+        return ""
+    shape = attribute(graph, str(weight.target)).shape
+    groups: Any = node.args[6] if len(node.args) > 6 else 1
+    if groups == 1:
+        return "conv"
+    return "depthwise" if shape[1] == 1 else "grouped"
 
 
 def _torch_end(node: torch.fx.Node) -> torch.fx.Node:
@@ -165,3 +222,48 @@ def _continues(node: Any, value: str, constants: set[str]) -> bool:
     if node.op_type == "Add":
         return all(name == value or name in constants for name in node.input)
     return node.op_type in _ONNX_TAIL - {"DequantizeLinear"}
+
+
+def coreml_layers(file: Path, pixels: NDArray[np.uint8]) -> list[LayerOutput]:
+    """Return the output of every weighted layer of an ML Program, run by the interpreter, in order.
+
+    Core ML itself gives no inner values, on no platform.
+
+    Args:
+        file: an artifact's model.mlpackage, batch 1.
+        pixels: uint8 (N, C, H, W).
+
+    Raises:
+        ArtifactError: the package is damaged.
+        TargetError: the interpreter lacks an operation.
+    """
+    from dataclasses import replace
+
+    from fer_deploy.targets.coreml.interpreter.execute import Interpreter
+    from fer_deploy.targets.coreml.interpreter.program import open_program
+
+    program = open_program(file)
+    users: dict[str, list[Any]] = {}
+    for operation in program.operations:
+        for name in operation.references():
+            users.setdefault(name, []).append(operation)
+    ends = {
+        operation.name: _mil_end(operation.outputs[0][0], users)
+        for operation in program.operations
+        if operation.kind in _MIL_WEIGHTED
+    }
+    inner = Interpreter(replace(program, outputs=tuple(dict.fromkeys(ends.values()))))
+    values = inner.run({next(iter(program.inputs)): pixels.astype(np.float32)})
+    return [LayerOutput(name, values[end].astype(np.float32)) for name, end in ends.items()]
+
+
+def _mil_end(value: str, users: dict[str, list[Any]]) -> str:
+    """Return the name of a layer's final value: behind its clamp, its quantize and its dequantize."""
+    while True:
+        following = users.get(value, [])
+        if len(following) == 1 and following[0].kind in _MIL_TAIL:
+            value = following[0].outputs[0][0]
+        elif following and all(one.kind == _MIL_DEQUANTIZE for one in following):
+            return str(following[0].outputs[0][0])
+        else:
+            return value

@@ -26,6 +26,7 @@ from fer_deploy.quantize.calibration import CalibrationSet
 from fer_deploy.quantize.graph import Graph
 from fer_deploy.report.schema import (
     ArtifactReport,
+    LayerFigures,
     TargetParity,
 )
 
@@ -33,7 +34,12 @@ Logits = NDArray[np.float32]
 
 
 def artifact_report(
-    one: Exported, reference: Logits, answers: Inference | str, test: Faces, plain: Graph
+    one: Exported,
+    reference: Logits,
+    answers: Inference | str,
+    test: Faces,
+    plain: Graph,
+    layers: tuple[LayerFigures, ...] | str,
 ) -> ArtifactReport:
     """Return all that is known of an artifact on any device.
 
@@ -43,6 +49,7 @@ def artifact_report(
         answers: the artifact's, or why there are none.
         test: the test images.
         plain: the float graph, on which known mistakes are tried to explain a loss.
+        layers: the noise of each layer, or why it is not known.
     """
     info = one.artifact.info
     diagnosis = None
@@ -63,6 +70,8 @@ def artifact_report(
         accuracy=accuracy,
         parity=parity,
         diagnosis=diagnosis,
+        layers=() if isinstance(layers, str) else layers,
+        layers_reason=layers if isinstance(layers, str) else None,
     )
 
 

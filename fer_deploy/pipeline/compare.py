@@ -19,8 +19,9 @@ from fer_deploy.measure.comparison import (
     first_difference,
     first_parting,
 )
-from fer_deploy.measure.inference import artifact_logits
-from fer_deploy.measure.layer_outputs import LayerOutput, onnx_layers, torch_layers
+from fer_deploy.measure.emulation import as_emulated
+from fer_deploy.measure.inference import Inference, infer
+from fer_deploy.measure.layer_outputs import ArtifactLayers, LayerOutput, artifact_layers, torch_layers
 from fer_deploy.measure.parity import parity_figures
 from fer_deploy.model import Model, load_model
 from fer_deploy.quantize.ptq import float_graph
@@ -40,25 +41,18 @@ class _Side:
     def contract(self) -> Contract:
         return self.source.info.contract if isinstance(self.source, Artifact) else self.source.contract
 
-    def logits(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def answers(self, pixels: NDArray[np.uint8]) -> Inference:
         if isinstance(self.source, Artifact):
-            return artifact_logits(self.source, pixels)
-        return float_graph(self.source).logits(pixels, f"evaluating {self.source.name}")
+            return infer(self.source, pixels)
+        return Inference(float_graph(self.source).logits(pixels, f"evaluating {self.source.name}"), None)
 
-    def layers(self, pixels: NDArray[np.uint8]) -> list[LayerOutput] | str:
+    def layers(self, pixels: NDArray[np.uint8]) -> ArtifactLayers | str:
         """Return each weighted layer's output, or why this side does not show them."""
-        if isinstance(self.source, Model):
-            if self.source.fixed_batch is not None:
-                pixels = pixels[: self.source.fixed_batch]
-            return torch_layers(float_graph(self.source).module, pixels)
-        target = self.source.info.target
-        if target == "onnx":
-            return onnx_layers(self.source.file, pixels)
-        if target == "executorch":
-            return (
-                "ExecuTorch runs the graph as one XNNPACK delegate, whose inner values it does not give out"
-            )
-        return f"target {target} gives no inner values"
+        if isinstance(self.source, Artifact):
+            return artifact_layers(self.source, pixels)
+        if self.source.fixed_batch is not None:
+            pixels = pixels[: self.source.fixed_batch]
+        return ArtifactLayers(torch_layers(float_graph(self.source).module, pixels), None)
 
 
 def compare(
@@ -92,7 +86,10 @@ def compare(
     faces = open_dataset(dataset, role, ours.contract.labels, ours.contract.input)
     if limit is not None:
         faces = faces.subset(np.arange(min(limit, len(faces)), dtype=np.int64))
-    parity = parity_figures(ours.logits(faces.pixels), theirs.logits(faces.pixels), faces)
+    before, after = ours.answers(faces.pixels), theirs.answers(faces.pixels)
+    parity = as_emulated(
+        parity_figures(before.logits, after.logits, faces), before.emulation or after.emulation
+    )
     layers = _layers(ours, theirs, faces.pixels[:LAYER_IMAGES])
     rows = () if isinstance(layers, str) else layers
     return Comparison(
@@ -143,8 +140,12 @@ def _layers(ours: _Side, theirs: _Side, pixels: NDArray[np.uint8]) -> tuple[Laye
     second = theirs.layers(pixels)
     if isinstance(second, str):
         return f"{theirs.name}: {second}"
-    count = min(len(first[0].values), len(second[0].values)) if first and second else 0
-    return compare_layers(
-        [LayerOutput(layer.name, layer.values[:count]) for layer in first],
-        [LayerOutput(layer.name, layer.values[:count]) for layer in second],
-    )
+    count = min(len(one.outputs[0].values) if one.outputs else 0 for one in (first, second))
+    rows = compare_layers(*([_first(layer, count) for layer in one.outputs] for one in (first, second)))
+    if isinstance(rows, str):
+        return rows
+    return tuple(as_emulated(row, first.emulation or second.emulation) for row in rows)
+
+
+def _first(layer: LayerOutput, count: int) -> LayerOutput:
+    return LayerOutput(layer.name, layer.values[:count], layer.operator)

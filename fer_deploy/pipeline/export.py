@@ -100,6 +100,27 @@ def build_graphs(
     return graphs
 
 
+class Graphs:
+    """The graphs of a run's recipes, each built when it is first asked for."""
+
+    def __init__(
+        self,
+        model: Model,
+        calibration: CalibrationSet | None,
+        quantize: QuantizeSection | None = None,
+        data: DatasetSpec | None = None,
+    ) -> None:
+        self._inputs = (calibration, quantize, data)
+        self._model = model
+        self._built: dict[str, Graph] = {}
+
+    def of(self, recipe: str) -> Graph:
+        """Return a recipe's graph; raises as :func:`build_graphs`."""
+        if recipe not in self._built:
+            self._built |= build_graphs(self._model, (recipe,), *self._inputs)
+        return self._built[recipe]
+
+
 def _trained_graph(
     model: Model, calibration: CalibrationSet, section: QuantizeSection, data: DatasetSpec
 ) -> Graph:

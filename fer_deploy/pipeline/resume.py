@@ -17,7 +17,7 @@ import zipfile
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
@@ -25,7 +25,7 @@ from pydantic import TypeAdapter, ValidationError
 from fer_deploy.contract import Frozen
 from fer_deploy.errors import ArtifactError, OutputError
 from fer_deploy.files import sha256_of, write_atomic
-from fer_deploy.measure.figures import RuntimeFigures
+from fer_deploy.measure.figures import LayerFigures, RuntimeFigures
 from fer_deploy.measure.inference import Inference
 from fer_deploy.targets.artifact import Artifact, open_artifact, tool_versions
 from fer_deploy.targets.base import Delegation
@@ -34,6 +34,10 @@ FOLDER = ".cache"
 _LOCK = ".lock"
 _DELEGATION = TypeAdapter(Delegation)
 _TIMINGS = TypeAdapter(tuple[RuntimeFigures, ...])
+_LAYERS: TypeAdapter[tuple[LayerFigures, ...] | str] = TypeAdapter(tuple[LayerFigures, ...] | str)
+
+
+_Kept = TypeVar("_Kept")
 
 
 class _Entry(Frozen):
@@ -118,30 +122,46 @@ class Store:
         np.savez(stream, logits=answers.logits, inputs=inputs, emulation=answers.emulation or "")
         write_atomic(self._folder / f"answers-{name}.npz", stream.getvalue())
 
+    def layers(self, name: str, inputs: str) -> tuple[LayerFigures, ...] | str | None:
+        """Return the layers kept under ``name``, or why there were none, when they were compared on ``inputs``."""
+        found = self._figures(f"layers-{name}.json", inputs, _LAYERS)
+        if found is not None:
+            self.reused.append(f"layers of {name}")
+        return found
+
+    def keep_layers(self, name: str, layers: tuple[LayerFigures, ...] | str, inputs: str) -> None:
+        """Remember a comparison of layers."""
+        self._keep_figures(f"layers-{name}.json", layers, inputs, _LAYERS)
+
     def timings(self, device: str, inputs: str) -> tuple[RuntimeFigures, ...] | None:
         """Return the timings that an interrupted run took of the same files on the same device."""
-        raw = self._read(f"timings-{device}.json")
-        if raw is None:
-            return None
-        try:
-            document = json.loads(raw)
-            if document["inputs"] != inputs:
-                return None
-            figures = _TIMINGS.validate_python(document["figures"])
-        except (ValueError, KeyError, TypeError):
-            return None
-        self.reused.append(f"timings on {device}, taken by the run that was interrupted")
+        figures = self._figures(f"timings-{device}.json", inputs, _TIMINGS)
+        if figures is not None:
+            self.reused.append(f"timings on {device}, taken by the run that was interrupted")
         return figures
 
     def keep_timings(self, device: str, figures: tuple[RuntimeFigures, ...], inputs: str) -> None:
         """Remember timings until :meth:`finish`."""
-        document = {"inputs": inputs, "figures": _TIMINGS.dump_python(figures, mode="json")}
-        write_atomic(self._folder / f"timings-{device}.json", json.dumps(document))
+        self._keep_figures(f"timings-{device}.json", figures, inputs, _TIMINGS)
 
     def finish(self) -> None:
         """Forget the timings: the report that needed them is written."""
         for path in self._folder.glob("timings-*.json"):
             path.unlink(missing_ok=True)
+
+    def _figures(self, name: str, inputs: str, kind: TypeAdapter[_Kept]) -> _Kept | None:
+        raw = self._read(name)
+        if raw is None:
+            return None
+        try:
+            document = json.loads(raw)
+            return kind.validate_python(document["figures"]) if document["inputs"] == inputs else None
+        except (ValueError, KeyError, TypeError):
+            return None
+
+    def _keep_figures(self, name: str, figures: _Kept, inputs: str, kind: TypeAdapter[_Kept]) -> None:
+        document = {"inputs": inputs, "figures": kind.dump_python(figures, mode="json")}
+        write_atomic(self._folder / name, json.dumps(document))
 
     def _read(self, name: str) -> bytes | None:
         if self._fresh:

@@ -17,21 +17,20 @@ from fer_deploy.files import require_writable_folder
 from fer_deploy.measure.diagnosis import explain_float_model
 from fer_deploy.measure.inference import Inference, infer
 from fer_deploy.measure.latency import all_runtime_figures
-from fer_deploy.measure.parity import (
-    accuracy_figures,
-    require_spread,
-)
+from fer_deploy.measure.layers import with_layer_times
+from fer_deploy.measure.parity import accuracy_figures, require_spread
 from fer_deploy.model import Model, load_model
 from fer_deploy.pipeline.artifact_report import artifact_report, between_targets, run_warnings
 from fer_deploy.pipeline.config import Config
 from fer_deploy.pipeline.export import (
     Exported,
+    Graphs,
     Plan,
-    build_graphs,
     draw_calibration,
     plan_exports,
     write_artifacts,
 )
+from fer_deploy.pipeline.layers import LayerComparer
 from fer_deploy.pipeline.resume import Store, digest, only_run
 from fer_deploy.pipeline.stages import Stages
 from fer_deploy.pipeline.summaries import calibration_summary, dataset_summary, faces_digest, model_summary
@@ -113,15 +112,19 @@ def _run(config: Config, inputs: Inputs, command: str, store: Store, stages: Sta
         require_spread(reference, model.source)
         if inputs.calibration is not None:
             check_fit(model, inputs.calibration.faces)
-    exported = _export(config, inputs, store, stages)
+    graphs = Graphs(model, inputs.calibration, config.quantize, config.data)
+    exported = _export(config, inputs, store, stages, graphs)
     answers = {}
     for one in exported:
         with stages.stage(f"evaluating {one.artifact.key}"):
             answers[one.artifact.key] = _host_logits(one, test, dataset, store)
-    devices = []
-    for device in inputs.devices:
-        with stages.stage(f"timing on {device.market_name}"):
-            devices.append(_device_report(exported, device, config, store))
+    with stages.stage("comparing layers"):
+        comparer = LayerComparer(plain, test, dataset.sha256, store, _is_data(model))
+        shared = comparer.graphs(
+            inputs.plan.recipes, graphs.of, lambda recipe: _made_from(inputs, config, None, recipe)
+        )
+        noise = {one.artifact.key: comparer.artifact(one) for one in exported}
+    devices = [_device_report(exported, device, config, store, comparer, stages) for device in inputs.devices]
     with stages.stage("figures"):
         return Report(
             created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -131,8 +134,12 @@ def _run(config: Config, inputs: Inputs, command: str, store: Store, stages: Sta
             dataset=dataset,
             calibration=calibration_summary(inputs.calibration, config.quantize.ptq.observer),
             float_accuracy=accuracy_figures(reference, test),
+            graphs=shared,
             artifacts=tuple(
-                artifact_report(one, reference, answers[one.artifact.key], test, plain) for one in exported
+                artifact_report(
+                    one, reference, answers[one.artifact.key], test, plain, noise[one.artifact.key]
+                )
+                for one in exported
             ),
             between_targets=between_targets(exported, answers),
             devices=tuple(devices),
@@ -159,8 +166,8 @@ def _is_data(model: Model) -> bool:
     return ":" not in model.source
 
 
-def _export(config: Config, inputs: Inputs, store: Store, stages: Stages) -> list[Exported]:
-    """Return every artifact of the plan; recipes whose artifacts are all there are not built again."""
+def _export(config: Config, inputs: Inputs, store: Store, stages: Stages, graphs: Graphs) -> list[Exported]:
+    """Return every artifact of the plan; graphs whose artifacts are all there are not built for it."""
     model, output = inputs.model, config.export.output
     made_from = {pair: _made_from(inputs, config, *pair) for pair in inputs.plan.pairs}
     found: dict[tuple[str, str], Exported] = {}
@@ -172,8 +179,8 @@ def _export(config: Config, inputs: Inputs, store: Store, stages: Stages) -> lis
     with stages.stage("building the graphs"):
         if left.pairs:
             say("building the graphs")
-        graphs = build_graphs(model, left.recipes, inputs.calibration, config.quantize, config.data)
-    writing = write_artifacts(model, left, graphs, inputs.calibration, config.export)
+        built = {recipe: graphs.of(recipe) for recipe in left.recipes}
+    writing = write_artifacts(model, left, built, inputs.calibration, config.export)
     for pair in left.pairs:
         with stages.stage(f"lowering {'-'.join(pair)}"):
             found[pair] = next(writing)
@@ -181,8 +188,8 @@ def _export(config: Config, inputs: Inputs, store: Store, stages: Stages) -> lis
     return [found[pair] for pair in inputs.plan.pairs]
 
 
-def _made_from(inputs: Inputs, config: Config, target: str, recipe: str) -> str:
-    """Return the digest of everything that an artifact depends on."""
+def _made_from(inputs: Inputs, config: Config, target: str | None, recipe: str) -> str:
+    """Return the digest of everything that an artifact depends on; without a target, that its graph does."""
     model, calibration = inputs.model, inputs.calibration
     images = faces_digest(calibration.faces) if calibration and parse_recipe(recipe).quantized else None
     # the data set too: w8a8-qat trains on it
@@ -219,17 +226,27 @@ def _host_logits(one: Exported, test: Faces, dataset: DatasetSummary, store: Sto
 
 
 def _device_report(
-    exported: list[Exported], device: DeviceProfile, config: Config, store: Store
+    exported: list[Exported],
+    device: DeviceProfile,
+    config: Config,
+    store: Store,
+    comparer: LayerComparer,
+    stages: Stages,
 ) -> DeviceReport:
+    timing = config.profile.timing
     made_from = digest(
         files={one.artifact.key: one.artifact.info.sha256 for one in exported},
         device=device.model_dump(mode="json"),
-        protocol=config.profile.timing.model_dump(mode="json"),
+        protocol=timing.model_dump(mode="json"),
     )
     figures = store.timings(device.name, made_from)
     if figures is None:
-        say(f"timing {len(exported)} artifacts on {device.market_name}")
-        figures = all_runtime_figures([one.artifact for one in exported], device, config.profile.timing)
+        artifacts = [one.artifact for one in exported]
+        with stages.stage(f"timing on {device.market_name}"):
+            say(f"timing {len(exported)} artifacts on {device.market_name}")
+            figures = all_runtime_figures(artifacts, device, timing)
+        with stages.stage(f"profiling layers on {device.market_name}"):
+            figures = with_layer_times(figures, artifacts, device, timing, comparer.names())
         store.keep_timings(device.name, figures, made_from)
     return DeviceReport(
         name=device.name,

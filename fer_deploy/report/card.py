@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fer_deploy.measure.figures import ClassFigures, ParityFigures
 from fer_deploy.measure.measurement import Measurement
 from fer_deploy.report.format import amount, describe, interval
-from fer_deploy.report.markdown import escape
+from fer_deploy.report.markdown_text import escape
 from fer_deploy.report.schema import AccuracyFigures, DatasetSummary, ModelSummary
 
 #: The notes on data, bias and use hold for every model of the zoo and stand in the template.

@@ -85,13 +85,18 @@ def against_reference(before: Report, after: Report) -> tuple[Verdict, ...]:
 
 
 def reference_of(report: Report) -> Report:
-    """Return the report without raw samples and flips: what a committed reference needs, and no more."""
+    """Return the report without raw samples, flips and layers: what a committed reference needs, and no more."""
     bare: Report = _without_samples(report)
+    no_layers = {"layers": (), "layers_reason": None}
     artifacts = tuple(
-        one.model_copy(update={"parity": one.parity.model_copy(update={"flips": ()})})
+        one.model_copy(update={"parity": one.parity.model_copy(update={"flips": ()}), **no_layers})
         for one in bare.artifacts
     )
-    return bare.model_copy(update={"artifacts": artifacts})
+    devices = tuple(
+        one.model_copy(update={"figures": tuple(each.model_copy(update=no_layers) for each in one.figures)})
+        for one in bare.devices
+    )
+    return bare.model_copy(update={"artifacts": artifacts, "devices": devices, "graphs": ()})
 
 
 def _without_samples(value: Any) -> Any:

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fer_deploy.measure.measurement import Measurement
+from fer_deploy.report.device_tables import TIMES, device_table
 from fer_deploy.report.format import Footnotes, clean
+from fer_deploy.report.layer_tables import missing_noise, missing_times
 from fer_deploy.report.schema import DeviceReport, Report
 from fer_deploy.report.tables import (
-    TIMES,
     accuracy_table,
     artifact_table,
     between_table,
-    device_table,
     parity_table,
 )
 
@@ -69,6 +69,7 @@ def _figures(whole: Report | DeviceReport) -> Iterator[tuple[str, str, Measureme
     if isinstance(whole, DeviceReport):
         for row, column, figure in device_table(whole).figures():
             yield f"{row} on {whole.market_name}", column, figure
+        yield from missing_times(whole)
         return
     report = whole
     yield report.model.name, "parameters", report.model.parameters
@@ -84,5 +85,6 @@ def _figures(whole: Report | DeviceReport) -> Iterator[tuple[str, str, Measureme
     for key, accuracy in models:
         for one in accuracy.classes:
             yield key, f"recall of {one.label}" if accuracy.accuracy.known else "recall", one.recall
+    yield from missing_noise(report)
     for device in report.devices:
         yield from _figures(device)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fer_deploy.report.format import clean
-from fer_deploy.report.markdown import verdict_section
+from fer_deploy.report.markdown_verdicts import verdict_section
 from fer_deploy.report.verdict_tables import message
 from fer_deploy.report.verdicts import Check, Outcome
 

@@ -6,8 +6,8 @@ from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from fer_deploy.measure.measurement import Measurement
+from fer_deploy.report import device_tables, layer_plots, layer_tables, plots, tables, verdict_tables
 from fer_deploy.report import format as text
-from fer_deploy.report import plots, tables, verdict_tables
 from fer_deploy.report.gaps import footnotes, gaps, place
 from fer_deploy.report.schema import Report
 from fer_deploy.report.svg import FEWER, GRID, INK, MORE, MUTED, SERIES, VARIABLES
@@ -44,6 +44,8 @@ def render_html(report: Report, check: Check | None = None) -> str:
             device.name: _safe(plots.accuracy_against_latency(report, device)) for device in report.devices
         },
         confusion_plots={one.key: _safe(plots.confusion_change(report, one)) for one in report.artifacts},
+        noise_plots={one.recipe: _safe(layer_plots.noise_by_layer(report, one)) for one in report.graphs},
+        time_plots={one.name: _safe(layer_plots.time_by_layer(report, one)) for one in report.devices},
         headline=partial(tables.headline, report),
     )
 
@@ -62,6 +64,8 @@ def _template() -> Template:
     environment.globals.update(
         text=text,
         tables=tables,
+        device_tables=device_tables,
+        layer_tables=layer_tables,
         verdict_tables=verdict_tables,
         place=place,
         marker_note=plots.MARKER_NOTE,

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import html
-import re
 from collections.abc import Iterator
 
 from fer_deploy.measure.measurement import Measurement, Provenance
+from fer_deploy.report.device_tables import device_table, invalid_timings, runtimes
 from fer_deploy.report.format import LEGEND, MARKS, UNITS_NOTE, Footnotes, amount, clean, describe, interval
 from fer_deploy.report.gaps import footnotes, gaps, place
+from fer_deploy.report.layer_tables import (
+    NOISE_NOTE,
+    TIME_NOTE,
+    missing_layers,
+    noise_table,
+    noisiest,
+    slowest,
+    time_table,
+)
+from fer_deploy.report.markdown_text import escape, row
+from fer_deploy.report.markdown_verdicts import verdict_section
 from fer_deploy.report.schema import ArtifactReport, Report
 from fer_deploy.report.tables import (
+    INVALID,
     Cell,
     Sentence,
     Table,
@@ -18,22 +30,15 @@ from fer_deploy.report.tables import (
     artifact_table,
     between_table,
     class_table,
-    device_table,
     flip_count,
     flip_groups,
     headline,
     model_sentence,
     parity_table,
-    runtimes,
     table_grounds,
     without_recall,
 )
-from fer_deploy.report.verdict_tables import change_table, verdict_table
 from fer_deploy.report.verdicts import Check
-
-#: ASCII punctuation that starts markup somewhere inside a line; CommonMark lets a backslash disarm each.
-_INSIDE = re.compile(r"([\\`*_{}\[\]|~$#!])")
-_AT_START = re.compile(r"^(\s*)([-+=>]|\d+(?=[.)](?:\s|$)))")
 
 
 def render_markdown(report: Report, check: Check | None = None) -> str:
@@ -42,42 +47,6 @@ def render_markdown(report: Report, check: Check | None = None) -> str:
     With a ``check`` of the report its verdicts come first.
     """
     return _Document(report, check).text()
-
-
-def verdict_section(check: Check) -> Iterator[str]:
-    """Yield the lines of the verdicts: a heading, what they come to, and their tables."""
-    yield f"## Verdicts: {escape(check.model)}"
-    yield ""
-    yield f"**{escape(check.summary)}**"
-    for title, table in (("", verdict_table(check)), ("Against the reference", change_table(check))):
-        if table.rows:
-            yield from (["", f"### {title}"] if title else [])
-            yield ""
-            yield from _plain_table(table)
-    if check.notes:
-        yield ""
-        yield from (f"- {escape(note)}" for note in check.notes)
-
-
-def _plain_table(table: Table) -> Iterator[str]:
-    yield _row((table.corner, *table.columns))
-    yield "|" + " --- |" * (len(table.columns) + 1)
-    for name, cells in table.rows:
-        yield _row((name, *(describe(cell) if isinstance(cell, Measurement) else cell for cell in cells)))
-
-
-def escape(text: str) -> str:
-    """Return ``text`` so that it reads as itself in Markdown, in a table cell as well as in a line."""
-    text = clean(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    text = _INSIDE.sub(r"\\\1", text)
-    text = _AT_START.sub(_disarm, text)
-    # An address is the only markup of GitHub's that has no leading character of its own.
-    return text.replace("://", "&#58;//").replace("www.", "www&#46;").replace("@", "&#64;")
-
-
-def _disarm(found: re.Match[str]) -> str:
-    space, mark = found.groups()
-    return f"{space}&#{ord(mark[0])};{mark[1:]}"
 
 
 class _Document:
@@ -99,6 +68,7 @@ class _Document:
             self._classes(),
             self._section("Targets against each other", between_table(self._report)),
             self._devices(),
+            self._layers(),
             self._artifacts(),
             self._flips(),
             self._origin(),
@@ -133,14 +103,16 @@ class _Document:
         yield f"{'#' * level} {escape(title)}"
         yield ""
         yield from self._table(table)
-        ways = table_grounds(table)
-        if ways:
+        if table_grounds(table):
             yield ""
             yield "<details><summary>How these figures were obtained</summary>"
-            yield ""
-            yield from (f"- {escape(way)} — {escape(where)}" for way, where in ways.items())
+            yield from self._grounds(table)
             yield ""
             yield "</details>"
+
+    def _grounds(self, table: Table) -> Iterator[str]:
+        yield ""
+        yield from (f"- {escape(way)} — {escape(where)}" for way, where in table_grounds(table).items())
 
     def _classes(self) -> Iterator[str]:
         yield from self._section("Recall per class", class_table(self._report))
@@ -157,11 +129,50 @@ class _Document:
         for device in self._report.devices:
             yield ""
             yield from self._section(device.market_name, device_table(device), level=3)
+            for artifact, why in invalid_timings(device):
+                yield ""
+                yield f"**{INVALID} timing of {escape(artifact)}**, not to be quoted: {escape(why)}"
             used = "; ".join(f"{name} ({', '.join(keys)})" for name, keys in runtimes(device).items())
             yield ""
             yield escape(
                 f"{device.name}: {device.soc}, {device.os}, transport {device.transport}. Runtimes: {used}"
             )
+
+    def _layers(self) -> Iterator[str]:
+        report = self._report
+        timed = [(device, one) for device in report.devices for one in device.figures if one.layers]
+        if report.graphs or timed:
+            yield "## Layers"
+        for graph in report.graphs:
+            worst = ", ".join(f"{one.name} ({amount(one.sqnr)})" for one in noisiest(graph.layers))
+            if worst:
+                yield ""
+                yield f"Most noise in the graph of {escape(f'{graph.recipe}: {worst}')}. {NOISE_NOTE}"
+                yield from self._folded(f"SQNR of each layer, {graph.recipe}", noise_table(report, graph))
+        if timed:
+            yield ""
+            yield TIME_NOTE
+        for device, one in timed:
+            first = ", ".join(f"{layer.layer or layer.name} {amount(layer.share)}" for layer in slowest(one))
+            title = f"{one.artifact} on {device.market_name}: {first}"
+            if one.invalid:
+                title += f" (taken with an {INVALID} timing)"
+            yield from self._folded(title, time_table(one))
+        missing = missing_layers(report)
+        if missing:
+            yield ""
+        for name, owners, figure in missing:
+            yield f"- {escape(name)} ({escape(', '.join(owners))}): {self._cell(figure)}"
+
+    def _folded(self, title: str, table: Table) -> Iterator[str]:
+        """Yield a table behind its title. Inside <summary> GitHub reads HTML, not Markdown."""
+        yield ""
+        yield f"<details><summary>{html.escape(clean(title))}</summary>"
+        yield ""
+        yield from self._table(table)
+        yield from self._grounds(table)
+        yield ""
+        yield "</details>"
 
     def _artifacts(self) -> Iterator[str]:
         if self._report.artifacts:
@@ -242,7 +253,7 @@ class _Document:
             yield f"[^{gap.number}]: {escape(gap.reason)} — {escape(place(gap))}"
 
     def _table(self, table: Table) -> Iterator[str]:
-        yield _row((table.corner, *table.columns))
+        yield row((table.corner, *table.columns))
         rules = (" ---: " if _numeric(table, index) else " --- " for index in range(len(table.columns)))
         yield "|" + "|".join((" --- ", *rules)) + "|"
         for name, cells in table.rows:
@@ -265,10 +276,6 @@ class _Document:
         if intervals and cell.interval is not None:
             parts.append(interval(cell))
         return " ".join(parts)
-
-
-def _row(cells: tuple[str, ...]) -> str:
-    return "| " + " | ".join(map(escape, cells)) + " |"
 
 
 def _numeric(table: Table, index: int) -> bool:

@@ -9,7 +9,7 @@ from fer_deploy.measure.measurement import Measurement, Provenance
 from fer_deploy.report.format import clean
 from fer_deploy.report.schema import AccuracyFigures, ArtifactReport, DeviceReport, Report
 from fer_deploy.report.svg import FEWER, GRID, INK, MARKERS, MORE, MUTED, SERIES, draw
-from fer_deploy.report.tables import FLOAT_ROW, has_recall
+from fer_deploy.report.tables import FLOAT_ROW, INVALID, has_recall
 
 #: How full a marker is says how its figure was obtained; :data:`MARKER_NOTE` explains it.
 _FILL = {Provenance.MEASURED: "full", Provenance.EMULATED: "left", Provenance.ESTIMATED: "none"}
@@ -17,6 +17,14 @@ MARKER_NOTE = (
     "Full marker: measured; half marker: emulated; hollow marker: estimated. Bars are the figures' intervals."
 )
 _LONGEST_LABEL = 18
+#: Drawn over a marker whose figure must not be used.
+_CROSS: dict[str, Any] = {
+    "marker": "x",
+    "markersize": 9,
+    "markeredgewidth": 1.6,
+    "linestyle": "none",
+    "zorder": 5,
+}
 
 
 def accuracy_against_size(report: Report) -> str | None:
@@ -30,7 +38,8 @@ def accuracy_against_latency(report: Report, device: DeviceReport) -> str | None
     latency = {one.artifact: one.latency_p50 for one in device.figures}
     points = [(one, latency[one.key]) for one in report.artifacts if one.key in latency]
     title = f"Accuracy and median latency on {device.market_name}"
-    return _scatter(report, points, "median latency in ms", title, float)
+    doubtful = frozenset(one.artifact for one in device.figures if one.invalid)
+    return _scatter(report, points, "median latency in ms", title, float, doubtful)
 
 
 def recall_per_class(report: Report) -> str | None:
@@ -39,7 +48,7 @@ def recall_per_class(report: Report) -> str | None:
     labels = [one.label for one in report.float_accuracy.classes]
     if not shown or not labels:
         return None
-    styles = _Styles(report)
+    styles = Styles(report)
     step = 0.8 / len(shown)
 
     def paint(figure: Any) -> None:
@@ -71,7 +80,7 @@ def reliability_curve(report: Report) -> str | None:
     shown = [one for one in report.artifacts if one.accuracy.reliability]
     if not report.float_accuracy.reliability:
         return None
-    styles = _Styles(report)
+    styles = Styles(report)
 
     def paint(figure: Any) -> None:
         axes = figure.add_subplot()
@@ -152,7 +161,7 @@ def confusion_change(report: Report, artifact: ArtifactReport) -> str | None:
     return draw(side, side - 0.1, f"Confusion change of {artifact.key}", paint)
 
 
-class _Styles:
+class Styles:
     """Colour says the target, shape the recipe: the same in every plot of a report."""
 
     def __init__(self, report: Report) -> None:
@@ -160,6 +169,7 @@ class _Styles:
         self._recipes = list(dict.fromkeys(one.recipe for one in report.artifacts))
 
     def color(self, one: ArtifactReport) -> str:
+        """Return the colour of the artifact's target."""
         return SERIES[self._targets.index(one.target) % len(SERIES)]
 
     def size(self, one: ArtifactReport) -> float:
@@ -173,8 +183,15 @@ class _Styles:
         fill = {"fillstyle": _FILL[worst], "markerfacecoloralt": "none"}
         return self._look(one) | fill | {"zorder": 4}
 
-    def legend(self, figure: Any, shown: Iterable[ArtifactReport], with_float: str) -> None:
-        """Put one entry per artifact below the plot, the float model first."""
+    def legend(
+        self,
+        figure: Any,
+        shown: Iterable[ArtifactReport],
+        with_float: str,
+        crossed: bool = False,
+        reference: str | None = FLOAT_ROW,
+    ) -> None:
+        """Put one entry per artifact below the plot, what they are compared with (None: nothing) first."""
         from matplotlib.lines import Line2D
 
         style = (
@@ -182,9 +199,13 @@ class _Styles:
             if with_float == "|"
             else {"linestyle": "--"}
         )
-        handles = [Line2D([], [], color=INK, linewidth=1, label=FLOAT_ROW, **style)]
+        handles = []
+        if reference is not None:
+            handles.append(Line2D([], [], color=INK, linewidth=1, label=reference, **style))
         for one in shown:
             handles.append(Line2D([], [], label=_short(one.key, 28), markersize=5, **self._look(one)))
+        if crossed:
+            handles.append(Line2D([], [], color=INK, label=f"{INVALID} timing", **_CROSS))
         figure.legend(
             handles=handles, loc="outside lower center", ncols=3, columnspacing=1.2, handletextpad=0.3
         )
@@ -200,12 +221,13 @@ def _scatter(
     xlabel: str,
     title: str,
     scale: Callable[[float], float],
+    doubtful: frozenset[str] = frozenset(),
 ) -> str | None:
-    """Return accuracy over another figure, with the intervals of both."""
+    """Return accuracy over another figure, with the intervals of both; what is ``doubtful`` is crossed out."""
     known = [(one, figure) for one, figure in points if figure.known and one.accuracy.accuracy.known]
     if not known:
         return None
-    styles = _Styles(report)
+    styles = Styles(report)
 
     def paint(figure: Any) -> None:
         axes = figure.add_subplot()
@@ -224,11 +246,14 @@ def _scatter(
             axes.plot(
                 scale(x.value), 100 * y.value, **styles.marker(one, (x, y)), markersize=styles.size(one)
             )
+            if one.key in doubtful:
+                axes.plot(scale(x.value), 100 * y.value, color=INK, **_CROSS)
         axes.set_xlim(left=0)
         axes.set_xlabel(xlabel)
         axes.set_ylabel("accuracy in %")
         axes.grid()
-        styles.legend(figure, [one for one, _ in known], with_float="--")
+        crossed = any(one.key in doubtful for one, _ in known)
+        styles.legend(figure, [one for one, _ in known], with_float="--", crossed=crossed)
 
     return draw(4.7, 3.5, title, paint)
 

@@ -70,6 +70,14 @@ class DelegationFigures(Frozen):
     not_delegated: dict[str, int] = Field(default_factory=dict, description="operator name to count")
 
 
+class GraphReport(Frozen):
+    """The quantized graph of one recipe, which every target's artifact is lowered from."""
+
+    recipe: str
+    layers: tuple[LayerFigures, ...] = Field(default=(), description="as torch runs the graph, in order")
+    layers_reason: str | None = Field(default=None, description="why no layer could be compared")
+
+
 class ArtifactReport(Frozen):
     """One artifact folder and what is known of it on any device."""
 
@@ -82,7 +90,10 @@ class ArtifactReport(Frozen):
     delegation: DelegationFigures
     accuracy: AccuracyFigures
     parity: ParityFigures
-    layers: tuple[LayerFigures, ...] = Field(default=(), description="empty when no layer was compared")
+    layers: tuple[LayerFigures, ...] = Field(
+        default=(), description="of a quantized artifact, in order; empty when no layer was compared"
+    )
+    layers_reason: str | None = Field(default=None, description="why no layer could be compared")
     diagnosis: str | None = Field(
         default=None,
         description="the known mistake that explains what is wrong with the artifact, if one does",
@@ -116,6 +127,7 @@ class Report(Frozen):
     dataset: DatasetSummary
     calibration: CalibrationSummary | None
     float_accuracy: AccuracyFigures
+    graphs: tuple[GraphReport, ...] = Field(default=(), description="one per quantized recipe")
     artifacts: tuple[ArtifactReport, ...]
     between_targets: tuple[TargetParity, ...]
     devices: tuple[DeviceReport, ...]

@@ -11,7 +11,7 @@ from fer_deploy.contract import Frozen
 from fer_deploy.files import write_atomic
 from fer_deploy.measure.measurement import Measurement
 from fer_deploy.report.format import amount, interval
-from fer_deploy.report.markdown import escape
+from fer_deploy.report.markdown_text import escape
 
 TEMPLATE = "search.md.j2"
 

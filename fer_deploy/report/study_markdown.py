@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from fer_deploy.report.format import amount, bare_amount, interval
-from fer_deploy.report.markdown import escape
+from fer_deploy.report.markdown_text import escape
 from fer_deploy.report.study import StudyReport
 
 TEMPLATE = "study.md.j2"

@@ -15,18 +15,16 @@ from fer_deploy.report.format import clean, grounds, probability
 from fer_deploy.report.schema import (
     AccuracyFigures,
     ArtifactReport,
-    DeviceReport,
     Flip,
     Report,
-    RuntimeFigures,
 )
 
 Cell = Measurement | str
 #: Running text with figures in it; each view adds its own provenance marker to them.
 Sentence = tuple[Cell, ...]
 FLOAT_ROW = "float model"
-#: The column names that stand for milliseconds, so that a narrow view may put the unit in the heading.
-TIMES = ("p50", "p90", "p95", "p99", "load", "first inference")
+#: How every view calls a timing that broke a rule of its protocol.
+INVALID = "INVALID"
 
 
 @dataclass(frozen=True)
@@ -128,37 +126,6 @@ def between_table(report: Report) -> Table:
     return Table("pair", columns, tuple(rows))
 
 
-def device_table(device: DeviceReport) -> Table:
-    """Return one device's figures, one row per artifact."""
-    columns = (*TIMES, "peak memory", "threads")
-    rows = []
-    for one in device.figures:
-        cells: tuple[Cell, ...] = (
-            one.latency_p50,
-            one.latency_p90,
-            one.latency_p95,
-            one.latency_p99,
-            one.load,
-            one.first_inference,
-            one.peak_memory,
-            "–" if one.threads is None else str(one.threads),
-        )
-        rows.append((one.artifact, cells))
-    return Table("artifact", columns, tuple(rows))
-
-
-def layer_table(artifact: ArtifactReport) -> Table:
-    """Return the signal-to-quantization-noise ratio of each layer against the float model's; no rows without any."""
-    rows = tuple((one.name, (one.operator, one.sqnr)) for one in artifact.layers)
-    return Table("layer", ("operator", "SQNR"), rows)
-
-
-def layer_time_table(figures: RuntimeFigures) -> Table:
-    """Return the time of each layer on a device; no rows where the runtime gives none."""
-    rows = tuple((one.name, (one.operator, one.time)) for one in figures.layers)
-    return Table("layer", ("operator", "time"), rows)
-
-
 def class_table(report: Report) -> Table:
     """Return recall per class; artifacts without any recall have no column, see :func:`without_recall`."""
     shown = [one for one in report.artifacts if has_recall(one)]
@@ -220,13 +187,15 @@ def headline(report: Report, artifact: ArtifactReport) -> Sentence:
     else:
         parts.append(". ")
     times = [
-        (device.market_name, one.latency_p50)
+        (device.market_name, one.latency_p50, one.invalid)
         for device in report.devices
         for one in device.figures
         if one.artifact == artifact.key
     ]
-    for number, (name, time) in enumerate(times):
+    for number, (name, time, invalid) in enumerate(times):
         parts += [f"{'; on ' if number else 'Median latency on '}{name} ", time]
+        if invalid:
+            parts.append(f" ({INVALID}: {'; '.join(invalid)})")
     if times:
         parts.append(".")
     return tuple(parts)
@@ -244,14 +213,6 @@ def flip_groups(flips: tuple[Flip, ...]) -> tuple[FlipGroup, ...]:
         groups.setdefault((flip.label, flip.reference, flip.artifact), []).append(flip.row)
     ordered = sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
     return tuple(FlipGroup(*names, tuple(sorted(rows))) for names, rows in ordered)
-
-
-def runtimes(device: DeviceReport) -> dict[str, tuple[str, ...]]:
-    """Return each runtime's name with the artifacts that it ran."""
-    found: dict[str, tuple[str, ...]] = {}
-    for one in device.figures:
-        found[one.runtime] = (*found.get(one.runtime, ()), one.artifact)
-    return found
 
 
 def table_grounds(table: Table) -> dict[str, str]:

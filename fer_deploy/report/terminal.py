@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from fer_deploy.measure.measurement import Measurement, Provenance, Unit
+from fer_deploy.report.device_tables import TIMES, device_table, invalid_timings, runtimes
 from fer_deploy.report.format import (
     LEGEND,
     MARKS,
@@ -18,9 +19,10 @@ from fer_deploy.report.format import (
     interval,
 )
 from fer_deploy.report.gaps import footnotes, gaps, place
+from fer_deploy.report.layer_tables import noisiest, slowest
 from fer_deploy.report.schema import DeviceReport, Report
 from fer_deploy.report.tables import (
-    TIMES,
+    INVALID,
     Cell,
     Sentence,
     Table,
@@ -28,10 +30,8 @@ from fer_deploy.report.tables import (
     artifact_table,
     between_table,
     class_table,
-    device_table,
     model_sentence,
     parity_table,
-    runtimes,
 )
 from fer_deploy.report.verdict_tables import MARKS as VERDICT_MARKS
 from fer_deploy.report.verdict_tables import passes, verdict_groups, where
@@ -46,11 +46,11 @@ if TYPE_CHECKING:
 MAX_WIDTH = 100
 #: Columns of artifacts that fit beside a class name.
 _CLASS_COLUMNS = 6
-_LONG_NAME = 12  # characters; a shorter name stays on one line even where space is short
+_LONG_NAME = 11  # characters; no longer a name stays on one line even where space is short
 _UNBOUNDED = 1000  # columns, to ask a table for its natural width
 _VERDICT_STYLES = {Outcome.PASS: "bold green", Outcome.FAIL: "bold red", Outcome.NOT_MEASURED: "bold yellow"}
 #: Columns that hold words, not figures.
-_WORDS = ("of", "verdict", "limit", "because", "change")
+_WORDS = ("timing", "of", "verdict", "limit", "because", "change")
 _OUTCOME_STYLES = {mark: _VERDICT_STYLES[outcome] for outcome, mark in VERDICT_MARKS.items()}
 _STYLES = {Provenance.MEASURED: "green", Provenance.EMULATED: "cyan", Provenance.ESTIMATED: "yellow"}
 
@@ -64,6 +64,7 @@ def print_summary(report: Report, console: Console) -> None:
     view.table("Artifacts", artifact_table(report), intervals=False)
     for device in report.devices:
         view.device(device)
+    view.layers(report)
     view.gaps()
     view.legend()
 
@@ -82,6 +83,7 @@ def print_report(report: Report, console: Console) -> None:
     view.table("Targets against each other", between_table(report), intervals=True)
     for device in report.devices:
         view.device(device)
+    view.layers(report)
     view.gaps()
     view.legend()
 
@@ -204,7 +206,27 @@ class _View:
     def device(self, device: DeviceReport) -> None:
         title = f"{device.market_name} ({device.soc}, {device.os})"
         self.table(title, device_table(device), intervals=False)
+        for artifact, why in invalid_timings(device):
+            line = self._text(f"{INVALID} timing of {clean(artifact)}: ", "bold red")
+            self._print(line.append(clean(why), style="red"))
         self.fine("; ".join(f"{name}: {', '.join(keys)}" for name, keys in runtimes(device).items()))
+
+    def layers(self, report: Report) -> None:
+        """Print the noisiest and the slowest layers; the files have them all."""
+        timed = [(device, one) for device in report.devices for one in device.figures if one.layers]
+        if timed or any(graph.layers for graph in report.graphs):
+            self.heading("Layers")
+        for graph in report.graphs:
+            worst = ", ".join(f"{clean(one.name)} {amount(one.sqnr)}" for one in noisiest(graph.layers))
+            if worst:
+                self._print(self._text(f"most noise, {clean(graph.recipe)}: ", "bold").append(worst))
+        for device, one in timed:
+            named = ", ".join(
+                f"{clean(each.layer or each.name)} {amount(each.share)}" for each in slowest(one)
+            )
+            title = f"slowest, {clean(one.artifact)} on {clean(device.market_name)}: "
+            line = self._text(title, "bold").append(named)
+            self._print(line.append(f" ({INVALID} timing)", style="red") if one.invalid else line)
 
     def gaps(self) -> None:
         from rich.padding import Padding
@@ -222,6 +244,8 @@ class _View:
         self.fine(UNITS_NOTE)
 
     def _cell(self, cell: Cell, column: str, intervals: bool) -> Text:
+        if cell == INVALID:
+            return self._text(cell, "bold red")
         if isinstance(cell, str):
             return self._text(
                 MARKS[Provenance.NOT_MEASURED] if cell == Provenance.NOT_MEASURED else clean(cell)

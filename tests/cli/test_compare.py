@@ -52,6 +52,7 @@ def artifacts(separable_model: Outside, tmp_path_factory: pytest.TempPathFactory
     return {
         "onnx": write("onnx", quantized, "onnx"),
         "executorch": write("executorch", quantized, "executorch"),
+        "coreml": write("coreml", quantized, "coreml"),
         "float": write("onnx", float_graph(model), "float"),
     }
 
@@ -72,6 +73,18 @@ def test_two_targets_of_one_graph(artifacts: dict[str, Path], data: Path) -> Non
     assert found["parity"]["flips"] == []
     assert found["layers"] == []
     assert "XNNPACK delegate" in found["layers_reason"]
+
+
+def test_what_the_interpreter_answers_is_emulated(artifacts: dict[str, Path], data: Path) -> None:
+    """Layer by layer too; and the layers are those of the same graph in ONNX Runtime, to far below its noise."""
+    code, said = run(artifacts["onnx"], artifacts["coreml"], "--dataset", "folder", "--data", data, "--json")
+    assert code == 0, said
+    found = json.loads(said)
+    assert found["parity"]["agreement"]["provenance"] == "emulated"
+    assert found["layers"]
+    for layer in found["layers"]:
+        assert layer["equal"] or layer["sqnr"]["provenance"] == "emulated"
+        assert layer["equal"] or layer["sqnr"]["value"] > 2 * PART_BELOW_DB, layer
 
 
 def test_int8_against_the_float_model_layer_by_layer(

@@ -144,6 +144,7 @@ def configuration(folder: Path, model: Path, faces: Path) -> Path:
 def same_figures(first: Report, second: Report) -> None:
     assert first.float_accuracy == second.float_accuracy
     assert first.artifacts == second.artifacts
+    assert first.graphs == second.graphs
 
 
 def test_a_second_run_takes_over_all_but_the_timings(
@@ -162,6 +163,8 @@ def test_a_second_run_takes_over_all_but_the_timings(
         "answers of float-model",
         "answers of onnx-float",
         "answers of onnx-w8a8-ptq",
+        "layers of graph-w8a8-ptq",
+        "layers of onnx-w8a8-ptq",
     }
     same_figures(*reports)
     assert "timing on" in result.stderr

@@ -82,6 +82,38 @@ def test_latency_is_measured_with_its_samples(report: Report) -> None:
         assert one.threads == 1
 
 
+def test_the_noise_of_each_layer_is_that_of_the_graph(report: Report, trained_model: Model) -> None:
+    """ONNX Runtime and the interpreter show the layers of the very graph that they were lowered from."""
+    (graph,) = report.graphs
+    weighted = [name for name, _ in trained_model.network.named_modules() if hasattr(_, "weight")]
+    assert graph.recipe == "w8a8-ptq"
+    assert 3 <= len(graph.layers) <= len(weighted) + 1
+    shown = {one.key: one for one in report.artifacts if one.layers}
+    assert set(shown) == {"onnx-w8a8-ptq", "coreml-w8a8-ptq"}
+    for key, one in shown.items():
+        wanted = Provenance.MEASURED if key.startswith("onnx") else Provenance.EMULATED
+        for layer, other in zip(graph.layers, one.layers, strict=True):
+            assert (layer.name, layer.operator) == (other.name, other.operator)
+            if layer.sqnr.known:
+                assert other.sqnr.provenance is wanted
+                assert other.sqnr.value == pytest.approx(layer.sqnr.value, abs=1.5), layer.name
+    reasons = {one.key: one.layers_reason for one in report.artifacts if one.layers_reason}
+    assert list(reasons) == ["executorch-w8a8-ptq"]
+    assert "inner values" in reasons["executorch-w8a8-ptq"]
+
+
+def test_each_layer_is_timed_or_says_why_not(report: Report) -> None:
+    (device,) = report.devices
+    for one in device.figures:
+        if not one.layers:
+            assert one.layers_reason, one.artifact
+            continue
+        assert sum(layer.share.value or 0 for layer in one.layers) == pytest.approx(1)
+        named = [layer.layer for layer in one.layers if layer.layer]
+        assert named == [layer.name for layer in report.graphs[0].layers]
+    assert {one.artifact for one in device.figures if one.layers} >= {"onnx-float", "onnx-w8a8-ptq"}
+
+
 def test_the_report_stands_beside_the_artifacts(job: Job, report: Report) -> None:
     page = (job.output / "report.html").read_text(encoding="utf-8")
     markdown = (job.output / "report.md").read_text(encoding="utf-8")

@@ -72,8 +72,9 @@ def test_flipped_images_are_rows_never_pictures(report: Report, page: Page) -> N
 def test_there_is_a_plot_of_each_kind_and_only_of_what_was_measured(report: Report, page: Page) -> None:
     plots = [attrs for tag, attrs in page.tags if tag == "svg"]
     changed = [one for one in report.artifacts if one.parity.flips]
-    # size, recall, calibration, latency on the two devices that have one, confusion change per artifact with flips
-    assert len(plots) == 1 + 1 + 1 + 2 + len(changed)
+    # size, recall, calibration, latency on the two devices that have one, noise of the one graph that shows it,
+    # time of layers on the one device that shows it, confusion change per artifact with flips
+    assert len(plots) == 1 + 1 + 1 + 2 + 1 + 1 + len(changed)
 
 
 def test_a_gap_shown_once_for_several_columns_spans_them(source: str) -> None:

@@ -4,7 +4,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fer_deploy.report.format import clean
-from fer_deploy.report.markdown import escape, render_markdown
+from fer_deploy.report.markdown import render_markdown
+from fer_deploy.report.markdown_text import escape
 from fer_deploy.report.schema import Report
 from fixtures.reading import Page, rendered, squeezed
 

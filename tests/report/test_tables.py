@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fer_deploy.measure.measurement import Measurement, Unit, measured, not_measured
+from fer_deploy.report.device_tables import device_table, runtimes
 from fer_deploy.report.format import amount
 from fer_deploy.report.schema import ArtifactReport, Flip, Report
 from fer_deploy.report.tables import (
@@ -17,13 +18,11 @@ from fer_deploy.report.tables import (
     between_table,
     cell_runs,
     class_table,
-    device_table,
     flip_count,
     flip_groups,
     headline,
     model_sentence,
     parity_table,
-    runtimes,
     table_grounds,
     without_recall,
 )

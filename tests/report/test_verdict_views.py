@@ -113,7 +113,13 @@ def test_html(check: Check, plain_report: Report) -> None:
     assert "<b>|100 %|</b>" in page.text
     assert "1 pass" in page.text
     assert "waived until 2099-01-01" in page.text
-    assert "Verdicts" not in Page(render_html(plain_report)).text
+    assert "Not checked" not in page.text
+
+
+def test_a_page_without_a_check_says_so(plain_report: Report) -> None:
+    text = Page(render_html(plain_report)).text
+    assert "Not checked" in text
+    assert "Verdicts" not in text
 
 
 def test_terminal(check: Check, plain_report: Report) -> None:
