@@ -16,7 +16,7 @@ from PIL import Image
 
 from fer_deploy.cli import main
 from fer_deploy.model import MODEL_FILE, Architecture, Model, load_model, save_model
-from fer_deploy.pipeline import run as run_module
+from fer_deploy.pipeline import export as export_module
 from fer_deploy.pipeline.export import build_graphs
 from fer_deploy.quantize.graph import Graph
 from fer_deploy.quantize.ptq import float_graph
@@ -104,7 +104,7 @@ def plant(monkeypatch: pytest.MonkeyPatch, fault: Callable[[Any, Model], Any]) -
             for name, graph in good.items()
         }
 
-    monkeypatch.setattr(run_module, "build_graphs", faulty)
+    monkeypatch.setattr(export_module, "build_graphs", faulty)
 
 
 def test_a_good_job_is_green(job: Job, finished: Path) -> None:
