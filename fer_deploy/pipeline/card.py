@@ -53,6 +53,7 @@ def measure_card(folder: Path, dataset: DatasetSpec) -> Card:
     recipe = folder / RECIPE_FILE
     return Card(
         model=model_summary(model, graph),
+        dataset_kind=dataset.kind,
         recipe=recipe.read_text(encoding="utf-8") if recipe.is_file() else None,
         validation=validation,
         test=test,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 
 from fer_deploy.measure.figures import ClassFigures, ParityFigures
@@ -12,6 +13,8 @@ from fer_deploy.report.schema import AccuracyFigures, DatasetSummary, ModelSumma
 
 #: The notes on data, bias and use hold for every model of the zoo and stand in the template.
 TEMPLATE = "card.md.j2"
+#: What ``--dataset`` is when it is not given.
+DEFAULT_DATASET = "ferplus"
 #: Recall below this share of the accuracy is listed among the known failures.
 WEAK_SHARE = 0.75
 
@@ -49,6 +52,7 @@ class Card:
     """What goes into a card.
 
     Attributes:
+        dataset_kind: the ``--dataset`` that the figures were measured with.
         recipe: the training recipe's TOML text, as it lies beside the weights; None when there is none.
         validation: the split the checkpoint was chosen on.
         test: the split that is reported.
@@ -58,6 +62,7 @@ class Card:
     """
 
     model: ModelSummary
+    dataset_kind: str
     recipe: str | None
     validation: SplitFigures
     test: SplitFigures
@@ -100,6 +105,9 @@ def render_card(card: Card) -> str:
     environment.filters["md"] = escape
     template = environment.get_template(TEMPLATE)
     weak = [(one, confused_with(card.test.figures, one.label)) for one in weak_classes(card.test.figures)]
+    command = ["fer-deploy", "card", card.model.source]
+    if card.dataset_kind != DEFAULT_DATASET:
+        command += ["--dataset", card.dataset_kind]
     return template.render(
-        card=card, weak=weak, amount=amount, describe=describe, interval=interval, command="fer-deploy card"
+        card=card, weak=weak, amount=amount, describe=describe, interval=interval, command=shlex.join(command)
     )

@@ -40,6 +40,7 @@ def test_the_card_holds_the_measured_figures(model_folder: Path, faces_folder: P
         assert int8.target in result.output
         assert int8.parity.agreement.value == pytest.approx(1.0, abs=0.1)
     assert "annotators agree" not in text  # a folder of images has no votes
+    assert f"`fer-deploy card {folder} --dataset folder`" in text
     assert "epochs = 6" in text
     assert card.model.weights_sha256 in text
     assert "must not be used" in text
