@@ -23,20 +23,10 @@ def write_atomic(path: Path, data: bytes | str) -> None:
         OutputError: the folder cannot be created or written.
     """
     raw = data.encode() if isinstance(data, str) else data
-    temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")
-        temporary = Path(name)
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(raw)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
+        _replace_together({path: raw})
     except OSError as error:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
         raise OutputError(f"cannot write {path}: {error.strerror}; choose another output folder") from error
 
 
@@ -49,26 +39,32 @@ def write_together(folder: Path, files: Mapping[str, bytes]) -> None:
     Raises:
         OutputError: the folder cannot be created or written.
     """
-    temporaries: list[tuple[Path, Path]] = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, data in files.items():
-            handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{name}.", suffix=".partial")
-            temporaries.append((Path(temporary), folder / name))
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(data)
-                stream.flush()
-                os.fsync(stream.fileno())
-        for source, target in temporaries:
-            source.chmod(0o644)
-            source.replace(target)
+        _replace_together({folder / name: data for name, data in files.items()})
     except OSError as error:
         raise OutputError(
             f"cannot write into {folder}: {error.strerror}; choose another output folder"
         ) from error
+
+
+def _replace_together(files: Mapping[Path, bytes]) -> None:
+    """Write every file under a temporary name beside it, then give each its own; OSError leaves no temporary."""
+    temporaries: list[tuple[Path, Path]] = []
+    try:
+        for path, data in files.items():
+            handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")
+            temporaries.append((Path(name), path))
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+        for temporary, path in temporaries:
+            temporary.chmod(0o644)
+            temporary.replace(path)
     finally:
-        for source, _ in temporaries:
-            source.unlink(missing_ok=True)
+        for temporary, _ in temporaries:
+            temporary.unlink(missing_ok=True)
 
 
 def write_json_atomic(path: Path, value: Any) -> None:

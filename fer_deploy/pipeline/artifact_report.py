@@ -9,7 +9,6 @@ from fer_deploy.data.faces import Faces
 from fer_deploy.measure.diagnosis import explain_artifact
 from fer_deploy.measure.emulation import as_emulated
 from fer_deploy.measure.inference import Inference
-from fer_deploy.measure.measurement import Unit, measured
 from fer_deploy.measure.parity import (
     accuracy_figures,
     missing_accuracy,
@@ -21,7 +20,7 @@ from fer_deploy.pipeline.export import (
     Exported,
     Plan,
 )
-from fer_deploy.pipeline.summaries import delegation_figures
+from fer_deploy.pipeline.summaries import delegation_figures, size_figure
 from fer_deploy.quantize.calibration import CalibrationSet
 from fer_deploy.quantize.graph import Graph
 from fer_deploy.report.schema import (
@@ -65,7 +64,7 @@ def artifact_report(
         path=str(one.artifact.folder),
         file=info.file,
         sha256=info.sha256,
-        size=measured(info.size_bytes, Unit.BYTES, conditions={"of": info.file}),
+        size=size_figure(info),
         delegation=delegation_figures(one.delegation),
         accuracy=accuracy,
         parity=parity,

@@ -8,17 +8,18 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from numpy.typing import NDArray
 
+from fer_deploy.data.faces import Faces
 from fer_deploy.data.registry import DatasetSpec, Role, open_dataset
 from fer_deploy.errors import ModelError
 from fer_deploy.measure.emulation import as_emulated
 from fer_deploy.measure.inference import infer
-from fer_deploy.measure.measurement import Measurement, Unit, measured
+from fer_deploy.measure.measurement import Measurement
 from fer_deploy.measure.parity import accuracy_figures, parity_figures
 from fer_deploy.model import Model, load_model
 from fer_deploy.pipeline.config import ExportSection, QuantizeSection
 from fer_deploy.pipeline.export import Plan, build_graphs, draw_calibration, write_artifacts
 from fer_deploy.pipeline.study import mean_over_seeds
-from fer_deploy.pipeline.summaries import dataset_summary, model_summary
+from fer_deploy.pipeline.summaries import dataset_summary, model_summary, size_figure
 from fer_deploy.quantize.graph import Graph
 from fer_deploy.quantize.ptq import float_graph
 from fer_deploy.report.card import Card, Int8Figures, SeedFigures, SplitFigures
@@ -45,8 +46,9 @@ def measure_card(folder: Path, dataset: DatasetSpec) -> Card:
     model = load_model(folder)
     graph = float_graph(model)
 
-    validation, _ = _split_figures(model, graph, dataset, "validation")
-    test, test_logits = _split_figures(model, graph, dataset, "test")
+    test_faces = _faces(model, dataset, "test")
+    validation, _ = _split_figures(graph, _faces(model, dataset, "validation"))
+    test, test_logits = _split_figures(graph, test_faces)
     seeds = tuple(
         _seed_figures(one.parent, dataset) for one in sorted(folder.glob(f"{SEEDS_FOLDER}/*/model.toml"))
     )
@@ -59,15 +61,16 @@ def measure_card(folder: Path, dataset: DatasetSpec) -> Card:
         test=test,
         seeds=seeds,
         test_over_seeds=_over_seeds(test, seeds) if seeds else None,
-        int8=_int8_figures(model, dataset, test_logits),
+        int8=_int8_figures(model, dataset, test_faces, test_logits),
         versions=tool_versions(),
     )
 
 
-def _split_figures(
-    model: Model, graph: Graph, dataset: DatasetSpec, role: Role
-) -> tuple[SplitFigures, Logits]:
-    faces = open_dataset(dataset, role, model.contract.labels, model.contract.input)
+def _faces(model: Model, dataset: DatasetSpec, role: Role) -> Faces:
+    return open_dataset(dataset, role, model.contract.labels, model.contract.input)
+
+
+def _split_figures(graph: Graph, faces: Faces) -> tuple[SplitFigures, Logits]:
     logits = graph.logits(faces.pixels, f"evaluating {faces.name}")
     return SplitFigures(dataset_summary(faces), accuracy_figures(logits, faces)), logits
 
@@ -78,8 +81,8 @@ def _seed_figures(folder: Path, dataset: DatasetSpec) -> SeedFigures:
     return SeedFigures(
         name=folder.name,
         weights_sha256=model.weights_sha256,
-        validation=_split_figures(model, graph, dataset, "validation")[0].figures,
-        test=_split_figures(model, graph, dataset, "test")[0].figures,
+        validation=_split_figures(graph, _faces(model, dataset, "validation"))[0].figures,
+        test=_split_figures(graph, _faces(model, dataset, "test"))[0].figures,
     )
 
 
@@ -88,13 +91,14 @@ def _over_seeds(test: SplitFigures, seeds: tuple[SeedFigures, ...]) -> Measureme
     return mean_over_seeds([test.figures.accuracy, *(one.test.accuracy for one in seeds)])
 
 
-def _int8_figures(model: Model, dataset: DatasetSpec, reference: Logits) -> tuple[Int8Figures, ...]:
-    """Return how the artifacts that ``fer-deploy run`` would write with its defaults do on the test split."""
+def _int8_figures(
+    model: Model, dataset: DatasetSpec, faces: Faces, reference: Logits
+) -> tuple[Int8Figures, ...]:
+    """Return how the artifacts that ``fer-deploy run`` would write with its defaults do on the test faces."""
     plan = Plan(tuple((target, _RECIPE) for target in TARGETS), ())
     quantize = QuantizeSection()
     calibration = draw_calibration(model, plan, dataset, quantize)
     graphs = build_graphs(model, plan.recipes, calibration, quantize, dataset)
-    faces = open_dataset(dataset, "test", model.contract.labels, model.contract.input)
     with TemporaryDirectory(prefix="fer-deploy-card-") as folder:
         section = ExportSection(targets=TARGETS, recipes=(_RECIPE,), output=Path(folder))
         figures = []
@@ -103,7 +107,7 @@ def _int8_figures(model: Model, dataset: DatasetSpec, reference: Logits) -> tupl
             figures.append(
                 Int8Figures(
                     target=info.target,
-                    size=measured(info.size_bytes, Unit.BYTES, conditions={"of": info.file}),
+                    size=size_figure(info),
                     accuracy=as_emulated(accuracy_figures(answers.logits, faces), answers.emulation),
                     parity=as_emulated(parity_figures(reference, answers.logits, faces), answers.emulation),
                 )

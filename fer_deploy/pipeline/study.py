@@ -17,13 +17,13 @@ from fer_deploy.errors import ConfigError
 from fer_deploy.files import write_atomic
 from fer_deploy.measure.inference import artifact_logits
 from fer_deploy.measure.latency import all_runtime_figures
-from fer_deploy.measure.measurement import Measurement, Unit, measured
+from fer_deploy.measure.measurement import Measurement, measured
 from fer_deploy.measure.parity import accuracy_figures
 from fer_deploy.measure.statistics import mean_interval
 from fer_deploy.model import Architecture, Model, load_model
 from fer_deploy.pipeline.export import calibration_for
 from fer_deploy.pipeline.study_spec import StudySpec
-from fer_deploy.pipeline.summaries import dataset_summary, delegation_figures, model_summary
+from fer_deploy.pipeline.summaries import dataset_summary, delegation_figures, model_summary, size_figure
 from fer_deploy.progress import say
 from fer_deploy.quantize.calibration import CalibrationSet
 from fer_deploy.quantize.ptq import float_graph, quantize_ptq
@@ -173,7 +173,7 @@ def trained_run(recipe: TrainRecipe, data: StudyData, folder: Path, device: str)
         best_epoch=trained.best_epoch + 1,
         float_accuracy=accuracy_figures(logits, data.validation),
         int8_accuracy=accuracy_figures(int8, data.validation),
-        int8_size=measured(artifact.info.size_bytes, Unit.BYTES, conditions={"of": artifact.info.file}),
+        int8_size=size_figure(artifact.info),
         delegation=delegation_figures(delegation),
         train_seconds=trained.seconds,
     )

@@ -9,12 +9,13 @@ import numpy as np
 
 from fer_deploy.data.faces import Faces
 from fer_deploy.measure.macs import count_macs
-from fer_deploy.measure.measurement import Unit, measured, not_measured
+from fer_deploy.measure.measurement import Measurement, Unit, measured, not_measured
 from fer_deploy.model import Model, count_parameters
 from fer_deploy.quantize.calibration import CalibrationSet
 from fer_deploy.quantize.graph import Graph
 from fer_deploy.quantize.ptq import OBSERVER
 from fer_deploy.report.schema import CalibrationSummary, DatasetSummary, DelegationFigures, ModelSummary
+from fer_deploy.targets.artifact import ArtifactInfo
 from fer_deploy.targets.base import Delegation
 
 
@@ -31,6 +32,11 @@ def model_summary(model: Model, plain: Graph) -> ModelSummary:
         ),
         macs=measured(count_macs(plain), Unit.COUNT, conditions={"of": "the exported float graph"}),
     )
+
+
+def size_figure(info: ArtifactInfo) -> Measurement:
+    """Return the size of an artifact's model file, in bytes."""
+    return measured(info.size_bytes, Unit.BYTES, conditions={"of": info.file})
 
 
 def dataset_summary(faces: Faces) -> DatasetSummary:
