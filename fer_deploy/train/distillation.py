@@ -139,4 +139,7 @@ class Distiller:
                 value.copy_(state["parameters"][name])
         self.optimizer.load_state_dict(state["optimizer"])
         self.epoch, self.log = state["epoch"], state["log"]
-        say(f"resuming the distillation at epoch {self.epoch + 1}/{self.recipe.epochs}")
+        if self.epoch < self.recipe.epochs:
+            say(f"resuming the distillation at epoch {self.epoch + 1}/{self.recipe.epochs}")
+        else:
+            say(f"all {self.epoch} epochs of the distillation are done")

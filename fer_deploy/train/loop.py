@@ -274,4 +274,7 @@ class Trainer:
         self.epoch = state["epoch"]
         self.best_epoch, self.best_accuracy = state["best_epoch"], state["best_accuracy"]
         self.best_state, self.log = state["best_state"], state["log"]
-        say(f"resuming at epoch {self.epoch + 1}/{self.recipe.epochs}")
+        if self.epoch < self.recipe.epochs:
+            say(f"resuming at epoch {self.epoch + 1}/{self.recipe.epochs}")
+        else:
+            say(f"all {self.epoch} epochs are done")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from fer_deploy.contract import Frozen, InputSpec, first_problem
 from fer_deploy.data.registry import DatasetSpec
@@ -69,6 +69,14 @@ class TrainRecipe(Frozen):
     mixup: float = Field(default=0.0, ge=0, description="alpha of the Beta distribution; 0 mixes nothing")
     soft_labels: bool = Field(default=True, description="vote distribution as target where there is one")
     seed: int = Field(default=0, ge=0, lt=2**32)
+
+    @model_validator(mode="after")
+    def _has_one_start(self) -> TrainRecipe:
+        if self.init is not None and self.pretrained is not None:
+            raise ValueError(
+                "init and pretrained are both given, and weights have one start; leave one of them out"
+            )
+        return self
 
 
 #: Milder than a training from scratch: the teacher is asked about faces like those it will see.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
@@ -16,7 +16,7 @@ from fer_deploy.contract import InputSpec
 from fer_deploy.errors import TrainingError
 from fer_deploy.files import write_atomic
 from fer_deploy.model import load_model
-from fer_deploy.progress import track
+from fer_deploy.progress import say, track
 from fer_deploy.train.normalise import normalised
 from fer_deploy.train.pretrained import load_imagenet
 from fer_deploy.train.recipe import TeacherSpec, TrainRecipe
@@ -68,16 +68,14 @@ class Teachers:
         Args:
             pixels: uint8 (N, C, H, W); what augmentation will do to them later does not change the answer.
             mirrored: ask about the mirror images too; only where a mirror image has the same label.
-            file: keeps the answers, for a run that is resumed; answers of other teachers or to other images are
-                replaced.
+            file: keeps the answers, for a run that is resumed; a damaged file, and answers of other teachers or to
+                other images, are replaced.
         """
         digest = hashlib.sha256(pixels.numpy().tobytes()).hexdigest()
         asked = {"asked": json.dumps([self.weights_sha256, self.temperature, mirrored, digest])}
-        if file.is_file():
-            with safe_open(file, framework="pt") as stored:
-                if stored.metadata() == asked:
-                    kept: Tensor = stored.get_tensor("answers")
-                    return kept
+        kept = _kept_answers(file, asked)
+        if kept is not None:
+            return kept
         answers = self._answers(pixels, mirrored)
         write_atomic(file, save({"answers": answers}, asked))
         return answers
@@ -92,6 +90,21 @@ class Teachers:
                 answer = (answer + self.probabilities(batch.flip(3))) / 2
             answers.append(answer.cpu())
         return torch.cat(answers)
+
+
+def _kept_answers(file: Path, asked: dict[str, str]) -> Tensor | None:
+    """Return the answers in ``file`` if it holds those to ``asked``."""
+    if not file.is_file():
+        return None
+    try:
+        with safe_open(file, framework="pt") as stored:
+            if stored.metadata() != asked:
+                return None
+            answers: Tensor = stored.get_tensor("answers")
+            return answers
+    except (SafetensorError, OSError) as error:
+        say(f"{file} cannot be read ({error}); asking the teachers again")
+        return None
 
 
 def warm_start(network: nn.Module, recipe: TrainRecipe, labels: tuple[str, ...]) -> tuple[str, ...]:

@@ -83,7 +83,9 @@ def test_finished_run_is_not_trained_again(
     first = train(AUGMENTED, tmp_path)
     capsys.readouterr()
     _assert_same(train(AUGMENTED, tmp_path), first)
-    assert "train loss" not in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "train loss" not in said
+    assert "all 3 epochs are done" in said
 
 
 def test_learns_and_logs(train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -97,3 +97,10 @@ def test_refusals(tmp_path: Path, text: str, says: str) -> None:
 def test_missing(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"training recipe .*none\.toml does not exist"):
         load_recipe(tmp_path / "none.toml")
+
+
+def test_a_recipe_with_two_starts_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "train.toml"
+    path.write_text('init = "somewhere"\npretrained = "imagenet"\n' + MINIMAL)
+    with pytest.raises(TrainingError, match="init and pretrained are both given"):
+        load_recipe(path)

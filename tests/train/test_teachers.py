@@ -88,6 +88,20 @@ def test_answers_are_kept_for_the_same_teachers_and_images_only(
     assert torch.allclose(fewer, answers[:30], atol=1e-6)
 
 
+@pytest.mark.parametrize("damage", [b"", b"not safetensors", None], ids=["empty", "other", "cut off"])
+def test_damaged_answers_are_asked_for_again(
+    model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: bytes | None
+) -> None:
+    faces, file = torch.from_numpy(separable_faces(60, 5).pixels), tmp_path / "answers"
+    teachers = Teachers(TeacherSpec(models=(model_folder,)), LABELS, input_spec(), CPU)
+    answers = teachers.asked_once(faces, True, file)
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-10] if damage is None else damage)
+    assert torch.equal(teachers.asked_once(faces, True, file), answers)
+    assert "asking the teachers again" in capsys.readouterr().err
+    assert file.read_bytes() == whole
+
+
 def test_divergence_is_zero_for_the_same_answer_only() -> None:
     logits = torch.randn(5, 4, generator=torch.Generator().manual_seed(0))
     same = divergence(logits, softmax(logits / 2, dim=1), 2.0)
