@@ -16,8 +16,8 @@ ROWS = re.findall(
 )
 
 
-def test_the_table_is_found() -> None:
-    assert len(ROWS) == 4
+def test_the_tables_are_found() -> None:
+    assert len(ROWS) == 7
 
 
 @pytest.mark.parametrize(("log", "epochs", "best"), ROWS)
