@@ -78,6 +78,7 @@ def test_defaults(tmp_path: Path) -> None:
         (MINIMAL + "[teacher]\nmodels = 3\n", "teacher.models: "),
         (MINIMAL + "[teacher]\nmodels = ['m']\nweight = 0\n", "teacher.weight: "),
         ("init = 3\n" + MINIMAL, "init: "),
+        ("init = 'm'\npretrained = 'imagenet'\n" + MINIMAL, "init and pretrained are both given"),
         ("seed = -1\n" + MINIMAL, "seed: "),
         ("seed = 99999999999999999\n" + MINIMAL, "seed: "),
         ("colour = 1\n" + MINIMAL, "colour: Extra inputs"),
@@ -97,10 +98,3 @@ def test_refusals(tmp_path: Path, text: str, says: str) -> None:
 def test_missing(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"training recipe .*none\.toml does not exist"):
         load_recipe(tmp_path / "none.toml")
-
-
-def test_a_recipe_with_two_starts_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "train.toml"
-    path.write_text('init = "somewhere"\npretrained = "imagenet"\n' + MINIMAL)
-    with pytest.raises(TrainingError, match="init and pretrained are both given"):
-        load_recipe(path)
