@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -52,6 +53,7 @@ def measure_card(folder: Path, dataset: DatasetSpec) -> Card:
     seeds = tuple(
         _seed_figures(one.parent, dataset) for one in sorted(folder.glob(f"{SEEDS_FOLDER}/*/model.toml"))
     )
+    tested = [test.figures, *(one.test for one in seeds)]
     recipe = folder / RECIPE_FILE
     return Card(
         model=model_summary(model, graph),
@@ -60,7 +62,8 @@ def measure_card(folder: Path, dataset: DatasetSpec) -> Card:
         validation=validation,
         test=test,
         seeds=seeds,
-        test_over_seeds=_over_seeds(test, seeds) if seeds else None,
+        test_over_seeds=_over_seeds([one.accuracy for one in tested]),
+        agreed_over_seeds=_over_seeds([one.accuracy_where_agreed for one in tested]),
         int8=_int8_figures(model, dataset, test_faces, test_logits),
         versions=tool_versions(),
     )
@@ -86,9 +89,10 @@ def _seed_figures(folder: Path, dataset: DatasetSpec) -> SeedFigures:
     )
 
 
-def _over_seeds(test: SplitFigures, seeds: tuple[SeedFigures, ...]) -> Measurement:
-    """Return the mean test accuracy of the model and of its recipe's further seeds."""
-    return mean_over_seeds([test.figures.accuracy, *(one.test.accuracy for one in seeds)])
+def _over_seeds(figures: Sequence[Measurement | None]) -> Measurement | None:
+    """Return the mean over the model and its recipe's further seeds; None without them, or where one has no figure."""
+    known = [one for one in figures if one is not None]
+    return mean_over_seeds(known) if len(known) == len(figures) > 1 else None
 
 
 def _int8_figures(

@@ -58,6 +58,7 @@ class Card:
         test: the split that is reported.
         seeds: models of the same recipe with other seeds.
         test_over_seeds: mean accuracy on the test split over the model and ``seeds``; None where there are no others.
+        agreed_over_seeds: the same where most annotators agree; None where there are no others, or no votes.
         int8: the artifacts that run on any host, on that split.
     """
 
@@ -68,6 +69,7 @@ class Card:
     test: SplitFigures
     seeds: tuple[SeedFigures, ...]
     test_over_seeds: Measurement | None
+    agreed_over_seeds: Measurement | None
     int8: tuple[Int8Figures, ...]
     versions: dict[str, str]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from click.testing import CliRunner
 
 from fer_deploy.cli import main
+from fer_deploy.data.fer2013 import FERPLUS_LABELS
 from fer_deploy.data.registry import DatasetSpec
 from fer_deploy.errors import ModelError
 from fer_deploy.measure.parity import accuracy_figures
@@ -18,7 +20,9 @@ from fer_deploy.model import Architecture, load_model, save_model
 from fer_deploy.pipeline.card import measure_card
 from fer_deploy.report.card import confused_with, render_card, weak_classes
 from fer_deploy.report.format import describe
-from fixtures.synthetic import separable_faces
+from fixtures.synthetic import contract_for, separable_faces, tiny_recipe
+
+WriteNpz = Callable[..., Path]
 
 
 def test_the_card_holds_the_measured_figures(model_folder: Path, faces_folder: Path, tmp_path: Path) -> None:
@@ -64,6 +68,40 @@ def test_other_seeds_are_listed_and_averaged(model_folder: Path, faces_folder: P
     text = render_card(card)
     assert f"| 1 | {describe(other.validation.accuracy)} | {describe(other.test.accuracy)} |" in text
     assert describe(card.test_over_seeds) in text
+
+
+def test_seeds_are_compared_where_most_annotators_agree_too(write_npz: WriteNpz, tmp_path: Path) -> None:
+    # In each split of 40 every class is the most-voted one of five images; neutral and happiness have one each on
+    # which the annotators are divided, four votes to three and three.
+    rows = np.arange(120)
+    votes = np.zeros((120, 10), np.int16)
+    votes[rows, rows % 8] = 10
+    divided = (rows % 40) < 2
+    votes[divided] = 0
+    votes[divided, rows[divided] % 8] = 4
+    votes[divided, 3] = votes[divided, 4] = 3
+    data = write_npz(tmp_path / "faces.npz", 120, ferplus_votes=votes)
+
+    folder = tmp_path / "stubborn"
+    architecture = Architecture(name="fer_xs", width=0.5)
+    labels = FERPLUS_LABELS
+    for name, always in ((".", "neutral"), ("seeds/1", "disgust")):
+        network = architecture.build(len(labels), 1)
+        with torch.no_grad():
+            network.classifier.bias[labels.index(always)] += 1000.0
+        save_model(folder / name, network, architecture, contract_for(tiny_recipe().input, labels), {})
+    card = measure_card(folder, DatasetSpec(kind="ferplus", path=data))
+    assert card.test.figures.accuracy.value == pytest.approx(5 / 40)
+    assert card.test_over_seeds is not None
+    assert card.agreed_over_seeds is not None
+    assert card.test_over_seeds.value == pytest.approx(5 / 40)
+    assert card.agreed_over_seeds.value == pytest.approx((4 / 38 + 5 / 38) / 2)
+    text = render_card(card)
+    (other,) = card.seeds
+    assert other.test.accuracy_where_agreed is not None
+    row = (other.validation.accuracy, other.test.accuracy, other.test.accuracy_where_agreed)
+    assert f"| 1 | {' | '.join(describe(one) for one in row)} |" in text
+    assert f"where most annotators agree {describe(card.agreed_over_seeds)}; intervals" in text
 
 
 def test_weak_classes_are_named_with_what_they_are_taken_for() -> None:

@@ -17,7 +17,7 @@ ROWS = re.findall(
 
 
 def test_the_tables_are_found() -> None:
-    assert len(ROWS) == 7
+    assert len(ROWS) == 8
 
 
 @pytest.mark.parametrize(("log", "epochs", "best"), ROWS)
