@@ -20,6 +20,7 @@ class Architecture(Frozen):
     depth: float = Field(default=1.0, ge=0.1, le=4.0, description="multiplier on the repeats of every stage")
     expansion: int | None = Field(default=None, ge=1, le=8, description="of every bottleneck that expands")
     activation: Literal["relu6", "relu"] = "relu6"
+    stem_stride: Literal[1, 2] | None = Field(default=None, description="of the first convolution")
 
     @property
     def label(self) -> str:
@@ -29,6 +30,7 @@ class Architecture(Frozen):
         parts += [f"depth {self.depth:g}"] if self.depth != 1 else []
         parts += [f"expansion {self.expansion}"] if self.expansion is not None else []
         parts += [self.activation] if self.activation != "relu6" else []
+        parts += [f"stem stride {self.stem_stride}"] if self.stem_stride is not None else []
         return " ".join(parts)
 
     def build(self, num_classes: int, channels: int) -> nn.Module:

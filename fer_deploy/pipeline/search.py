@@ -265,6 +265,7 @@ def _text(spec: SearchSpec) -> str:
 
     # without the data's path, which is this machine's own, and without null, which TOML has no word for
     table = spec.model_dump(mode="json", exclude_none=True, exclude={"train": {"data": {"path"}}})
-    if table["space"]["expansion"] == [None]:
-        del table["space"]["expansion"]
+    for option in ("expansion", "stem_stride"):
+        if table["space"][option] == [None]:
+            del table["space"][option]
     return tomli_w.dumps(table)

@@ -16,7 +16,7 @@ from fer_deploy.model import Architecture
 from fer_deploy.pipeline.study_spec import read_train_file, train_recipe
 from fer_deploy.train.recipe import TrainRecipe
 
-Option = Literal["width", "depth", "expansion", "activation", "size"]
+Option = Literal["width", "depth", "expansion", "activation", "stem_stride", "size"]
 #: The options of a candidate, in the order in which tables list them.
 OPTIONS: tuple[Option, ...] = get_args(Option)
 
@@ -52,6 +52,7 @@ class Space(Frozen):
     depth: tuple[float, ...] = Field(default=(1.0,), min_length=1)
     expansion: tuple[int | None, ...] = Field(default=(None,), min_length=1)
     activation: tuple[Literal["relu6", "relu"], ...] = Field(default=("relu6",), min_length=1)
+    stem_stride: tuple[Literal[1, 2] | None, ...] = Field(default=(None,), min_length=1)
     size: tuple[int, ...] = Field(default=(48,), min_length=1)
 
     def values(self, option: Option) -> tuple[Any, ...]:

@@ -39,8 +39,14 @@ class Layout:
     dropout: float = 0.2
 
 
-def scaled(layout: Layout, width: float = 1.0, depth: float = 1.0, expansion: int | None = None) -> Layout:
-    """Return ``layout`` slimmed or widened.
+def scaled(
+    layout: Layout,
+    width: float = 1.0,
+    depth: float = 1.0,
+    expansion: int | None = None,
+    stem_stride: int | None = None,
+) -> Layout:
+    """Return ``layout`` slimmed or widened, or with maps of another size.
 
     Args:
         layout: the table at width 1.
@@ -48,10 +54,12 @@ def scaled(layout: Layout, width: float = 1.0, depth: float = 1.0, expansion: in
             full size when the multiplier is below 1 (Sandler et al., section 4).
         depth: multiplier on the repeats of every stage, rounded half up, at least one.
         expansion: the expansion of every stage that expands at all; None for the table's.
+        stem_stride: of the first convolution; None for the table's. Every later stride stays.
     """
     return dataclasses.replace(
         layout,
         stem_channels=make_divisible(layout.stem_channels * width),
+        stem_stride=layout.stem_stride if stem_stride is None else stem_stride,
         stages=tuple(
             dataclasses.replace(
                 stage,

@@ -39,6 +39,7 @@ def build(
     depth: float = 1.0,
     expansion: int | None = None,
     activation: ActivationName = "relu6",
+    stem_stride: int | None = None,
 ) -> nn.Module:
     """Return a freshly initialised network.
 
@@ -50,6 +51,8 @@ def build(
         depth: multiplier on the repeats of every stage, 0.1 to 4; MobileNetV2 family only.
         expansion: of every bottleneck that expands, 1 to 8, None for the table's; MobileNetV2 family only.
         activation: of the MobileNetV2 family; the others have their own.
+        stem_stride: of the first convolution, 1 or 2, None for the table's; MobileNetV2 family only. With 1 every map
+            has twice the side: four times the multiply-accumulates, and the same parameters.
 
     Any input size of at least 16 px works: the head pools whatever map is left.
 
@@ -64,16 +67,19 @@ def build(
             "it needs at least 2 classes, 1 or 3 channels and a width between 0.1 and 4"
         )
     expands = expansion is None or 1 <= expansion <= 8
-    if not 0.1 <= depth <= 4.0 or not expands or activation not in ACTIVATIONS:
+    strides = stem_stride in (None, 1, 2)
+    if not 0.1 <= depth <= 4.0 or not expands or activation not in ACTIVATIONS or not strides:
         raise ModelError(
-            f"architecture '{name}' cannot have depth {depth}, expansion {expansion}, activation {activation}; "
-            f"it needs a depth between 0.1 and 4, an expansion from 1 to 8 and one of {', '.join(ACTIVATIONS)}"
+            f"architecture '{name}' cannot have depth {depth}, expansion {expansion}, activation {activation}, "
+            f"stem_stride {stem_stride}; it needs a depth between 0.1 and 4, an expansion from 1 to 8, a stem_stride "
+            f"of 1 or 2 and one of {', '.join(ACTIVATIONS)}"
         )
     if name in LAYOUTS:
-        return MobileNetV2(scaled(LAYOUTS[name], width, depth, expansion), num_classes, channels, activation)
-    if (depth, expansion, activation) != (1.0, None, "relu6"):
+        layout = scaled(LAYOUTS[name], width, depth, expansion, stem_stride)
+        return MobileNetV2(layout, num_classes, channels, activation)
+    if (depth, expansion, activation, stem_stride) != (1.0, None, "relu6", None):
         raise ModelError(
-            f"architecture '{name}' has no depth, expansion or activation to choose; leave them out "
+            f"architecture '{name}' has no depth, expansion, activation or stem_stride to choose; leave them out "
             f"or take one of {', '.join(LAYOUTS)}"
         )
     return _PEERS[name](num_classes, channels, width)

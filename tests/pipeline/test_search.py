@@ -148,6 +148,7 @@ def test_latency_limit_is_measured(tmp_path: Path, faces_folder: Path) -> None:
         assert row["latency"]["provenance"] == "measured"
         assert 0 < row["latency"]["value"] <= 1000
         assert row["options"]["expansion"] == "the base's"
+        assert row["options"]["stem_stride"] == "the base's"
 
 
 @pytest.mark.parametrize(
@@ -178,6 +179,6 @@ def test_refusals(
 
 def test_shipped_search_varies_what_the_paper_asks_about() -> None:
     spec = load_search(SHIPPED)
-    for option in ("width", "depth", "expansion", "activation", "size"):
+    for option in ("width", "depth", "expansion", "activation", "stem_stride", "size"):
         assert len(spec.space.values(option)) > 1
     assert spec.limits.parameters == 500_000

@@ -62,6 +62,8 @@ def test_int8_is_fully_delegated_and_answers_as_the_graph(name: str, tmp_path: P
 
 
 def test_relu_nets_are_fully_delegated_too(tmp_path: Path) -> None:
-    _, graph = quantized(Architecture(name="fer_xs", width=0.5, depth=0.5, expansion=2, activation="relu"))
+    _, graph = quantized(
+        Architecture(name="fer_xs", width=0.5, depth=0.5, expansion=2, activation="relu", stem_stride=1)
+    )
     lowered = get_target("onnx").lower(graph, tmp_path)
     assert lowered.delegation.not_delegated == {}

@@ -129,6 +129,20 @@ def test_depth_and_expansion_change_what_they_name() -> None:
     assert any(one.groups == 2 * 40 for one in hidden)
 
 
+def test_stem_stride_doubles_every_map_and_keeps_the_weights() -> None:
+    coarse, fine = build("fer_s", 8).eval(), build("fer_s", 8, stem_stride=1).eval()
+    fine.load_state_dict(coarse.state_dict())
+    sides = {}
+    for network in (coarse, fine):
+        network.head.register_forward_hook(lambda module, _, y: sides.update({module: tuple(y.shape[2:])}))
+        network(torch.zeros(1, 1, 48, 48))
+    assert sides == {coarse.head: (6, 6), fine.head: (12, 12)}
+    with torch.inference_mode():
+        pixels = torch.randn(1, 1, 48, 48)
+        assert fine.stem(pixels).shape[2:] == (48, 48)
+        torch.testing.assert_close(fine.stem(pixels)[:, :, ::2, ::2], coarse.stem(pixels))
+
+
 @pytest.mark.parametrize(("activation", "kind"), [("relu6", torch.nn.ReLU6), ("relu", torch.nn.ReLU)])
 def test_activation_is_the_one_asked_for(activation: ActivationName, kind: type[torch.nn.Module]) -> None:
     network = build("fer_xs", 8, activation=activation)
@@ -149,7 +163,12 @@ def test_activation_is_the_one_asked_for(activation: ActivationName, kind: type[
         ({"expansion": 9}, "expansion 9"),
         ({"expansion": 0}, "expansion 0"),
         ({"activation": "gelu"}, "activation gelu"),
-        ({"name": "squeezenet", "depth": 2.0}, "'squeezenet' has no depth, expansion or activation"),
+        ({"stem_stride": 3}, "stem_stride 3"),
+        ({"name": "squeezenet", "stem_stride": 1}, "'squeezenet' has no .* stem_stride to choose"),
+        (
+            {"name": "squeezenet", "depth": 2.0},
+            "'squeezenet' has no depth, expansion, activation or stem_stride",
+        ),
         ({"name": "mini_xception", "activation": "relu"}, "'mini_xception' has no depth"),
     ],
 )
