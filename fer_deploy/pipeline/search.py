@@ -265,7 +265,7 @@ def _text(spec: SearchSpec) -> str:
 
     # without the data's path, which is this machine's own, and without null, which TOML has no word for
     table = spec.model_dump(mode="json", exclude_none=True, exclude={"train": {"data": {"path"}}})
-    for option in ("expansion", "stem_stride"):
+    for option in OPTIONS:
         if table["space"][option] == [None]:
             del table["space"][option]
     return tomli_w.dumps(table)
