@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fer_deploy.measure.figures import ClassFigures, ParityFigures
 from fer_deploy.measure.measurement import Measurement
 from fer_deploy.report.format import amount, describe, interval
-from fer_deploy.report.markdown_text import escape
+from fer_deploy.report.markdown_template import fill
 from fer_deploy.report.schema import AccuracyFigures, DatasetSummary, ModelSummary
 
 #: The notes on data, bias and use hold for every model of the zoo and stand in the template.
@@ -94,22 +94,16 @@ def confused_with(figures: AccuracyFigures, label: str) -> str:
 
 def render_card(card: Card) -> str:
     """Return the card as Markdown."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("fer_deploy.report"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,
-    )
-    environment.filters["md"] = escape
-    template = environment.get_template(TEMPLATE)
     weak = [(one, confused_with(card.test.figures, one.label)) for one in weak_classes(card.test.figures)]
     command = ["fer-deploy", "card", card.model.source]
     if card.dataset_kind != DEFAULT_DATASET:
         command += ["--dataset", card.dataset_kind]
-    return template.render(
-        card=card, weak=weak, amount=amount, describe=describe, interval=interval, command=shlex.join(command)
+    return fill(
+        TEMPLATE,
+        card=card,
+        weak=weak,
+        amount=amount,
+        describe=describe,
+        interval=interval,
+        command=shlex.join(command),
     )

@@ -11,7 +11,7 @@ from fer_deploy.contract import Frozen
 from fer_deploy.files import write_atomic
 from fer_deploy.measure.measurement import Measurement
 from fer_deploy.report.format import amount, interval
-from fer_deploy.report.markdown_text import escape
+from fer_deploy.report.markdown_template import fill
 
 TEMPLATE = "search.md.j2"
 
@@ -56,24 +56,11 @@ class SearchReport(Frozen):
 
 def render_search(report: SearchReport) -> str:
     """Return the search as Markdown."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("fer_deploy.report"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,
-    )
-    environment.filters["md"] = escape
     effects = sorted(
         (one for one in report.effects if len(one.means) > 1), key=lambda one: one.share, reverse=True
     )
     fixed = [one.option for one in report.effects if len(one.means) < 2]
-    return environment.get_template(TEMPLATE).render(
-        report=report, effects=effects, fixed=fixed, amount=amount, interval=interval
-    )
+    return fill(TEMPLATE, report=report, effects=effects, fixed=fixed, amount=amount, interval=interval)
 
 
 def write_search(report: SearchReport, folder: Path) -> dict[str, Path]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from fer_deploy.report.format import amount, bare_amount, interval
-from fer_deploy.report.markdown_text import escape
+from fer_deploy.report.markdown_template import fill
 from fer_deploy.report.study import StudyReport
 
 TEMPLATE = "study.md.j2"
@@ -13,20 +13,10 @@ TEMPLATE = "study.md.j2"
 
 def render_study(report: StudyReport, plots: Mapping[str, str]) -> str:
     """Return the study as Markdown; ``plots`` maps the plots' file names to their titles."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("fer_deploy.report"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,
-    )
-    environment.filters["md"] = escape
     best_first = sorted(report.rows, key=lambda row: row.accuracy.value or 0.0, reverse=True)
     outside = [row for row in best_first if row.delegation.share.value != 1.0]
-    return environment.get_template(TEMPLATE).render(
+    return fill(
+        TEMPLATE,
         report=report,
         rows=best_first,
         outside=outside,

@@ -6,7 +6,6 @@ with the float network as teacher.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,12 +16,17 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fer_deploy.data.faces import Faces
-from fer_deploy.errors import TrainingError
-from fer_deploy.files import write_atomic
 from fer_deploy.progress import say, track
 from fer_deploy.train.augment import augment
 from fer_deploy.train.checkpoint import load_checkpoint, save_checkpoint
-from fer_deploy.train.loop import learning_rate_at
+from fer_deploy.train.epochs import (
+    epoch_seed,
+    learning_rate_at,
+    require_finite,
+    say_where_it_goes_on,
+    set_learning_rate,
+    write_log,
+)
 from fer_deploy.train.losses import divergence
 from fer_deploy.train.recipe import DistillRecipe
 
@@ -91,8 +95,7 @@ class Distiller:
 
     def _train_epoch(self) -> tuple[float, float]:
         recipe = self.recipe
-        # Seeded by (seed, epoch): a resumed run draws what an uninterrupted one would have drawn.
-        generator = torch.Generator().manual_seed(recipe.seed * 100_003 + self.epoch)
+        generator = torch.Generator().manual_seed(epoch_seed(recipe.seed, self.epoch))
         order = torch.randperm(len(self.faces), generator=generator)[: recipe.images_per_epoch]
         batch_size = min(recipe.batch_size, len(order))
         steps = len(order) // batch_size
@@ -100,8 +103,7 @@ class Distiller:
         total = rate = 0.0
         for step in track(range(steps), f"epoch {self.epoch + 1}/{recipe.epochs}"):
             rate = learning_rate_at(self.epoch * steps + step, steps, recipe)
-            for group in self.optimizer.param_groups:
-                group["lr"] = rate
+            set_learning_rate(self.optimizer, rate)
             index = order[step * batch_size : (step + 1) * batch_size]
             # Rounded: pixels are whole numbers on the device, and the student's input grid is exact.
             batch = augment(pixels[index].float(), recipe.augment, generator).round_()
@@ -112,10 +114,7 @@ class Distiller:
             loss.backward()  # type: ignore[no-untyped-call]
             self.optimizer.step()
             total += loss.item()
-            if not math.isfinite(total):
-                raise TrainingError(
-                    f"the loss is not finite in epoch {self.epoch + 1}, step {step}; lower learning_rate"
-                )
+            require_finite(total, self.epoch, step)
         return total / steps, rate
 
     def _save(self) -> None:
@@ -127,8 +126,7 @@ class Distiller:
             "log": self.log,
         }
         save_checkpoint(self.work_dir / "checkpoint.pt", state)
-        lines = [",".join(LOG_COLUMNS), *(",".join(f"{value:.6g}" for value in row) for row in self.log)]
-        write_atomic(self.work_dir / "log.csv", "\n".join(lines) + "\n")
+        write_log(self.work_dir / "log.csv", LOG_COLUMNS, self.log)
 
     def _resume(self) -> None:
         state = load_checkpoint(self.work_dir / "checkpoint.pt", self._key)
@@ -139,7 +137,4 @@ class Distiller:
                 value.copy_(state["parameters"][name])
         self.optimizer.load_state_dict(state["optimizer"])
         self.epoch, self.log = state["epoch"], state["log"]
-        if self.epoch < self.recipe.epochs:
-            say(f"resuming the distillation at epoch {self.epoch + 1}/{self.recipe.epochs}")
-        else:
-            say(f"all {self.epoch} epochs of the distillation are done")
+        say_where_it_goes_on(self.epoch, self.recipe.epochs, "distillation")

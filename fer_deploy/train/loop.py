@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from pydantic import ValidationError
@@ -15,11 +14,18 @@ from torch import Tensor, nn
 from fer_deploy.contract import InputSpec
 from fer_deploy.data.faces import Faces, one_hot
 from fer_deploy.errors import TrainingError
-from fer_deploy.files import write_atomic
 from fer_deploy.progress import say, track
 from fer_deploy.train.augment import augment
 from fer_deploy.train.checkpoint import load_checkpoint, save_checkpoint
 from fer_deploy.train.ema import WeightAverage
+from fer_deploy.train.epochs import (
+    epoch_seed,
+    learning_rate_at,
+    require_finite,
+    say_where_it_goes_on,
+    set_learning_rate,
+    write_log,
+)
 from fer_deploy.train.losses import divergence, soft_cross_entropy
 from fer_deploy.train.mixup import mixup
 from fer_deploy.train.normalise import normalised
@@ -40,31 +46,6 @@ class Trained:
     best_accuracy: float
     seconds: float
     """Wall time of all epochs, those before a resumption included."""
-
-
-class Schedule(Protocol):
-    """What a learning-rate schedule depends on."""
-
-    @property
-    def epochs(self) -> int:
-        """Length of the run."""
-
-    @property
-    def warmup_epochs(self) -> float:
-        """Length of the linear warm-up."""
-
-    @property
-    def learning_rate(self) -> float:
-        """Peak, reached after warm-up."""
-
-
-def learning_rate_at(step: int, steps_per_epoch: int, recipe: Schedule) -> float:
-    """Return the learning rate of a step: linear warm-up, then a cosine to zero (Loshchilov & Hutter, 2017)."""
-    total = recipe.epochs * steps_per_epoch
-    warmup = min(int(recipe.warmup_epochs * steps_per_epoch), total - 1)
-    if step < warmup:
-        return recipe.learning_rate * (step + 1) / warmup
-    return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - warmup) / (total - warmup)))
 
 
 def _optimizer(network: nn.Module, recipe: TrainRecipe) -> torch.optim.Optimizer:
@@ -172,9 +153,9 @@ class Trainer:
 
     def _train_epoch(self) -> tuple[float, float]:
         recipe = self.recipe
-        # Seeded by (seed, epoch): a resumed run draws what an uninterrupted one would have drawn.
-        generator = torch.Generator().manual_seed(recipe.seed * 100_003 + self.epoch)
-        torch.manual_seed(recipe.seed * 100_003 + self.epoch)
+        seed = epoch_seed(recipe.seed, self.epoch)
+        generator = torch.Generator().manual_seed(seed)
+        torch.manual_seed(seed)
         order = torch.randperm(len(self.training), generator=generator)[: recipe.images_per_epoch]
         steps = len(order) // recipe.batch_size
         distribution = (
@@ -191,8 +172,7 @@ class Trainer:
         total = rate = 0.0
         for step in track(range(steps), f"epoch {self.epoch + 1}/{recipe.epochs}"):
             rate = learning_rate_at(self.epoch * steps + step, steps, recipe)
-            for group in self.optimizer.param_groups:
-                group["lr"] = rate
+            set_learning_rate(self.optimizer, rate)
             index = order[step * recipe.batch_size : (step + 1) * recipe.batch_size]
             batch = augment(pixels[index].to(self.device).float(), recipe.augment, generator)
             batch, target = mixup(batch, targets[index].to(self.device), recipe.mixup, generator)
@@ -202,10 +182,7 @@ class Trainer:
             self.optimizer.step()
             self.average.update(self.network)
             total += loss.item()
-            if not math.isfinite(total):
-                raise TrainingError(
-                    f"the loss is not finite in epoch {self.epoch + 1}, step {step}; lower learning_rate"
-                )
+            require_finite(total, self.epoch, step)
         return total / steps, rate
 
     def _loss(self, pixels: Tensor, target: Tensor) -> Tensor:
@@ -245,9 +222,7 @@ class Trainer:
                 "log": self.log,
             },
         )
-        lines = [",".join(LOG_COLUMNS)]
-        lines += [",".join(f"{value:.6g}" for value in row) for row in self.log]
-        write_atomic(self.work_dir / "log.csv", "\n".join(lines) + "\n")
+        write_log(self.work_dir / "log.csv", LOG_COLUMNS, self.log)
 
     def _same_recipe(self, stored: object, _: str) -> bool:
         # Compared as recipes: a checkpoint from before an option existed has its default.
@@ -274,7 +249,4 @@ class Trainer:
         self.epoch = state["epoch"]
         self.best_epoch, self.best_accuracy = state["best_epoch"], state["best_accuracy"]
         self.best_state, self.log = state["best_state"], state["log"]
-        if self.epoch < self.recipe.epochs:
-            say(f"resuming at epoch {self.epoch + 1}/{self.recipe.epochs}")
-        else:
-            say(f"all {self.epoch} epochs are done")
+        say_where_it_goes_on(self.epoch, self.recipe.epochs)

@@ -85,7 +85,7 @@ def test_finished_run_is_not_trained_again(
     _assert_same(train(AUGMENTED, tmp_path), first)
     said = capsys.readouterr().err
     assert "train loss" not in said
-    assert "all 3 epochs are done" in said
+    assert "all 3 epochs of the training are done" in said
 
 
 def test_learns_and_logs(train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 from fer_deploy.train.ema import WeightAverage
-from fer_deploy.train.loop import learning_rate_at, normalised
+from fer_deploy.train.epochs import learning_rate_at
 from fer_deploy.train.losses import soft_cross_entropy
+from fer_deploy.train.normalise import normalised
 from fixtures.synthetic import input_spec, tiny_recipe
 
 
