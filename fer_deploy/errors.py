@@ -66,3 +66,9 @@ class NotMeasuredError(FerDeployError):
     """A figure that was required could not be measured."""
 
     exit_code = 4
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of another library's error, cut at 300 characters, or its class name when it has none."""
+    lines = str(error).strip().splitlines()
+    return lines[0][:300] if lines else type(error).__name__

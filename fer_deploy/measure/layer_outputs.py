@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_deploy.errors import ArtifactError
+from fer_deploy.errors import ArtifactError, first_line
 from fer_deploy.quantize.layers import attribute, clamp_operators, layer_name, name_layers, weighted_operators
 from fer_deploy.targets.artifact import Artifact
 
@@ -171,7 +171,7 @@ def onnx_layers(file: Path, pixels: NDArray[np.uint8]) -> list[LayerOutput]:
         )
     except Exception as error:  # onnxruntime's exception classes have no common public base
         raise ArtifactError(
-            f"{file} does not run with its layers' outputs added: {str(error).strip().splitlines()[0]}"
+            f"{file} does not run with its layers' outputs added: {first_line(error)}"
         ) from None
     feed = session.get_inputs()[0].name
     parts = [session.run(ends, {feed: image[None].astype(np.float32)}) for image in pixels]

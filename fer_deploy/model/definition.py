@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fer_deploy.contract import Contract
-from fer_deploy.errors import ModelError
+from fer_deploy.errors import ModelError, first_line
 from fer_deploy.quiet import quiet
 
 if TYPE_CHECKING:
@@ -95,9 +95,3 @@ def check_against_contract(model: Model) -> None:
         )
     if not bool(torch.isfinite(logits).all()):
         raise ModelError(f"model {model.source} answers non-finite logits on a plain grey image")
-
-
-def first_line(error: BaseException) -> str:
-    """Return the first line of an error's message, or its class name when it has none."""
-    lines = str(error).strip().splitlines()
-    return lines[0][:300] if lines else type(error).__name__

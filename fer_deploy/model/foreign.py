@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fer_deploy.contract import load_contract
-from fer_deploy.errors import ModelError
+from fer_deploy.errors import ModelError, first_line
 from fer_deploy.files import sha256_of
-from fer_deploy.model.definition import Model, first_line
+from fer_deploy.model.definition import Model
 from fer_deploy.model.state import load_state, read_state
 
 if TYPE_CHECKING:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fer_deploy.errors import ModelError
-from fer_deploy.model.definition import first_line
+from fer_deploy.errors import ModelError, first_line
 from fer_deploy.safe_load import load_dict
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from fer_deploy.contract import InputSpec
 from fer_deploy.data.faces import Faces, one_hot
-from fer_deploy.errors import TrainingError
+from fer_deploy.errors import TrainingError, first_line
 from fer_deploy.progress import say, track
 from fer_deploy.train.augment import augment
 from fer_deploy.train.checkpoint import load_checkpoint, save_checkpoint
@@ -90,7 +90,7 @@ class Trainer:
             torch.empty(1, device=self.device)
         except (RuntimeError, AssertionError) as error:
             raise TrainingError(
-                f"device '{device}' cannot be used: {str(error).splitlines()[0]}; try --device cpu"
+                f"device '{device}' cannot be used: {first_line(error)}; try --device cpu"
             ) from None
         torch.manual_seed(recipe.seed)
         torch.backends.cudnn.benchmark = False

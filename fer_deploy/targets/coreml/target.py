@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, ClassVar
 
-from fer_deploy.errors import TargetError
+from fer_deploy.errors import TargetError, first_line
 from fer_deploy.quantize.graph import Graph
 from fer_deploy.quiet import quiet
 from fer_deploy.targets.base import Delegation, Lowered, Session, Target
@@ -42,8 +42,9 @@ class CoreMLTarget(Target):
             try:
                 package = convert(graph, self.options)
             except Exception as error:  # coremltools raises many kinds
-                message = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-                raise TargetError(f"Core ML cannot lower the {graph.recipe.name} graph: {message}") from error
+                raise TargetError(
+                    f"Core ML cannot lower the {graph.recipe.name} graph: {first_line(error)}"
+                ) from error
             save(package, folder / FILE, graph.contract, self.options)
             kinds = _operations(package)
         return Lowered(

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_deploy.errors import ArtifactError, ConfigError, TargetError
+from fer_deploy.errors import ArtifactError, ConfigError, TargetError, first_line
 from fer_deploy.files import write_atomic
 from fer_deploy.quantize.graph import Graph
 from fer_deploy.quiet import quiet
@@ -54,7 +54,7 @@ class ExecuTorchTarget(Target):
                 program = edge.to_executorch()
             except Exception as error:  # executorch raises many kinds; the first line says which pass
                 raise TargetError(
-                    f"ExecuTorch cannot lower the {graph.recipe.name} graph: {_first_line(error)}"
+                    f"ExecuTorch cannot lower the {graph.recipe.name} graph: {first_line(error)}"
                 ) from error
         write_atomic(folder / FILE, bytes(program.buffer))
         integers = {"activations": "int8", "weights": "int8", "biases": "int32"}
@@ -84,11 +84,6 @@ class ExecuTorchTarget(Target):
     def preload(self) -> None:
         """Import the runtime's native library."""
         _runtime()
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
 
 
 def _delegation(module: Any, backend: str, reasons: dict[str, str]) -> Delegation:
@@ -135,7 +130,7 @@ class _ExecuTorchSession(Session):
                 self._method = self._program.load_method("forward")
             except (RuntimeError, OSError) as error:
                 raise ArtifactError(
-                    f"{file} is not a program that ExecuTorch can load: {_first_line(error)}"
+                    f"{file} is not a program that ExecuTorch can load: {first_line(error)}"
                 ) from None
         self._torch = torch
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_deploy.errors import ArtifactError, TargetError
+from fer_deploy.errors import ArtifactError, TargetError, first_line
 from fer_deploy.files import write_atomic
 from fer_deploy.quantize.graph import Graph
 from fer_deploy.quiet import quiet
@@ -75,9 +75,8 @@ class OnnxTarget(Target):
                 passes.strip_metadata(model)
                 onnx.checker.check_model(model)
             except Exception as error:  # the exporter raises many kinds
-                message = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
                 raise TargetError(
-                    f"the ONNX exporter cannot lower the {graph.recipe.name} graph: {message}"
+                    f"the ONNX exporter cannot lower the {graph.recipe.name} graph: {first_line(error)}"
                 ) from error
         write_atomic(folder / FILE, model.SerializeToString(deterministic=True))
         choices = {"opset": str(OPSET), **(_INTEGERS if graph.recipe.quantized else {})}
@@ -163,7 +162,7 @@ class _OnnxSession(Session):
             )
         except Exception as error:  # onnxruntime's exception classes have no common public base
             raise ArtifactError(
-                f"{file} is not a model that ONNX Runtime can load: {str(error).strip().splitlines()[0]}"
+                f"{file} is not a model that ONNX Runtime can load: {first_line(error)}"
             ) from None
         self._input = self._session.get_inputs()[0].name
 
