@@ -40,6 +40,12 @@ _FER_S = Layout(
     stages=(Stage(1, 24, 1, 1), Stage(4, 40, 3, 2), Stage(4, 80, 4, 2), Stage(4, 96, 2, 1)),
     head_channels=320,
 )
+#: The stem's stride moved to the last stage: every map between them has twice the side, from the same parameters.
+_FER_S_STEM1 = dataclasses.replace(
+    _FER_S,
+    stem_stride=1,
+    stages=(*_FER_S.stages[:-1], dataclasses.replace(_FER_S.stages[-1], stride=2)),
+)
 _FER_XS = Layout(
     stem_channels=24,
     stem_stride=2,
@@ -81,6 +87,7 @@ LAYOUTS: Mapping[str, Layout] = MappingProxyType(
         "mobilenet_v2": _MOBILENET_V2,
         "fer_m": _FER_M,
         "fer_s": _FER_S,
+        "fer_s_stem1": _FER_S_STEM1,
         "fer_xs": _FER_XS,
         "efficientnet_lite0": _EFFICIENTNET_LITE0,
         "efficientnet_lite0_stem1": _EFFICIENTNET_LITE0_STEM1,

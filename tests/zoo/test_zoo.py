@@ -17,6 +17,7 @@ def test_parameter_limits_of_the_family() -> None:
     counts = {name: count_parameters(build(name, 8)) for name in LAYOUTS}
     assert counts["fer_m"] < 1_000_000
     assert counts["fer_s"] < 500_000
+    assert counts["fer_s_stem1"] == counts["fer_s"]
     assert counts["fer_xs"] < counts["fer_s"] < counts["fer_m"] < counts["mobilenet_v2"]
 
 
