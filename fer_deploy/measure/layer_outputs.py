@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from fer_deploy.errors import ArtifactError, first_line
 from fer_deploy.quantize.layers import attribute, clamp_operators, layer_name, name_layers, weighted_operators
 from fer_deploy.targets.artifact import Artifact
+from fer_deploy.targets.onnx.session import session_options
 
 if TYPE_CHECKING:
     import torch
@@ -162,12 +163,9 @@ def onnx_layers(file: Path, pixels: NDArray[np.uint8]) -> list[LayerOutput]:
     ends = [end for _, end in layers]
     del model.graph.output[:]
     model.graph.output.extend(onnx.ValueInfoProto(name=end) for end in ends)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 3
     try:
         session = onnxruntime.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+            model.SerializeToString(), session_options(1), providers=["CPUExecutionProvider"]
         )
     except Exception as error:  # onnxruntime's exception classes have no common public base
         raise ArtifactError(

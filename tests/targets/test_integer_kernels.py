@@ -222,7 +222,7 @@ def test_exact_kernels_are_asked_for_where_there_is_no_vnni(
 ) -> None:
     import platform
 
-    from fer_deploy.targets.onnx.target import lacks_vnni
+    from fer_deploy.targets.onnx.session import lacks_vnni
 
     def read(self: Path, encoding: str = "utf-8") -> str:
         assert (str(self), encoding) == ("/proc/cpuinfo", "utf-8")

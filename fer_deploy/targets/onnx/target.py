@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import platform
 import tempfile
 from collections import Counter
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,13 +16,14 @@ from fer_deploy.quantize.graph import Graph
 from fer_deploy.quiet import quiet
 from fer_deploy.targets.base import Delegation, Lowered, Session, Target
 from fer_deploy.targets.inspection import Inspection, Share
+from fer_deploy.targets.onnx.session import session_options
 
 FILE = "model.onnx"
 #: The newest opset that onnxruntime-android 1.20 (2024) and later read; 13 is the first with per-channel QDQ.
 OPSET = 20
 #: Why these: ONNX Runtime's x86 kernels want uint8 activations (int8 ones stay float at residuals), ARM's
 #: take either, and both want int8 weights. x86 without VNNI adds pairs of u8 x s8 products in 16 bits and
-#: saturates; the session option makes it compute in u8 x u8, exactly (tests/targets/test_saturation.py).
+#: saturates; the session option makes it compute in u8 x u8, exactly (tests/targets/test_integer_kernels.py).
 _INTEGERS = {
     "activations": "uint8",
     "weights": "int8",
@@ -101,32 +101,6 @@ class OnnxTarget(Target):
         import onnxruntime  # noqa: F401
 
 
-def _options(threads: int) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    if lacks_vnni():
-        options.add_session_config_entry("session.x64quantprecision", "1")
-    return options
-
-
-def lacks_vnni() -> bool:
-    """True on x86 processors on which int8 saturates unless ``session.x64quantprecision`` is set.
-
-    With VNNI the option is exact too, but the kernels it chooses take twice as long. A system that does not
-    say what its processor has is taken to lack it: slow, not wrong.
-    """
-    if platform.machine().lower() not in {"x86_64", "amd64", "i386", "i686"}:
-        return False
-    try:
-        return "vnni" not in Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except OSError:
-        return True
-
-
 def _delegation(file: Path, quantized: bool) -> Delegation:
     """Count integer kernels in the graph that ONNX Runtime makes of a quantized file on this machine.
 
@@ -136,7 +110,7 @@ def _delegation(file: Path, quantized: bool) -> Delegation:
     import onnxruntime
 
     with tempfile.TemporaryDirectory() as folder:
-        options = _options(1)
+        options = session_options(1)
         options.optimized_model_filepath = str(Path(folder) / FILE)
         onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
         optimised = onnx.load(options.optimized_model_filepath)
@@ -158,7 +132,7 @@ class _OnnxSession(Session):
 
         try:
             self._session = onnxruntime.InferenceSession(
-                file.read_bytes(), _options(threads), providers=["CPUExecutionProvider"]
+                file.read_bytes(), session_options(threads), providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # onnxruntime's exception classes have no common public base
             raise ArtifactError(
