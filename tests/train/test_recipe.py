@@ -9,7 +9,7 @@ from fer_deploy.train.recipe import load_recipe
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = ROOT / "models" / "fer_s" / "train.toml"
-RECIPES = sorted((ROOT / "models").glob("*/*.toml"))
+RECIPES = sorted((ROOT / "models").rglob("*.toml")) + sorted((ROOT / "studies").rglob("train.toml"))
 RECIPES = [path for path in RECIPES if path.name != "model.toml"]
 MINIMAL = """
 [architecture]
@@ -38,8 +38,8 @@ def written_by(text: str) -> list[Path]:
     return [ROOT / words[index + 1] for index, word in enumerate(words) if word == "--output"]
 
 
-@pytest.mark.parametrize("path", RECIPES, ids=lambda path: f"{path.parent.name}-{path.stem}")
-def test_every_recipe_of_the_models_can_be_built(path: Path) -> None:
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_every_committed_recipe_can_be_built(path: Path) -> None:
     recipe = load_recipe(path)
     network = recipe.architecture.build(8, recipe.input.channels)
     if path.parent.name != "teacher":  # the one that is not to be shipped
