@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN_ARGS ?=
 TEST_ARGS ?= -m "not slow"
+# Two processes of one thread each: sharing one's threads gains little, the tests' networks being small. By file, since
+# a file's tests share fixtures that take long to make.
+TEST_SPLIT ?= -n 2 --dist loadfile
 
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -14,7 +17,7 @@ run: $(READY)
 	$(BIN)/fer-deploy run $(RUN_ARGS)
 
 test: $(READY) lint
-	$(BIN)/python -m pytest $(TEST_ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(TEST_SPLIT) $(TEST_ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -30,28 +30,29 @@ WriteFolder = Callable[[Path, Mapping[str, int]], Path]
 WriteNpz = Callable[..., Path]
 
 _SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
-_NO_DATA = pytest.StashKey[str]()
+_NO_DATA = "no FER data"
 
 
 @pytest.fixture(scope="session")
-def fer_data(request: pytest.FixtureRequest) -> Path:
+def fer_data() -> Path:
     """The folder with the real npz; skips, and says so at the end of the run, where there is none."""
     root = Path(os.environ.get("FER_DATA") or _SHARED)
     if (root / FILE_NAME).is_file():
         return root
-    reason = f"no FER data: {root / FILE_NAME} does not exist; set FER_DATA to the folder that holds it"
-    request.config.stash[_NO_DATA] = reason
-    pytest.skip(reason)
+    pytest.skip(f"{_NO_DATA}: {root / FILE_NAME} does not exist; set FER_DATA to the folder that holds it")
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    reason = config.stash.get(_NO_DATA, None)
-    if reason is None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    skipped = [report.longrepr for report in terminalreporter.stats.get("skipped", [])]
+    reasons = [
+        where[2].removeprefix("Skipped: ")
+        for where in skipped
+        if isinstance(where, tuple) and _NO_DATA in where[2]
+    ]
+    if not reasons:
         return
-    skipped = terminalreporter.stats.get("skipped", [])
-    count = sum("no FER data" in str(report.longrepr) for report in skipped)
     terminalreporter.section("REAL DATA NOT TESTED", sep="!", red=True, bold=True)
-    terminalreporter.write_line(f"SKIPPED: {reason} ({count} tests)", red=True, bold=True)
+    terminalreporter.write_line(f"SKIPPED: {reasons[0]} ({len(reasons)} tests)", red=True, bold=True)
 
 
 @pytest.fixture
