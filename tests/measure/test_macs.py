@@ -17,6 +17,12 @@ def _macs(module: nn.Module, color: str = "rgb") -> int:
     return count_macs(Graph(module.eval(), contract_for(input_spec(16, color)), FLOAT))
 
 
+def _zoo_macs(name: str, network: nn.Module) -> int:
+    """Return those of a network of 8 classes on 48 x 48 grey faces."""
+    contract = contract_for(input_spec(48), tuple("abcdefgh"))
+    return count_macs(float_graph(Model(name, name, network, contract, "")))
+
+
 class _Attention(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         rows = x.flatten(2)  # (1, 3, 256)
@@ -64,6 +70,10 @@ def test_zoo_net_agrees_with_counting_by_hooks(name: str) -> None:
     network(torch.zeros(1, 1, 48, 48))
     for handle in hooks:
         handle.remove()
-    contract = contract_for(input_spec(48), tuple("abcdefgh"))
     normalisation = 48 * 48
-    assert count_macs(float_graph(Model(name, name, network, contract, ""))) == counted + normalisation
+    assert _zoo_macs(name, network) == counted + normalisation
+
+
+def test_moving_the_stems_stride_to_the_last_stage_costs_three_times_the_macs() -> None:
+    coarse, fine = (_zoo_macs(name, build(name, 8).eval()) for name in ("fer_s", "fer_s_stem1"))
+    assert 3.1 < fine / coarse < 3.4
