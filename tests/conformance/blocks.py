@@ -45,7 +45,8 @@ class Around(nn.Module):
         self.head = nn.Sequential(conv_bn_relu(width, 32, stride=2), *pooled_head(32))
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.part(self.stem(x)))
+        logits: Tensor = self.head(self.part(self.stem(x)))
+        return logits
 
 
 class Apply(nn.Module):

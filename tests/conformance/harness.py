@@ -201,10 +201,11 @@ def _check_one(made: Subject, model: Model, graph: Graph, target: str, output: P
             got = run(artifact, bench().test.pixels)
     except Exception as error:  # the runtime refuses what was written
         return Verdict("wrong", text=f"does not run: {type(error).__name__}: {_one_line(error)}")
-    return _judged(made, made.wanted, got, graph.recipe.name)
+    return judged(made, made.wanted, got, graph.recipe.name)
 
 
-def _judged(made: Subject, wanted: NDArray[np.float32], got: NDArray[np.float32], recipe: str) -> Verdict:
+def judged(made: Subject, wanted: NDArray[np.float32], got: NDArray[np.float32], recipe: str) -> Verdict:
+    """Return the verdict on an artifact's logits ``got`` where torch's are ``wanted``."""
     if got.shape != wanted.shape:
         return Verdict("wrong", text=f"logits of shape {got.shape}, torch gives {wanted.shape}")
     ratio = sqnr(got, wanted)
