@@ -30,6 +30,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "compare": "Compare two artifacts, or an artifact and its float model.",
         "sensitivity": "Print and plot what quantizing each layer alone costs.",
         "train": "Train a model from a recipe.",
+        "train-family": "Train teachers and all shipped models at once.",
         "study": "Train architectures under the same conditions and compare them.",
         "search": "Search a space of architectures under a budget.",
         "frame": "Add up what one camera frame costs on a device.",
