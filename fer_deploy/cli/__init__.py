@@ -31,6 +31,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "sensitivity": "Print and plot what quantizing each layer alone costs.",
         "train": "Train a model from a recipe.",
         "train-family": "Train teachers and all shipped models at once.",
+        "split-student": "Make a model of one label set of a family's student.",
         "study": "Train architectures under the same conditions and compare them.",
         "search": "Search a space of architectures under a budget.",
         "frame": "Add up what one camera frame costs on a device.",

@@ -18,6 +18,7 @@ from fer_deploy.train.family.data import DeviceFaces, on_device
 from fer_deploy.train.family.recipe import FamilyRecipe
 from fer_deploy.train.family.schedule import cosine, following, train
 from fer_deploy.train.family.scores import scores
+from fer_deploy.train.family.student_file import write_students
 from fer_deploy.train.family.students import Class
 from fer_deploy.train.family.teachers import Ensemble, train_teacher
 
@@ -56,6 +57,7 @@ def train_family(
 
     Written to ``output``:
         ``students.safetensors``: averaged weights by ARCHITECTURE/SEED|PARAMETER, every minute and at the end;
+        ``students/ARCHITECTURE-SEED.safetensors``: the same at the end, one file a student, with how it came about;
         ``teachers/NAME-SEED.safetensors``: bfloat16;
         ``answers.safetensors``: the ensemble's probabilities, float16 (N, 15), about each training image and its mirror
         image, and the images' rows in the npz;
@@ -180,6 +182,7 @@ def _train_students(
         log(f"  {student}: " + ", ".join(f"{kind} {score['ferplus']:.4f}" for kind, score in found.items()))
     info["seconds"] = round(log.elapsed, 1)
     write()
+    write_students(group.weights(), recipe, epochs, info["students"], output / "students")
     log("done")
 
 

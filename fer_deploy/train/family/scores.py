@@ -62,11 +62,11 @@ def scores(answer: Tensor, faces: DeviceFaces) -> dict[str, float]:
         "fer2013": (answer[:, FER2013].argmax(1) == faces.fer2013).float().mean().item(),
     }
     if answer.shape[1] > NO_FACE:
-        found["no_face_auroc"] = _auroc(answer[:, NO_FACE], ~valid)
+        found["no_face_auroc"] = auroc(answer[:, NO_FACE], ~valid)
     return {name: round(value, 5) for name, value in found.items()}
 
 
-def _auroc(score: Tensor, positive: Tensor) -> float:
+def auroc(score: Tensor, positive: Tensor) -> float:
     """Return the area under the ROC curve; 0.5 where one of the two sides is empty. Ties count by their order."""
     ranks = torch.empty_like(score, dtype=torch.float64)
     ranks[score.argsort()] = torch.arange(1, len(score) + 1, dtype=torch.float64, device=score.device)

@@ -14,7 +14,7 @@ from fer_deploy.train.family.data import Order
 from fer_deploy.train.family.optimizer import AveragedSgd
 from fer_deploy.train.family.recipe import CorruptSpec, FamilyRecipe, load_family_recipe
 from fer_deploy.train.family.schedule import cosine, train
-from fer_deploy.train.family.scores import _auroc
+from fer_deploy.train.family.scores import auroc
 from fer_deploy.train.family.views import corrupt, non_faces
 from fer_deploy.zoo.teachers import TEACHERS, build_teacher
 from fixtures.family import COMMITTED
@@ -140,9 +140,9 @@ def test_non_faces_come_from_the_seed() -> None:
 
 def test_area_under_the_curve() -> None:
     positive = torch.tensor([True, True, False, False])
-    assert _auroc(torch.tensor([3.0, 4.0, 1.0, 2.0]), positive) == 1.0
-    assert _auroc(torch.tensor([1.0, 4.0, 2.0, 3.0]), positive) == 0.5
-    assert _auroc(torch.tensor([1.0]), torch.tensor([True])) == 0.5
+    assert auroc(torch.tensor([3.0, 4.0, 1.0, 2.0]), positive) == 1.0
+    assert auroc(torch.tensor([1.0, 4.0, 2.0, 3.0]), positive) == 0.5
+    assert auroc(torch.tensor([1.0]), torch.tensor([True])) == 0.5
 
 
 @pytest.mark.parametrize("name", TEACHERS)

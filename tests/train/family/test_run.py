@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from fer_deploy.cli import main
 from fer_deploy.train.family.recipe import FamilyRecipe
 from fer_deploy.train.family.run import train_family
+from fer_deploy.train.family.student_file import load_student, recipe_digest
 from fer_deploy.zoo import build
 from fixtures.family import COMMITTED, some_faces
 
@@ -25,6 +26,9 @@ def test_run_writes_weights_that_load_into_the_zoo(tiny: FamilyRecipe, tmp_path:
     assert {name.split("|")[0] for name in weights} == {"fer_xs/0", "fer_xs/1"}
     mine = {name.split("|")[1]: value for name, value in weights.items() if name.startswith("fer_xs/0|")}
     build("fer_xs", 16).load_state_dict(mine)
+    info, network = load_student(tmp_path / "students/fer_xs-1.safetensors")
+    assert (info.seed, info.recipe_sha256) == (1, recipe_digest(tiny))
+    assert torch.equal(network.state_dict()["classifier.bias"], weights["fer_xs/1|classifier.bias"])
     answers = load_file(tmp_path / "answers.safetensors")
     assert answers["answers"].shape == answers["mirrored"].shape == (17, 15)
     assert answers["answers"].float().sum(1) == pytest.approx(torch.full((17,), 2.0), abs=1e-2)
