@@ -29,6 +29,14 @@ def test_committed_recipe_trains_every_shipped_architecture() -> None:
     assert not set(recipe.corrupt.kinds) & set(HELD_OUT)
 
 
+def test_trial_recipe_takes_a_cpu_few_steps() -> None:
+    recipe = load_family_recipe(COMMITTED.with_name("trial.toml"))
+    runs = [*recipe.teachers.members, recipe.students]
+    assert sum(run.epochs for run in runs) == 2
+    assert len(recipe.students.architectures) == len(recipe.students.seeds) == 1
+    assert recipe.batch_size <= 64
+
+
 def test_held_out_corruption_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "train.toml"
     path.write_text(COMMITTED.read_text() + "\njpeg = { mild = 90.0, severe = 20.0 }\n")
