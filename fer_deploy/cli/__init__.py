@@ -24,7 +24,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "bundle": "Put an artifact into a demo app.",
         "profile": "Time exported artifacts on a device.",
         "layers": "Show where the time goes inside an artifact.",
-        "emulate": "Run artifacts on an emulated processor: parity and instructions.",
+        "emulate": "Run artifacts on an emulated processor: parity, instructions.",
         "predict": "Classify one image with a model or an artifact.",
         "evaluate": "Print how a model or an artifact classifies a test set.",
         "compare": "Compare two artifacts, or an artifact and its float model.",
