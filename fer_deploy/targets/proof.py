@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_deploy.errors import ArtifactError, ProofError, TargetError
+from fer_deploy.errors import ArtifactError, ProofError, TargetError, root_cause
 from fer_deploy.progress import say
 from fer_deploy.quantize.canonical import copy_graph
 from fer_deploy.quantize.graph import Graph, batches, run_module
@@ -79,6 +79,8 @@ def prove_lowering(target: Target, graph: Graph, file: Path) -> Proof:
         return Proof(
             step=step, contract="not proven", images=0, sqnr_db=None, agreement=None, note=str(error)
         )
+    except Exception as error:  # runtimes raise many kinds for an operation that fails on its input
+        raise TargetError(_unloadable(target, graph, pixels, root_cause(error))) from error
     shared = run_module(graph.module, evidence.pixels, graph.fixed_batch)[: len(pixels)]
     if graph.recipe.precision == "float":
         proven = prove_exact(
