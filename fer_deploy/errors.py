@@ -40,6 +40,23 @@ class QuantizationError(FerDeployError):
     """A graph cannot be quantized as the recipe asks."""
 
 
+class ProofError(FerDeployError):
+    """A step on the way to an artifact changed the network by more than its contract allows."""
+
+
+class LossError(ProofError):
+    """Quantization leaves less of the network than its floor.
+
+    Attributes:
+        costs: dB by which the noise grows at each layer, worst first.
+        figures: what was measured, for people.
+    """
+
+    def __init__(self, message: str, costs: dict[str, float], figures: str) -> None:
+        super().__init__(message)
+        self.costs, self.figures = costs, figures
+
+
 class TargetError(FerDeployError):
     """A target is unknown, or a graph cannot be lowered to it."""
 
@@ -72,3 +89,14 @@ def first_line(error: BaseException) -> str:
     """Return the first line of another library's error, cut at 300 characters, or its class name when it has none."""
     lines = str(error).strip().splitlines()
     return lines[0][:300] if lines else type(error).__name__
+
+
+def root_cause(error: BaseException) -> str:
+    """Return the first line of another library's error and, where it only says which part failed, that of its cause."""
+    lines = [first_line(error)]
+    seen = error
+    while (below := seen.__cause__ or seen.__context__) is not None:
+        seen = below
+    if seen is not error and first_line(seen) not in lines[0]:
+        lines.append(first_line(seen))
+    return ": ".join(lines)

@@ -145,7 +145,7 @@ def test_checker_sees_a_circle() -> None:
 def test_no_heavy_import_at_module_level_outside_train_and_zoo(module: str) -> None:
     """torch & co. are imported in functions; a command that doesn't need them must not pay for them."""
     heavy = set(_HEAVY) - {"numpy", "pydantic"}
-    if module == "fer_deploy.targets.onnx.passes":
+    if module in ("fer_deploy.targets.onnx.passes", "fer_deploy.targets.onnx.proof"):
         heavy -= {"onnx"}  # itself imported only while lowering
     if module.startswith("fer_deploy.targets.coreml.interpreter."):
         heavy -= {"torch"}  # itself imported only when a session is opened

@@ -31,6 +31,7 @@ def command(config: Path | None, fresh: bool, timings: bool, as_json: bool, **fl
 
     Reads fer-deploy.toml, writes dist/MODEL/TARGET-RECIPE/ for every target and recipe, compares each artifact with
     the float model on the whole test split, times it, and writes report.json, report.md and report.html beside them.
+    What cannot be made is named in the report, and the exit code is 2.
     A run that was interrupted is gone on with: what is complete and was made from the same inputs is taken over.
     """
     from fer_deploy.pipeline.resume import Store
@@ -49,13 +50,22 @@ def command(config: Path | None, fresh: bool, timings: bool, as_json: bool, **fl
         _print_timings(stages)
     if as_json:
         click.echo(report.model_dump_json(indent=2))
-        return
-    from fer_deploy.cli.console import stdout_console
-    from fer_deploy.report.terminal import print_summary
+    else:
+        from fer_deploy.cli.console import stdout_console
+        from fer_deploy.report.terminal import print_summary
 
-    print_summary(report, stdout_console())
-    for view in views.values():
-        click.echo(f"report: {view}")
+        print_summary(report, stdout_console())
+        for view in views.values():
+            click.echo(f"report: {view}")
+    if report.missing:
+        from fer_deploy.errors import TargetError
+
+        made = len(report.artifacts)
+        names = ", ".join(one.key for one in report.missing)
+        raise TargetError(
+            f"{len(report.missing)} of {made + len(report.missing)} artifacts were not made: {names}; the report's "
+            "warnings say why"
+        )
 
 
 def _print_timings(stages: Stages) -> None:

@@ -18,7 +18,9 @@ from fer_deploy.measure.parity import (
 )
 from fer_deploy.pipeline.export import (
     Exported,
+    Missing,
     Plan,
+    doubts,
 )
 from fer_deploy.pipeline.summaries import delegation_figures, size_figure
 from fer_deploy.quantize.calibration import CalibrationSet
@@ -91,16 +93,20 @@ def between_targets(
     return tuple(pairs)
 
 
-def run_warnings(plan: Plan, calibration: CalibrationSet | None, exported: list[Exported]) -> tuple[str, ...]:
+def run_warnings(
+    plan: Plan, calibration: CalibrationSet | None, exported: list[Exported], missing: list[Missing]
+) -> tuple[str, ...]:
     """Return what a reader of the report has to know beside its figures."""
     found = [
         f"{target} has no recipe {recipe}: that artifact was not written"
         for target, recipe in plan.impossible
     ]
+    found += [f"{one.key} was not made: {one.reason}" for one in missing]
     for one in exported:
         said = one.delegation.warning()
         if said is not None:
             found.append(f"{one.artifact.key}: {said}")
+        found += [f"{one.artifact.key}: {line}" for line in doubts(one.artifact)]
         if one.artifact.info.note is not None:
             found.append(f"{one.artifact.key}: {one.artifact.info.note}")
     if calibration is not None:

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 from fer_deploy.data.faces import Faces
 from fer_deploy.data.registry import DatasetSpec, Role, open_dataset
-from fer_deploy.errors import ModelError
+from fer_deploy.errors import ModelError, TargetError
 from fer_deploy.measure.emulation import as_emulated
 from fer_deploy.measure.inference import infer
 from fer_deploy.measure.measurement import Measurement
 from fer_deploy.measure.parity import accuracy_figures, parity_figures
 from fer_deploy.model import Model, load_model
 from fer_deploy.pipeline.config import ExportSection, QuantizeSection
-from fer_deploy.pipeline.export import Plan, build_graphs, draw_calibration, write_artifacts
+from fer_deploy.pipeline.export import Graphs, Missing, Plan, draw_calibration, write_artifact_of
 from fer_deploy.pipeline.study import mean_over_seeds
 from fer_deploy.pipeline.summaries import dataset_summary, model_summary, size_figure
 from fer_deploy.quantize.graph import Graph
@@ -102,11 +102,14 @@ def _int8_figures(
     plan = Plan(tuple((target, _RECIPE) for target in TARGETS), ())
     quantize = QuantizeSection()
     calibration = draw_calibration(model, plan, dataset, quantize)
-    graphs = build_graphs(model, plan.recipes, calibration, quantize, dataset)
+    graphs = Graphs(model, calibration, quantize, dataset)
     with TemporaryDirectory(prefix="fer-deploy-card-") as folder:
         section = ExportSection(targets=TARGETS, recipes=(_RECIPE,), output=Path(folder))
         figures = []
-        for one in write_artifacts(model, plan, graphs, calibration, section):
+        for pair in plan.pairs:
+            one = write_artifact_of(model, pair, graphs, calibration, section)
+            if isinstance(one, Missing):
+                raise TargetError(f"{one.key} was not made, and a card shows every target: {one.reason}")
             info, answers = one.artifact.info, infer(one.artifact, faces.pixels)
             figures.append(
                 Int8Figures(

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
 
 from fer_deploy.data.faces import Faces
 from fer_deploy.data.registry import DatasetSpec, open_dataset
-from fer_deploy.errors import TargetError
+from fer_deploy.errors import DataError, ProofError, QuantizationError, TargetError
 from fer_deploy.model import Model
 from fer_deploy.pipeline.config import ExportSection, QuantizeSection
 from fer_deploy.progress import say
 from fer_deploy.quantize.calibration import CalibrationSet, choose_calibration
+from fer_deploy.quantize.canonical import Canonical, canonical, evidence_of
 from fer_deploy.quantize.graph import Graph
-from fer_deploy.quantize.ptq import float_graph, quantize_ptq
-from fer_deploy.quantize.recipe import parse_recipe
+from fer_deploy.quantize.prepare import calibration_evidence
+from fer_deploy.quantize.proof import LARGE_LOSS_AGREEMENT, LARGE_LOSS_DB, PROOF_IMAGES, Evidence
+from fer_deploy.quantize.ptq import lowerable_graph, quantize_ptq
+from fer_deploy.quantize.recipe import Recipe, parse_recipe
 from fer_deploy.targets.artifact import Artifact, CalibrationInfo, write_artifact
 from fer_deploy.targets.base import Delegation
+from fer_deploy.targets.golden import golden_inputs
 from fer_deploy.targets.registry import get_target
 
 
@@ -65,43 +71,8 @@ def plan_exports(targets: tuple[str, ...], recipes: tuple[str, ...]) -> Plan:
     return Plan(tuple(pairs), tuple(impossible))
 
 
-def build_graphs(
-    model: Model,
-    recipes: tuple[str, ...],
-    calibration: CalibrationSet | None,
-    quantize: QuantizeSection | None = None,
-    data: DatasetSpec | None = None,
-) -> dict[str, Graph]:
-    """Return each recipe's graph; the quantized ones need ``calibration``.
-
-    Args:
-        model: the float model.
-        recipes: by name.
-        calibration: sets the activation ranges.
-        quantize: how; None for the defaults.
-        data: w8a8-qat trains on its training split and chooses on its validation split.
-
-    Raises:
-        QuantizationError: a pre-flight check failed; the message names the layer.
-        TrainingError, DataError: w8a8-qat cannot train.
-    """
-    section = quantize or QuantizeSection()
-    graphs = {}
-    for name in recipes:
-        recipe = parse_recipe(name)
-        if not recipe.quantized:
-            graphs[name] = float_graph(model, recipe)
-            continue
-        assert calibration is not None
-        if recipe.method == "qat":
-            graphs[name] = _trained_graph(model, calibration, section, data or DatasetSpec())
-        else:
-            graphs[name] = quantize_ptq(model, calibration, section.ptq)
-    return graphs
-
-
 class Graphs:
-    """The graphs of a run's recipes, each built when it is first asked for."""
+    """The graphs of a model's recipes, each built when it is first asked for, all from one canonical graph."""
 
     def __init__(
         self,
@@ -110,19 +81,62 @@ class Graphs:
         quantize: QuantizeSection | None = None,
         data: DatasetSpec | None = None,
     ) -> None:
-        self._inputs = (calibration, quantize, data)
-        self._model = model
+        """Build nothing yet.
+
+        Args:
+            model: the float model.
+            calibration: sets the activation ranges; quantized recipes need it.
+            quantize: how; None for the defaults.
+            data: w8a8-qat trains on its training split and chooses on its validation split; without a calibration set,
+                steps are proven on images of its training split.
+        """
+        self._model, self._calibration = model, calibration
+        self._section, self._data = quantize or QuantizeSection(), data or DatasetSpec()
         self._built: dict[str, Graph] = {}
 
+    @cached_property
+    def form(self) -> Canonical:
+        """The model's canonical graph; raises as :func:`canonical`."""
+        return canonical(self._model, proof_evidence(self._model, self._calibration, self._data))
+
     def of(self, recipe: str) -> Graph:
-        """Return a recipe's graph; raises as :func:`build_graphs`."""
+        """Return a recipe's graph.
+
+        Raises:
+            QuantizationError: a pre-flight check failed; the message names the layer.
+            ModelError, ProofError: see :func:`canonical`.
+            TrainingError, DataError: w8a8-qat cannot train.
+        """
         if recipe not in self._built:
-            self._built |= build_graphs(self._model, (recipe,), *self._inputs)
+            self._built[recipe] = self._graph(parse_recipe(recipe))
         return self._built[recipe]
+
+    def _graph(self, recipe: Recipe) -> Graph:
+        if not recipe.quantized:
+            return lowerable_graph(self._model, self.form, recipe)
+        assert self._calibration is not None
+        if recipe.method == "qat":
+            return _trained_graph(self._model, self._calibration, self._section, self._data, self.form)
+        return quantize_ptq(self._model, self._calibration, self._section.ptq, self.form)
+
+
+def proof_evidence(model: Model, calibration: CalibrationSet | None, data: DatasetSpec) -> Evidence:
+    """Return what steps are proven on: calibration faces, else training faces, else drawn images, and that is said."""
+    if calibration is not None:
+        return calibration_evidence(model, calibration)
+    try:
+        faces = open_dataset(data, "train", model.contract.labels, model.contract.input)
+    except DataError as error:
+        reason = f"no faces are at hand ({error})"
+        say(f"warning: {reason}; the artifacts are proven on drawn images, which show less")
+        drawn = np.stack(list(golden_inputs(model.contract.input).values()))
+        return evidence_of(model, drawn, f"drawn images: {reason}", real=False)
+    chosen = np.linspace(0, len(faces) - 1, min(PROOF_IMAGES, len(faces))).round().astype(np.int64)
+    return evidence_of(model, faces.pixels[chosen], faces.name, real=True)
 
 
 def _trained_graph(
-    model: Model, calibration: CalibrationSet, section: QuantizeSection, data: DatasetSpec
+    model: Model, calibration: CalibrationSet, section: QuantizeSection, data: DatasetSpec, form: Canonical
 ) -> Graph:
     # Only here: training imports torch at the top.
     from fer_deploy.quantize.qat import quantize_qat
@@ -131,7 +145,9 @@ def _trained_graph(
     training = open_dataset(data, "train", labels, spec)
     validation = open_dataset(data, "validation", labels, spec)
     work_dir = section.qat_work_dir / model.name
-    return quantize_qat(model, calibration, training, validation, work_dir, section.qat, section.ptq).graph
+    return quantize_qat(
+        model, calibration, training, validation, work_dir, section.qat, section.ptq, form
+    ).graph
 
 
 def calibration_for(training: Faces, size: int, seed: int) -> CalibrationSet:
@@ -153,21 +169,36 @@ def draw_calibration(
     return calibration_for(training, section.calibration_images, section.seed)
 
 
-def write_artifacts(
+@dataclass(frozen=True)
+class Missing:
+    """An artifact that was asked for and could not be made, and why."""
+
+    target: str
+    recipe: str
+    reason: str
+
+    @property
+    def key(self) -> str:
+        """``target-recipe``."""
+        return f"{self.target}-{self.recipe}"
+
+
+def write_artifact_of(
     model: Model,
-    plan: Plan,
-    graphs: dict[str, Graph],
+    pair: tuple[str, str],
+    graphs: Graphs,
     calibration: CalibrationSet | None,
     section: ExportSection,
-) -> Iterator[Exported]:
-    """Lower and write ``<output>/<model>/<target>-<recipe>/`` for each pair of the plan, one at a time.
+) -> Exported | Missing:
+    """Lower and write ``<output>/<model>/<target>-<recipe>/``; one that cannot be made takes no other with it.
 
     Raises:
-        TargetError: a target's tools refuse a graph.
         OutputError: a folder cannot be written.
+        ModelError: the model itself is at fault, so that no target can be lowered.
     """
-    for name, recipe in plan.pairs:
-        graph = graphs[recipe]
+    name, recipe = pair
+    try:
+        graph = graphs.of(recipe)
         say(f"lowering {name}-{recipe}")
         info = None
         if graph.scales is not None and calibration is not None:
@@ -177,7 +208,30 @@ def write_artifacts(
                 seed=calibration.seed,
             )
         folder = section.output / model.name / f"{name}-{recipe}"
-        artifact, delegation = write_artifact(
-            get_target(name, section.options_of(name)), graph, folder, model.name, model.weights_sha256, info
+        target = get_target(name, section.options_of(name))
+        artifact, delegation = write_artifact(target, graph, folder, model.name, model.weights_sha256, info)
+    except (QuantizationError, TargetError, ProofError) as error:
+        say(f"error: {name}-{recipe} was not made: {error}")
+        return Missing(name, recipe, str(error))
+    for line in doubts(artifact):
+        say(f"warning: {artifact.key}: {line}")
+    return Exported(artifact, delegation)
+
+
+def doubts(artifact: Artifact) -> tuple[str, ...]:
+    """Return what a user has to know before shipping an artifact: a large loss, or a proof that could not be made."""
+    proven = artifact.proof
+    if proven is None:
+        return ()
+    if proven.contract == "not proven":
+        return (f"not proven to be the network: {proven.note}",)
+    found = [] if proven.note is None else [f"proven on {proven.note}"]
+    sqnr, agreed = proven.sqnr_db, proven.agreement
+    if (sqnr is not None and sqnr < LARGE_LOSS_DB) or (agreed is not None and agreed < LARGE_LOSS_AGREEMENT):
+        layers = ", ".join(artifact.info.costliest_layers)
+        found.append(
+            f"its answers to {proven.images} faces are at {sqnr or 0.0:.1f} dB and {agreed or 0.0:.0%} agreement with "
+            f"the float network{f'; it costs most at {layers}' if layers else ''}; `fer-deploy sensitivity` measures "
+            "each layer, and [quantize.ptq] float_layers leaves some in float"
         )
-        yield Exported(artifact, delegation)
+    return tuple(found)

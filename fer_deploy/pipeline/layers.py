@@ -28,18 +28,25 @@ class LayerComparer:
     """Compares layers with the float model's on some of the test images."""
 
     def __init__(
-        self, plain: Graph, test: Faces, images_sha256: str | None, store: Store, takes_over: bool
+        self,
+        plain: Callable[[], Graph],
+        fixed_batch: int | None,
+        test: Faces,
+        images_sha256: str | None,
+        store: Store,
+        takes_over: bool,
     ) -> None:
         """Choose the images.
 
         Args:
-            plain: the float graph.
+            plain: gives the float graph that artifacts are lowered from; asked when its layers are needed.
+            fixed_batch: the only batch size of the model, or None.
             test: the test images, of which :data:`IMAGES` are taken.
             images_sha256: their digest.
             store: where comparisons are kept.
             takes_over: whether a former run's comparison may stand for this one's; False for a model that is code.
         """
-        count = min(plain.fixed_batch or IMAGES, len(test))
+        count = min(fixed_batch or IMAGES, len(test))
         chosen = np.linspace(0, len(test) - 1, count).round().astype(np.int64)
         self._plain, self._store, self._takes_over = plain, store, takes_over
         self._pixels = test.pixels[chosen]
@@ -102,5 +109,5 @@ class LayerComparer:
 
     def _float_layers(self) -> list[LayerOutput]:
         if self._reference is None:
-            self._reference = torch_layers(self._plain.module, self._pixels)
+            self._reference = torch_layers(self._plain().module, self._pixels)
         return self._reference

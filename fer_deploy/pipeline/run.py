@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from fer_deploy.data.faces import Faces
 from fer_deploy.data.registry import open_dataset
 from fer_deploy.devices.profile import DeviceProfile, resolve
-from fer_deploy.errors import TargetError
+from fer_deploy.errors import ProofError, QuantizationError, TargetError
 from fer_deploy.files import require_writable_folder
 from fer_deploy.measure.diagnosis import explain_float_model
 from fer_deploy.measure.inference import Inference, infer
@@ -25,10 +26,11 @@ from fer_deploy.pipeline.config import Config
 from fer_deploy.pipeline.export import (
     Exported,
     Graphs,
+    Missing,
     Plan,
     draw_calibration,
     plan_exports,
-    write_artifacts,
+    write_artifact_of,
 )
 from fer_deploy.pipeline.layers import LayerComparer
 from fer_deploy.pipeline.resume import Store, digest, only_run
@@ -43,6 +45,7 @@ from fer_deploy.quantize.recipe import parse_recipe
 from fer_deploy.report.schema import (
     DatasetSummary,
     DeviceReport,
+    MissingArtifact,
     Report,
 )
 from fer_deploy.targets.artifact import tool_versions
@@ -94,7 +97,7 @@ def run(config: Config, command: str, fresh: bool = False, stages: Stages | None
         stages: where to note how long each stage takes.
 
     Raises:
-        FerDeployError: an input is unusable, or a target refuses the model.
+        FerDeployError: an input is unusable, or no target takes the model.
     """
     stages = stages or Stages()
     with stages.stage("loading model and data"):
@@ -113,13 +116,15 @@ def _run(config: Config, inputs: Inputs, command: str, store: Store, stages: Sta
         if inputs.calibration is not None:
             check_fit(model, inputs.calibration.faces)
     graphs = Graphs(model, inputs.calibration, config.quantize, config.data)
-    exported = _export(config, inputs, store, stages, graphs)
+    exported, missing = _export(config, inputs, store, stages, graphs)
     answers = {}
     for one in exported:
         with stages.stage(f"evaluating {one.artifact.key}"):
             answers[one.artifact.key] = _host_logits(one, test, dataset, store)
     with stages.stage("comparing layers"):
-        comparer = LayerComparer(plain, test, dataset.sha256, store, _is_data(model))
+        comparer = LayerComparer(
+            lambda: graphs.of("float"), model.fixed_batch, test, dataset.sha256, store, _is_data(model)
+        )
         shared = comparer.graphs(
             inputs.plan.recipes, graphs.of, lambda recipe: _made_from(inputs, config, None, recipe)
         )
@@ -143,7 +148,10 @@ def _run(config: Config, inputs: Inputs, command: str, store: Store, stages: Sta
             ),
             between_targets=between_targets(exported, answers),
             devices=tuple(devices),
-            warnings=run_warnings(inputs.plan, inputs.calibration, exported),
+            warnings=run_warnings(inputs.plan, inputs.calibration, exported, missing),
+            missing=tuple(
+                MissingArtifact(target=one.target, recipe=one.recipe, reason=one.reason) for one in missing
+            ),
             diagnosis=explain_float_model(plain, test),
             reused=tuple(store.reused),
         )
@@ -166,8 +174,14 @@ def _is_data(model: Model) -> bool:
     return ":" not in model.source
 
 
-def _export(config: Config, inputs: Inputs, store: Store, stages: Stages, graphs: Graphs) -> list[Exported]:
-    """Return every artifact of the plan; graphs whose artifacts are all there are not built for it."""
+def _export(
+    config: Config, inputs: Inputs, store: Store, stages: Stages, graphs: Graphs
+) -> tuple[list[Exported], list[Missing]]:
+    """Return the artifacts of the plan, and those that could not be made; a graph is built for what is not there yet.
+
+    Raises:
+        TargetError: none could be made.
+    """
     model, output = inputs.model, config.export.output
     made_from = {pair: _made_from(inputs, config, *pair) for pair in inputs.plan.pairs}
     found: dict[tuple[str, str], Exported] = {}
@@ -179,13 +193,25 @@ def _export(config: Config, inputs: Inputs, store: Store, stages: Stages, graphs
     with stages.stage("building the graphs"):
         if left.pairs:
             say("building the graphs")
-        built = {recipe: graphs.of(recipe) for recipe in left.recipes}
-    writing = write_artifacts(model, left, built, inputs.calibration, config.export)
+        for recipe in left.recipes:
+            with contextlib.suppress(
+                QuantizationError, ProofError
+            ):  # said where an artifact of it is asked for
+                graphs.of(recipe)
+    missing = []
     for pair in left.pairs:
         with stages.stage(f"lowering {'-'.join(pair)}"):
-            found[pair] = next(writing)
-            store.keep_artifact(found[pair].artifact, found[pair].delegation, made_from[pair])
-    return [found[pair] for pair in inputs.plan.pairs]
+            one = write_artifact_of(model, pair, graphs, inputs.calibration, config.export)
+            if isinstance(one, Missing):
+                missing.append(one)
+                continue
+            found[pair] = one
+            store.keep_artifact(one.artifact, one.delegation, made_from[pair])
+    if not found:
+        raise TargetError(
+            f"no artifact could be made: {'; '.join(dict.fromkeys(one.reason for one in missing))}"
+        )
+    return [found[pair] for pair in inputs.plan.pairs if pair in found], missing
 
 
 def _made_from(inputs: Inputs, config: Config, target: str | None, recipe: str) -> str:

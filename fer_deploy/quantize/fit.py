@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from fer_deploy.data.faces import Faces
 from fer_deploy.errors import QuantizationError
 from fer_deploy.model import Model
+from fer_deploy.quantize.canonical import exported_graph
 from fer_deploy.quantize.layers import layer_name
-from fer_deploy.quantize.prepare import exported_graph
 from fer_deploy.quantize.ptq import float_graph
 
 #: Largest mean shift, in running standard deviations, and largest ratio of standard deviations that a first
@@ -64,7 +64,7 @@ def statistics_fit(model: Model, faces: Faces) -> StatisticsFit | None:
     """
     import torch
 
-    graph = exported_graph(model)
+    graph, fixed = exported_graph(model)
     norm = next(
         (node for node in graph.graph.nodes if node.target == torch.ops.aten.batch_norm.default), None
     )
@@ -78,7 +78,7 @@ def statistics_fit(model: Model, faces: Faces) -> StatisticsFit | None:
                 found["input"], found["mean"], found["variance"] = args[0], args[3], args[4]
             return super().call_function(target, args, kwargs)
 
-    pixels = faces.pixels[: model.fixed_batch or _IMAGES].astype(np.float32)
+    pixels = faces.pixels[: fixed or _IMAGES].astype(np.float32)
     with torch.no_grad():
         Recorder(graph).run(torch.from_numpy(pixels))
     axes = [axis for axis in range(found["input"].ndim) if axis != 1]

@@ -14,6 +14,7 @@ from fer_deploy.contract import Contract, Frozen
 from fer_deploy.progress import track
 from fer_deploy.quantize.layers import attribute
 from fer_deploy.quantize.options import PtqOptions
+from fer_deploy.quantize.proof import Evidence, Proof
 from fer_deploy.quantize.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -45,11 +46,16 @@ class Graph:
     """A module that maps float32 pixels 0..255 (N, C, H, W) to logits (N, K), ready to be lowered.
 
     Attributes:
-        module: the float deployable module, or the PT2E graph after convert.
+        module: the canonical float graph, or the PT2E graph after convert; the float deployable module where
+            nothing is to be lowered.
         scales: None for a float graph.
         fixed_batch: the only batch size the module accepts, or None.
         options: how the ranges were found; None for a float graph.
         note: what a user has to know about how it came about; goes into artifact.json.
+        evidence: faces and the float network's answers to them, on which lowering is proven; None where a graph was
+            made by hand, and lowering is compared with the graph on drawn images only.
+        proofs: of the steps that led to ``module``.
+        costs: layers of a quantized graph and by how many dB its noise grows there, worst first.
     """
 
     module: torch.nn.Module
@@ -59,6 +65,9 @@ class Graph:
     fixed_batch: int | None = None
     options: PtqOptions | None = None
     note: str | None = None
+    evidence: Evidence | None = None
+    proofs: tuple[Proof, ...] = ()
+    costs: tuple[tuple[str, float], ...] = ()
 
     def export(self) -> torch.export.ExportedProgram:
         """Return the module exported at batch 1, the shape that every artifact has."""
@@ -68,20 +77,31 @@ class Graph:
 
     def logits(self, pixels: NDArray[np.uint8], description: str) -> NDArray[np.float32]:
         """Return logits float32 (N, K) of uint8 pixels (N, C, H, W), run eagerly in torch."""
-        import torch
-
-        parts = []
-        with torch.inference_mode():
-            for batch in batches(pixels, self.fixed_batch or _EVAL_BATCH, description):
-                parts.append(self.module(torch.from_numpy(batch)).numpy())
-        logits: NDArray[np.float32] = np.concatenate(parts).astype(np.float32)
-        return logits
+        return run_module(self.module, pixels, self.fixed_batch, description)
 
 
-def batches(pixels: NDArray[np.uint8], size: int, description: str) -> Iterator[NDArray[np.float32]]:
-    """Yield float32 batches of at most ``size`` images, with a progress bar over the images."""
+def run_module(
+    module: torch.nn.Module,
+    pixels: NDArray[np.uint8],
+    fixed_batch: int | None,
+    description: str | None = None,
+) -> NDArray[np.float32]:
+    """Return a module's logits float32 (N, K) of uint8 pixels (N, C, H, W), with a bar where there is a description."""
+    import torch
+
+    size = fixed_batch or _EVAL_BATCH
+    parts = []
+    with torch.inference_mode():
+        for batch in batches(pixels, size, description):
+            parts.append(module(torch.from_numpy(batch)).numpy())
+    logits: NDArray[np.float32] = np.concatenate(parts).astype(np.float32)
+    return logits
+
+
+def batches(pixels: NDArray[np.uint8], size: int, description: str | None) -> Iterator[NDArray[np.float32]]:
+    """Yield float32 batches of at most ``size`` images, with a progress bar where there is a description."""
     starts = range(0, len(pixels), size)
-    for start in track(starts, description, len(starts)):
+    for start in starts if description is None else track(starts, description, len(starts)):
         # copy: a fresh C-contiguous array, since ExecuTorch refuses the zero strides of numpy views
         yield pixels[start : start + size].astype(np.float32, order="C", copy=True)
 

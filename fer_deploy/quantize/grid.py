@@ -8,5 +8,5 @@ QMIN, QMAX = -128, 127
 WEIGHT_MAX = 127
 #: Far below any scale that a float32 weight of use gives; only keeps all-zero channels from scale 0.
 WEIGHT_EPS = 2.0**-24
-#: Smallest activation scale, the floor of XNNPACK's own quantizer.
-ACTIVATION_EPS = 2.0**-12
+#: The same for activations. XNNPACK's own quantizer has 2**-12: a layer whose values are that small loses its bits.
+ACTIVATION_EPS = 2.0**-24

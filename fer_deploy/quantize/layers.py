@@ -9,6 +9,8 @@ if TYPE_CHECKING:
 
 #: Where :func:`name_layers` keeps a node's name; node meta survives prepare and convert.
 LAYER_KEY = "fer_deploy_layer"
+#: Where a node keeps which value of the network it gives: a convolution with a BatchNorm folded into it, that one's.
+VALUE_KEY = "fer_deploy_value"
 
 
 def weighted_operators() -> set[Any]:
@@ -54,6 +56,7 @@ def name_layers(module: torch.fx.GraphModule) -> None:
         name = _given_name(node)
         taken[name] = taken.get(name, 0) + 1
         node.meta[LAYER_KEY] = name if taken[name] == 1 else f"{name}#{taken[name]}"
+        node.meta[VALUE_KEY] = node.meta[LAYER_KEY]
 
 
 def _given_name(node: torch.fx.Node) -> str:
@@ -70,6 +73,18 @@ def _given_name(node: torch.fx.Node) -> str:
 def layer_name(node: torch.fx.Node) -> str:
     """Return the name that :func:`name_layers` gave, or the node's own."""
     return str(node.meta.get(LAYER_KEY, node.name))
+
+
+def value_name(node: torch.fx.Node) -> str | None:
+    """Return which value of the network a node gives, or None for a node that a rewrite brought in."""
+    name = node.meta.get(VALUE_KEY)
+    return None if name is None else str(name)
+
+
+def take_over(node: torch.fx.Node, replaced: torch.fx.Node) -> None:
+    """Say that ``node`` now gives the value that ``replaced`` gave."""
+    if VALUE_KEY in replaced.meta:
+        node.meta[VALUE_KEY] = replaced.meta[VALUE_KEY]
 
 
 def weighted_layers(module: torch.fx.GraphModule) -> list[torch.fx.Node]:

@@ -37,6 +37,10 @@ class PtqOptions(Frozen):
     fused_clamps: bool = Field(
         default=True, description="quantize a convolution after its clamp only, not before it as well"
     )
+    own_pool_ranges: bool = Field(
+        default=False,
+        description="quantize what a global pooling gives over its own range, where the map's is shared",
+    )
     float_layers: tuple[str, ...] = Field(default=(), description="layers left in float, by module path")
 
 

@@ -11,10 +11,13 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fer_deploy.data.faces import Faces
-from fer_deploy.errors import QuantizationError
+from fer_deploy.errors import ModelError, QuantizationError
+from fer_deploy.model import Model
 from fer_deploy.quantize.layers import attribute, clamp_operators, layer_name
+from fer_deploy.quantize.proof import EXACT_DB, named_values, within_rounding
 
 if TYPE_CHECKING:
     import torch
@@ -28,6 +31,95 @@ def check_classes(faces: Faces) -> None:
             f"calibration on {faces.name} sees one class only ({faces.labels[int(present[0])]}); its ranges "
             "would fit no other face; choose images of every class"
         )
+
+
+def check_finite(module: torch.fx.GraphModule, pixels: NDArray[np.uint8]) -> None:
+    """Raise QuantizationError when a layer of a float graph gives NaN or infinity on faces, uint8 (N, C, H, W)."""
+    for name, values in named_values(module, pixels).items():
+        bad = int((~np.isfinite(values)).sum())
+        if bad:
+            raise QuantizationError(
+                f"layer {name}: {bad} of its {values.size} activations are not finite; look for a division by zero, "
+                "a logarithm or an infinite constant in it or before it"
+            )
+
+
+def check_deterministic(
+    model: Model, module: torch.nn.Module, pixels: NDArray[np.uint8], fixed_batch: int | None
+) -> None:
+    """Check that a model is a function of one image: the same again, and in another batch.
+
+    Args:
+        model: named in messages.
+        module: its deployable module.
+        pixels: uint8 (N, C, H, W), as many as the module's batch where that is fixed.
+        fixed_batch: the only batch size that it accepts, or None.
+
+    Raises:
+        ModelError: an answer is random, or depends on the other images of its batch.
+    """
+    import torch
+
+    batch = torch.from_numpy(pixels[:fixed_batch].astype(np.float32))
+    first, again = _layer_outputs(module, batch), _layer_outputs(module, batch)
+    found = _first_difference(first, again, 0)
+    if found is not None:
+        raise ModelError(
+            f"model {model.source}: layer {found} is random, it gives the same face another value each time; "
+            "no artifact can be made of it: F.dropout needs training=self.training, and noise must be off in eval()"
+        )
+    if fixed_batch or len(pixels) < 2:
+        return
+    found = _first_difference(_layer_outputs(module, batch[1:2]), first, 1)
+    if found is not None:
+        raise ModelError(
+            f"model {model.source}: layer {found} depends on the other images of its batch, and an app has one "
+            "image at a time; a BatchNorm needs running statistics (track_running_stats=True, trained so), or take "
+            "GroupNorm or LayerNorm in its place"
+        )
+
+
+def _layer_outputs(module: torch.nn.Module, batch: torch.Tensor) -> list[tuple[str, torch.Tensor]]:
+    """Return the output of every submodule as it finishes, and the whole module's as the last."""
+    import torch
+
+    found: list[tuple[str, torch.Tensor]] = []
+
+    def keep(name: str) -> Any:
+        def hook(layer: torch.nn.Module, _: Any, output: Any) -> None:
+            if isinstance(output, torch.Tensor):
+                found.append((f"{name} ({type(layer).__name__})", output.detach().clone()))
+
+        return hook
+
+    hooks = [child.register_forward_hook(keep(name)) for name, child in module.named_modules() if name]
+    try:
+        with torch.inference_mode():
+            logits = module(batch)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return [*found, (module_name(module), logits)]
+
+
+def module_name(module: torch.nn.Module) -> str:
+    """Return what messages call a whole network: the class of the user's own module inside the deployable one."""
+    inner = getattr(module, "network", module)
+    return f"network ({type(inner).__name__})"
+
+
+def _first_difference(
+    first: list[tuple[str, torch.Tensor]], second: list[tuple[str, torch.Tensor]], at: int
+) -> str | None:
+    """Return the first layer whose values differ by more than rounding; ``second`` is read from image ``at`` on."""
+    for (name, ours), (_, theirs) in zip(first, second, strict=False):
+        if not ours.is_floating_point():
+            continue
+        if ours.ndim > 0 and theirs.ndim > 0 and len(theirs) >= at + len(ours):
+            part = theirs[at : at + len(ours)]
+            if part.shape == ours.shape and not within_rounding(ours.numpy(), part.numpy(), EXACT_DB):
+                return name
+    return None
 
 
 def check_float_graph(module: torch.fx.GraphModule) -> None:
@@ -49,7 +141,6 @@ def _check_modes(module: torch.fx.GraphModule) -> None:
         aten.batch_norm.default: (5, "BatchNorm"),
         aten._native_batch_norm_legit.default: (5, "BatchNorm"),
         aten._native_batch_norm_legit_functional.default: (5, "BatchNorm"),
-        aten._native_batch_norm_legit.no_stats: (3, "BatchNorm without running statistics"),
         aten.native_batch_norm.default: (5, "BatchNorm"),
         aten.dropout.default: (2, "Dropout"),
         aten.native_dropout.default: (2, "Dropout"),
@@ -59,9 +150,15 @@ def _check_modes(module: torch.fx.GraphModule) -> None:
             continue
         position, kind = switches[node.target]
         if len(node.args) > position and node.args[position] is True:
+            if kind == "BatchNorm" and node.args[3] is None:
+                raise QuantizationError(
+                    f"layer {layer_name(node)}: BatchNorm without running statistics normalises by the batch, and an "
+                    "app has one image at a time; train it with track_running_stats=True, or take GroupNorm or "
+                    "LayerNorm in its place"
+                )
             raise QuantizationError(
                 f"layer {layer_name(node)}: {kind} is in training mode, its output depends on the batch; "
-                "call model.eval() before export"
+                "call model.eval() before export, and give functional forms training=self.training"
             )
 
 
@@ -108,8 +205,8 @@ def check_observers(prepared: torch.fx.GraphModule) -> None:
         QuantizationError: an observer saw nothing, something that is not finite, or one value only.
     """
     for node, observer in observers(prepared):
-        if not hasattr(observer, "seen"):
-            continue  # weights, and activations whose range the contract fixes
+        if not hasattr(observer, "seen") or node.op == "get_attr":
+            continue  # weights, activations whose range the contract fixes, and constants, which have one value
         where = f"layer {layer_name(node)}"
         if observer.nonfinite:
             raise QuantizationError(

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import copy
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fer_deploy.errors import QuantizationError
-from fer_deploy.model import Model, deployable
+import numpy as np
+
+from fer_deploy.model import Model
 from fer_deploy.quantize.calibration import CalibrationSet
+from fer_deploy.quantize.canonical import Canonical, canonical, copy_graph, evidence_of
 from fer_deploy.quantize.equalize import equalize
-from fer_deploy.quantize.graph import batches
-from fer_deploy.quantize.layers import name_layers
+from fer_deploy.quantize.graph import batches, run_module
 from fer_deploy.quantize.options import PtqOptions
-from fer_deploy.quantize.preflight import check_classes, check_float_graph, check_observers
+from fer_deploy.quantize.preflight import check_classes, check_observers
+from fer_deploy.quantize.proof import PROOF_IMAGES, RUNTIME_DB, Evidence, Logits, Proof, prove_exact
 from fer_deploy.quantize.quantizer import shared_quantizer
-from fer_deploy.quiet import quiet
 
 if TYPE_CHECKING:
     import torch
 
 _CALIBRATION_BATCH = 64
-_MAX_BATCH = 4096
 #: Images on which channel statistics are taken (bias correction, equalisation): all their activations of
 #: one layer are in memory at once, about 190 MB for fer_s.
 _STATISTICS_IMAGES = 256
@@ -37,85 +36,95 @@ class Prepared:
     Attributes:
         model: what it was made of.
         options: how.
-        float_graph: exported, BatchNorm folded, layers named, equalised if asked; no observers.
+        float_graph: the canonical graph, equalised if asked; no observers.
         observed: the same graph with calibrated observers.
+        evidence: what steps are proven on.
+        fixed_batch: the only batch size of both graphs, or None.
+        proofs: of the steps so far.
     """
 
     model: Model
     options: PtqOptions
     float_graph: torch.fx.GraphModule
     observed: torch.fx.GraphModule
+    evidence: Evidence
+    fixed_batch: int | None = None
+    proofs: tuple[Proof, ...] = ()
 
 
-def prepare(model: Model, calibration: CalibrationSet, options: PtqOptions) -> Prepared:
+def prepare(
+    model: Model, calibration: CalibrationSet, options: PtqOptions, form: Canonical | None = None
+) -> Prepared:
     """Return the model with observers calibrated, every pre-flight check passed.
 
-    Raises:
-        QuantizationError: the model cannot be exported, or a check of :mod:`preflight` failed.
-    """
-    import torch
+    Args:
+        model: what is quantized.
+        calibration: sets the ranges.
+        options: how.
+        form: the model's canonical graph, where it is there already.
 
+    Raises:
+        ModelError: the model is not a function of one image.
+        QuantizationError: the model cannot be exported, or a check of :mod:`preflight` failed.
+        ProofError: a step changed the network.
+    """
     check_classes(calibration.faces)
-    folded = folded_graph(model)
+    form = form or canonical(model, calibration_evidence(model, calibration))
+    proofs = list(form.proofs)
+    folded = copy_graph(form.module)
+    if options.equalization:
+        before = run_module(folded, form.evidence.pixels, form.fixed_batch)
+        equalize(folded, statistics_pixels(form.fixed_batch, calibration))
+        proofs.append(_equalized(form, folded, before))
+    observed, proven = _observed(form, folded, calibration, options)
+    check_observers(observed)
+    return Prepared(model, options, folded, observed, form.evidence, form.fixed_batch, (*proofs, proven))
+
+
+def calibration_evidence(model: Model, calibration: CalibrationSet) -> Evidence:
+    """Return the evidence that a calibration set's first images give; raises as :func:`evidence_of`."""
+    faces = calibration.faces
+    return evidence_of(model, faces.pixels[:PROOF_IMAGES], faces.name, real=True)
+
+
+def _equalized(form: Canonical, folded: torch.fx.GraphModule, before: Logits) -> Proof:
+    after = run_module(folded, form.evidence.pixels, form.fixed_batch)
+    # Layers between two that were equalised are scaled, and cannot be compared.
+    return prove_exact(
+        "cross-layer equalisation", before, after, least_db=RUNTIME_DB, remedy="switch equalization off"
+    )
+
+
+def _observed(
+    form: Canonical,
+    folded: torch.fx.GraphModule,
+    calibration: CalibrationSet,
+    options: PtqOptions,
+) -> tuple[torch.fx.GraphModule, Proof]:
+    """Return the graph with observers that saw the calibration set, and the proof that they changed nothing."""
+    import torch
     from torchao.quantization.pt2e.quantize_pt2e import prepare_pt2e
 
-    if options.equalization:
-        equalize(folded, statistics_pixels(model, calibration))
+    answers: list[Logits] = []
+    pixels, size = calibration.faces.pixels, form.fixed_batch or _CALIBRATION_BATCH
+    usable = pixels[: len(pixels) - len(pixels) % size] if form.fixed_batch else pixels
     with known_warnings():
-        observed = prepare_pt2e(copy_graph(folded), shared_quantizer(model.contract.input, options))
+        observed = prepare_pt2e(copy_graph(folded), shared_quantizer(options))
         with torch.no_grad():
-            size = model.fixed_batch or _CALIBRATION_BATCH
-            for batch in batches(calibration.faces.pixels, size, "calibrating"):
-                observed(torch.from_numpy(batch))
-    check_observers(observed)
-    return Prepared(model, options, folded, observed)
+            for batch in batches(usable, size, "calibrating"):
+                given = observed(torch.from_numpy(batch))
+                if len(answers) * size < PROOF_IMAGES:
+                    answers.append(given.numpy())
+    seen = np.concatenate(answers)[:PROOF_IMAGES]
+    before = run_module(folded, usable[: len(answers) * size], form.fixed_batch)[: len(seen)]
+    return observed, prove_exact("inserting observers", before, seen)
 
 
-def exported_graph(model: Model) -> torch.fx.GraphModule:
-    """Return a copy of the deployable model as an exported graph, its layers named.
-
-    Raises:
-        QuantizationError: it cannot be exported.
-    """
-    import torch
-
-    shape = model.contract.input.shape
-    # Two images and a symbolic batch, so that the graph also evaluates in large batches.
-    example = torch.zeros((model.fixed_batch or 2, *shape[1:]))
-    dynamic = None if model.fixed_batch else ({0: torch.export.Dim("batch", min=1, max=_MAX_BATCH)},)
-    try:
-        # A copy: the graph's parameters are changed in place, and the model's own must not be.
-        module = copy.deepcopy(deployable(model))
-        program = torch.export.export(module, (example,), dynamic_shapes=dynamic)
-    except Exception as error:  # torch.export raises many kinds for code it cannot trace
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise QuantizationError(f"model {model.source} cannot be exported: {lines[0]}") from None
-    exported: torch.fx.GraphModule = program.module()
-    name_layers(exported)
-    return exported
-
-
-def folded_graph(model: Model) -> torch.fx.GraphModule:
-    """Return the model's exported graph, checked, with BatchNorm folded into the convolutions.
-
-    Raises:
-        QuantizationError: it cannot be exported, or BatchNorm is in training mode, or a constant is infinite.
-    """
-    with quiet():
-        from torchao.quantization.pt2e.utils import _fuse_conv_bn_
-
-    exported = exported_graph(model)
-    check_float_graph(exported)
-    with known_warnings():
-        _fuse_conv_bn_(exported)
-    return exported
-
-
-def statistics_pixels(model: Model, calibration: CalibrationSet) -> torch.Tensor:
+def statistics_pixels(fixed_batch: int | None, calibration: CalibrationSet) -> torch.Tensor:
     """Return the calibration images that channel statistics are taken on, float32 (N, C, H, W)."""
     import torch
 
-    count = model.fixed_batch or _STATISTICS_IMAGES
+    count = fixed_batch or _STATISTICS_IMAGES
     return torch.from_numpy(calibration.faces.pixels[:count].astype("float32"))
 
 
@@ -126,11 +135,3 @@ def known_warnings() -> Iterator[None]:
         # On every observer: reduce_range will go; int8 here is explicit.
         warnings.filterwarnings("ignore", message="Please use quant_min and quant_max")
         yield
-
-
-def copy_graph(module: torch.fx.GraphModule) -> torch.fx.GraphModule:
-    """Return a copy of a graph that shares no parameter with it."""
-    with warnings.catch_warnings():
-        # torch 2.13 deprecates the LeafSpec that its own exported graphs still carry.
-        warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)
-        return copy.deepcopy(module)

@@ -2,38 +2,128 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from fer_deploy.errors import QuantizationError
+from fer_deploy.errors import LossError, ProofError, QuantizationError
 from fer_deploy.model import Model, deployable
+from fer_deploy.progress import say
 from fer_deploy.quantize.bias import channel_means, correct_biases, snap_biases
 from fer_deploy.quantize.calibration import CalibrationSet
-from fer_deploy.quantize.graph import Graph, scales_of
+from fer_deploy.quantize.canonical import Canonical, canonical, copy_graph
+from fer_deploy.quantize.graph import Graph, run_module, scales_of
+from fer_deploy.quantize.layers import layer_name, weighted_layers
+from fer_deploy.quantize.limits import widen_activation_scales, widen_weight_scales
 from fer_deploy.quantize.options import PtqOptions
-from fer_deploy.quantize.prepare import Prepared, copy_graph, known_warnings, prepare, statistics_pixels
+from fer_deploy.quantize.prepare import (
+    Prepared,
+    calibration_evidence,
+    known_warnings,
+    prepare,
+    statistics_pixels,
+)
+from fer_deploy.quantize.proof import (
+    EXACT_DB,
+    FLOOR_DB,
+    LOWERING_MARGIN_DB,
+    Logits,
+    Proof,
+    costliest_layers,
+    holds,
+    proof,
+    said,
+    sqnr_of,
+    under_floor,
+    within_rounding,
+)
 from fer_deploy.quantize.recipe import FLOAT, W8A8_PTQ, Recipe
 
 if TYPE_CHECKING:
     import torch
 
+#: Tried one after the other where int8 as asked loses the network, biases corrected in all: whether poolings get ranges
+#: of their own, and how many of the costliest layers are left in float.
+_RESCUES = ((False, 0), (True, 0), (True, 1), (True, 3), (True, 6))
+_QUANTIZATION = "int8 quantization"
+#: Rounding of a bias moves single activations by one step.
+_STEPS_DB = 30.0
 #: Name of the activation observer where no options are given, as reports print it.
 OBSERVER = PtqOptions().observer
 
 
 def float_graph(model: Model, recipe: Recipe = FLOAT) -> Graph:
-    """Return the model's float graph; ``recipe`` is ``float``, or ``fp16`` or ``w8``, which targets round to."""
+    """Return the model as it is, run eagerly: what everything made of it is compared with.
+
+    ``recipe`` is ``float``, or ``fp16`` or ``w8``, which targets round to.
+    """
     return Graph(deployable(model), model.contract, recipe, fixed_batch=model.fixed_batch)
 
 
-def quantize_ptq(model: Model, calibration: CalibrationSet, options: PtqOptions | None = None) -> Graph:
+def lowerable_graph(model: Model, form: Canonical, recipe: Recipe = FLOAT) -> Graph:
+    """Return the canonical graph under a recipe that targets round to: ``float``, ``fp16`` or ``w8``."""
+    return Graph(
+        form.module,
+        model.contract,
+        recipe,
+        fixed_batch=form.fixed_batch,
+        evidence=form.evidence,
+        proofs=form.proofs,
+    )
+
+
+def quantize_ptq(
+    model: Model,
+    calibration: CalibrationSet,
+    options: PtqOptions | None = None,
+    form: Canonical | None = None,
+) -> Graph:
     """Return the model's quantized graph with ranges observed on ``calibration``.
 
     Raises:
         QuantizationError: the model cannot be exported, or a pre-flight check failed; the message names
             the layer.
+        ModelError, ProofError: see :func:`prepare`.
     """
-    prepared = prepare(model, calibration, options or PtqOptions())
-    return convert(prepared, W8A8_PTQ, calibration)
+    chosen = options or PtqOptions()
+    form = form or canonical(model, calibration_evidence(model, calibration))
+    try:
+        return require_network(convert(prepare(model, calibration, chosen, form), W8A8_PTQ, calibration))
+    except LossError as error:
+        rescued = _rescued(model, calibration, chosen, form, error)
+        if rescued is None:
+            raise
+        return rescued
+
+
+def _rescued(
+    model: Model, calibration: CalibrationSet, options: PtqOptions, form: Canonical, failure: LossError
+) -> Graph | None:
+    """Return a graph that keeps the network where the options as asked do not, or None; its note says what was changed.
+
+    Biases and poolings come first, which cost nothing at run time; then the layers that cost most are left in float.
+    """
+    weighted = {layer_name(node) for node in weighted_layers(form.module)} - {"normalise"}
+    worst = [name for name in failure.costs if name in weighted]
+    for pools, count in _RESCUES:
+        if count > len(worst):
+            break
+        left = tuple(dict.fromkeys((*options.float_layers, *worst[:count])))
+        changed = options.model_copy(
+            update={"bias_correction": True, "own_pool_ranges": pools, "float_layers": left}
+        )
+        try:
+            graph = require_network(
+                convert(prepare(model, calibration, changed, form), W8A8_PTQ, calibration)
+            )
+        except LossError:
+            continue
+        how = ["biases were corrected"]
+        how += ["poolings got ranges of their own"] if pools else []
+        how += [f"{', '.join(worst[:count])} were left in float"] if count else []
+        note = f"int8 as asked was no longer the network ({failure.figures}), so {' and '.join(how)}"
+        say(f"warning: {note}")
+        return dataclasses.replace(graph, note=note)
+    return None
 
 
 def convert(prepared: Prepared, recipe: Recipe, calibration: CalibrationSet) -> Graph:
@@ -45,11 +135,15 @@ def convert(prepared: Prepared, recipe: Recipe, calibration: CalibrationSet) -> 
     from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e
 
     model, options = prepared.model, prepared.options
+    observed = copy_graph(prepared.observed)
+    widen_weight_scales(observed)
     with known_warnings():
-        converted: torch.fx.GraphModule = convert_pt2e(copy_graph(prepared.observed))
+        converted: torch.fx.GraphModule = convert_pt2e(observed)
+    widen_activation_scales(converted)
     if options.bias_correction:
-        pixels = statistics_pixels(model, calibration)
+        pixels = statistics_pixels(prepared.fixed_batch, calibration)
         correct_biases(converted, channel_means(prepared.float_graph, pixels), pixels)
+    before = run_module(converted, prepared.evidence.pixels, prepared.fixed_batch)
     snap_biases(converted)
     _set_evaluation_flags(converted)
     scales = scales_of(converted)
@@ -61,7 +155,56 @@ def convert(prepared: Prepared, recipe: Recipe, calibration: CalibrationSet) -> 
                 f"activation {activation.tensor} has scale {activation.scale} after calibration; "
                 "look for non-finite constants, e.g. a -inf pad, before it"
             )
-    return Graph(converted, model.contract, recipe, scales, model.fixed_batch, options)
+    proofs, costs = _quantization_proofs(prepared, converted, before)
+    return Graph(
+        converted,
+        model.contract,
+        recipe,
+        scales,
+        prepared.fixed_batch,
+        options,
+        evidence=prepared.evidence,
+        proofs=(*prepared.proofs, *proofs),
+        costs=tuple(costs.items()),
+    )
+
+
+def _quantization_proofs(
+    prepared: Prepared, converted: torch.fx.GraphModule, unsnapped: Logits
+) -> tuple[tuple[Proof, Proof], dict[str, float]]:
+    """Return what conversion and the rounding of biases cost, and by how much each layer raises the noise.
+
+    Raises:
+        ProofError: the rounding of biases costs more than rounding does.
+    """
+    pixels, fixed = prepared.evidence.pixels, prepared.fixed_batch
+    plain = run_module(prepared.float_graph, pixels, fixed)
+    after = run_module(converted, pixels, fixed)
+    costs = costliest_layers(prepared.float_graph, converted, pixels[: fixed or None])
+    quantized = proof(_QUANTIZATION, "lossy", plain, unsnapped)
+    least = min(sqnr_of(plain, unsnapped), EXACT_DB) - LOWERING_MARGIN_DB
+    if not within_rounding(unsnapped, after, _STEPS_DB) and sqnr_of(plain, after) < least:
+        raise ProofError(
+            f"rounding biases to int32 takes a graph at {sqnr_of(plain, unsnapped):.1f} dB to "
+            f"{sqnr_of(plain, after):.1f} dB, most at {', '.join(said(costs))}; this is a fault of fer-deploy: please "
+            "report the network"
+        )
+    return (quantized, proof("rounding biases to int32", "lossy", plain, after)), costs
+
+
+def require_network(graph: Graph) -> Graph:
+    """Return a quantized graph that is still the network.
+
+    Raises:
+        LossError: int8 leaves less of it than :data:`FLOOR_DB`.
+    """
+    found = next(one for one in graph.proofs if one.step == _QUANTIZATION)
+    if not holds(found, FLOOR_DB["w8a8"]):
+        costs = dict(graph.costs)
+        remedy = "leave the costliest layers in float ([quantize.ptq] float_layers), or train with w8a8-qat"
+        figures = f"{found.sqnr_db} dB and {found.agreement or 0.0:.0%} agreement on {found.images} faces"
+        raise LossError(under_floor(found, FLOOR_DB["w8a8"], said(costs), remedy), costs, figures)
+    return graph
 
 
 def _set_evaluation_flags(module: Any) -> None:

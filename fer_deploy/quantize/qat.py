@@ -17,14 +17,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from fer_deploy.data.faces import Faces
+from fer_deploy.errors import QuantizationError
 from fer_deploy.model import Model
 from fer_deploy.progress import say
 from fer_deploy.quantize.calibration import CalibrationSet
+from fer_deploy.quantize.canonical import Canonical, copy_graph
 from fer_deploy.quantize.graph import Graph
 from fer_deploy.quantize.options import PtqOptions
 from fer_deploy.quantize.preflight import observers
-from fer_deploy.quantize.prepare import Prepared, copy_graph, prepare
-from fer_deploy.quantize.ptq import convert, float_graph
+from fer_deploy.quantize.prepare import Prepared, prepare
+from fer_deploy.quantize.ptq import convert, float_graph, require_network
 from fer_deploy.quantize.recipe import W8A8_PTQ, W8A8_QAT
 from fer_deploy.quantize.switchboard import fake_quantizers
 from fer_deploy.train.distillation import Distiller
@@ -75,6 +77,7 @@ def quantize_qat(
     work_dir: Path,
     recipe: DistillRecipe | None = None,
     options: PtqOptions | None = None,
+    form: Canonical | None = None,
 ) -> QatResult:
     """Return the model's quantized graph, trained with the float model as teacher, if that is better than PTQ.
 
@@ -86,21 +89,29 @@ def quantize_qat(
         work_dir: a run that was cut off goes on from the checkpoint in it.
         recipe: how to train.
         options: of the calibration.
+        form: the model's canonical graph, where it is there already.
 
     Raises:
         QuantizationError: see :func:`fer_deploy.quantize.ptq.quantize_ptq`.
         TrainingError: the checkpoint is of another run, or the loss is not finite.
     """
     plan, chosen = recipe or DistillRecipe(), options or PtqOptions()
-    prepared = prepare(model, calibration, chosen)
+    prepared = prepare(model, calibration, chosen, form)
     ptq = convert(prepared, W8A8_PTQ, calibration)
+    if prepared.fixed_batch is not None:
+        raise QuantizationError(
+            f"model {model.source} takes batches of {prepared.fixed_batch} only, and w8a8-qat trains on others; let "
+            "its code take any batch size, or choose w8a8-ptq"
+        )
     student, parameters = student_of(prepared)
     teacher = prepared.float_graph
     log = Distiller(
         student, teacher, parameters, training, plan, work_dir, _identity(model, calibration, chosen)
     ).run()
     qat = convert(trained(prepared, parameters), W8A8_QAT, calibration)
-    return _better(model, ptq, qat, validation, log)
+    result = _better(model, ptq, qat, validation, log)
+    require_network(result.graph)
+    return result
 
 
 def student_of(prepared: Prepared) -> tuple[torch.fx.GraphModule, dict[str, torch.nn.Parameter]]:
@@ -140,7 +151,7 @@ def trained(prepared: Prepared, parameters: dict[str, torch.nn.Parameter]) -> Pr
             if node.op == "get_attr":
                 observer.reset_min_max_vals()
                 observer(observed.get_parameter(str(node.target)))
-    return Prepared(prepared.model, prepared.options, float_graph_, observed)
+    return dataclasses.replace(prepared, float_graph=float_graph_, observed=observed)
 
 
 def _identity(model: Model, calibration: CalibrationSet, options: PtqOptions) -> str:

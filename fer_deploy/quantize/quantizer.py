@@ -15,10 +15,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fer_deploy.contract import InputSpec
 from fer_deploy.errors import QuantizationError
 from fer_deploy.quantize.grid import QMAX, QMIN, WEIGHT_EPS, WEIGHT_MAX
-from fer_deploy.quantize.layers import clamp_operators, layer_name
+from fer_deploy.quantize.layers import attribute, clamp_operators, layer_name
 from fer_deploy.quantize.observers import activation_observer
 from fer_deploy.quantize.options import PtqOptions
 from fer_deploy.quiet import quiet
@@ -30,10 +29,10 @@ if TYPE_CHECKING:
 _KEY = "quantization_annotation"
 
 
-def shared_quantizer(spec: InputSpec, options: PtqOptions | None = None) -> Any:
+def shared_quantizer(options: PtqOptions | None = None) -> Any:
     """Return a torchao ``Quantizer``: per-channel symmetric int8 weights, per-tensor affine int8 activations.
 
-    Activations are observed as ``options`` say; pixels and normalised pixels are fixed by ``spec``.
+    Activations are observed as ``options`` say; pixels and normalised pixels have grids that are known beforehand.
     """
     with quiet():
         from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import XNNPACKQuantizer
@@ -45,7 +44,9 @@ def shared_quantizer(spec: InputSpec, options: PtqOptions | None = None) -> Any:
             annotated: torch.fx.GraphModule = super().annotate(model)
             if chosen.fused_clamps:
                 fuse_clamps(annotated)
-            fix_pixels(annotated, spec)
+            if chosen.own_pool_ranges:
+                give_pools_ranges(annotated, _configuration(chosen).output_activation)
+            fix_pixels(annotated)
             leave_in_float(annotated, chosen.float_layers)
             return annotated
 
@@ -138,11 +139,31 @@ def fuse_clamps(model: torch.fx.GraphModule) -> int:
     return moved
 
 
-def fix_pixels(model: torch.fx.GraphModule, spec: InputSpec) -> None:
-    """Replace the observers of the pixels and of the normalised pixels by the exact grid of ``spec``.
+def give_pools_ranges(model: torch.fx.GraphModule, spec: Any) -> int:
+    """Observe global poolings by themselves, as ``spec`` says, and not by the map before; return how many.
+
+    A mean varies less than what it is taken of: where a few channels are large and constant, the map's grid is too
+    coarse for it.
+    """
+    import torch
+    from torchao.quantization.pt2e.quantizer import SharedQuantizationSpec
+
+    changed = 0
+    for node in model.graph.nodes:
+        annotation = node.meta.get(_KEY)
+        if node.target != torch.ops.aten.adaptive_avg_pool2d.default or annotation is None:
+            continue
+        if isinstance(annotation.output_qspec, SharedQuantizationSpec):
+            annotation.output_qspec = spec
+            changed += 1
+    return changed
+
+
+def fix_pixels(model: torch.fx.GraphModule) -> None:
+    """Replace the observers of the pixels, and of what the first operation makes of them, by exact grids.
 
     With channels of different mean or std the normalised grid spans all of them, and is no longer
-    exact but never clips.
+    exact but never clips. A BatchNorm of the user's own behind it is folded into it, and is in its weights.
     """
     import torch
     from torchao.quantization.pt2e.quantizer import FixedQParamsQuantizationSpec
@@ -165,14 +186,30 @@ def fix_pixels(model: torch.fx.GraphModule, spec: InputSpec) -> None:
             continue
         annotation.input_qspec_map[pixels] = fixed(0.0, 255.0)
         if annotation.output_qspec is not None:
-            pairs = list(zip(spec.mean, spec.std, strict=True))
-            normalised = fixed(
-                min((0.0 - mean) / std for mean, std in pairs),
-                max((255.0 - mean) / std for mean, std in pairs),
-            )
+            ends = _normalised_ends(model, user)
+            if ends is None:
+                continue
+            normalised = fixed(*ends)
             annotation.output_qspec = normalised
             # A consumer whose input spec differs from its producer's output spec would requantize.
             for consumer in user.users:
                 consumed = consumer.meta.get(_KEY)
                 if consumed is not None and user in consumed.input_qspec_map:
                     consumed.input_qspec_map[user] = normalised
+
+
+def _normalised_ends(model: torch.fx.GraphModule, node: torch.fx.Node) -> tuple[float, float] | None:
+    """Return the least and largest value that a 1 x 1 depthwise convolution makes of pixels; None for any other."""
+    import torch
+
+    if node.target != torch.ops.aten.conv2d.default:
+        return None
+    stored: Any = node.args[1:3]
+    weight = attribute(model, str(stored[0].target)).detach().double()
+    if weight.shape[1:] != (1, 1, 1):
+        return None
+    offset = torch.zeros(len(weight), dtype=torch.float64)
+    if len(stored) > 1 and stored[1] is not None:
+        offset = attribute(model, str(stored[1].target)).detach().double()
+    other = offset + 255.0 * weight.flatten()
+    return float(torch.minimum(offset, other).min()), float(torch.maximum(offset, other).max())

@@ -50,7 +50,7 @@ class Switchboard:
 
     def __init__(self, prepared: Prepared) -> None:
         self._graph = prepared.observed
-        self._batch = prepared.model.fixed_batch or _BATCH
+        self._batch = prepared.fixed_batch or _BATCH
         self._quantizers = fake_quantizers(self._graph)
         self._of_layer = {
             layer_name(node): names

@@ -74,9 +74,14 @@ def _basics(report: Report, expected: Expected) -> Iterator[Verdict]:
     yield _test_set(report)
     yield _better_than_guessing(report)
     present = {one.key for one in report.artifacts}
-    for key in expected.artifacts:
+    failed = {one.key: one.reason for one in report.missing}
+    for key in dict.fromkeys((*expected.artifacts, *failed)):
         if key not in present:
-            message = "the configuration asks for it and the report does not hold it: it was skipped"
+            message = (
+                f"it was asked for and could not be made: {failed[key]}"
+                if key in failed
+                else "the configuration asks for it and the report does not hold it: it was skipped"
+            )
             yield Verdict(figure="artifact", subject=key, outcome=Outcome.NOT_MEASURED, message=message)
     tested = {device.name for device in report.devices}
     for name in expected.devices:

@@ -105,6 +105,19 @@ class ArtifactReport(Frozen):
         return f"{self.target}-{self.recipe}"
 
 
+class MissingArtifact(Frozen):
+    """An artifact that was asked for and could not be made."""
+
+    target: str
+    recipe: str
+    reason: str
+
+    @property
+    def key(self) -> str:
+        """``target-recipe``."""
+        return f"{self.target}-{self.recipe}"
+
+
 class DeviceReport(Frozen):
     """One device and every artifact on it."""
 
@@ -132,6 +145,9 @@ class Report(Frozen):
     between_targets: tuple[TargetParity, ...]
     devices: tuple[DeviceReport, ...]
     warnings: tuple[str, ...] = ()
+    missing: tuple[MissingArtifact, ...] = Field(
+        default=(), description="artifacts that were asked for and could not be made"
+    )
     reused: tuple[str, ...] = Field(
         default=(), description="what was taken over from an earlier run of the same inputs"
     )

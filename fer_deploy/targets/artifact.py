@@ -20,8 +20,10 @@ from fer_deploy.files import folder_atomic, sha256_of, size_of, write_atomic
 from fer_deploy.quantize.costs import GraphCosts, graph_costs
 from fer_deploy.quantize.graph import Graph, Scales, batches
 from fer_deploy.quantize.options import PtqOptions
+from fer_deploy.quantize.proof import Proof, said
 from fer_deploy.targets.base import Delegation, Session, Target
 from fer_deploy.targets.golden import Golden, golden_inputs, tolerance, vectors
+from fer_deploy.targets.proof import lower, prove_lowering
 
 INFO_FILE = "artifact.json"
 GOLDEN_FILE = "golden.json"
@@ -71,6 +73,10 @@ class ArtifactInfo(Frozen):
     """What lowering decided: opset, integer types, what a runtime has to be told."""
     note: str | None = None
     """What a user has to know about how the graph came about, e.g. that QAT was no better than PTQ."""
+    proofs: tuple[Proof, ...] = ()
+    """What each step on the way to the file showed of itself on faces; the last is the file's own."""
+    costliest_layers: tuple[str, ...] = ()
+    """Layers that cost a quantized artifact most, worst first."""
     costs: GraphCosts | None = Field(default=None, description="operators, for latency estimates")
     versions: dict[str, str]
 
@@ -86,6 +92,11 @@ class Artifact:
     def file(self) -> Path:
         """The model file or package."""
         return self.folder / self.info.file
+
+    @property
+    def proof(self) -> Proof | None:
+        """The proof of the file itself, or None for an artifact of before there were any."""
+        return self.info.proofs[-1] if self.info.proofs else None
 
     @property
     def key(self) -> str:
@@ -111,12 +122,14 @@ def write_artifact(
 
     Raises:
         TargetError: the target refuses the graph.
+        ProofError: what it made of the graph is another network.
         OutputError: the folder cannot be written.
     """
     spec = graph.contract.input
     with folder_atomic(folder) as temporary:
-        lowered = target.lower(graph, temporary)
+        lowered = lower(target, graph, temporary)
         file = temporary / lowered.file
+        proven = prove_lowering(target, graph, file)
         info = ArtifactInfo(
             model=model_name,
             weights_sha256=weights_sha256,
@@ -147,6 +160,8 @@ def write_artifact(
             quantization=graph.options,
             lowering=lowered.choices,
             note=graph.note,
+            proofs=(*graph.proofs, *lowered.proofs, proven),
+            costliest_layers=said(dict(graph.costs)),
             costs=graph_costs(graph),
             versions=tool_versions(),
         )

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from fer_deploy.errors import TargetError
 from fer_deploy.quantize.graph import Graph
+from fer_deploy.quantize.proof import Proof
 from fer_deploy.targets.inspection import Inspection
 
 
@@ -57,12 +58,14 @@ class Lowered:
         delegation: how much of the graph the backend takes.
         input_name: of the model file's only input.
         choices: what was decided on the way and matters to whoever runs the file; goes into artifact.json.
+        proofs: of the steps between the graph and the file.
     """
 
     file: str
     delegation: Delegation
     input_name: str = "pixels"
     choices: dict[str, str] = field(default_factory=dict)
+    proofs: tuple[Proof, ...] = ()
 
 
 class Session(ABC):

@@ -16,10 +16,10 @@ from PIL import Image
 
 from fer_deploy.cli import main
 from fer_deploy.model import MODEL_FILE, Architecture, Model, load_model, save_model
-from fer_deploy.pipeline import export as export_module
-from fer_deploy.pipeline.export import build_graphs
+from fer_deploy.pipeline.export import Graphs
 from fer_deploy.quantize.graph import Graph
 from fer_deploy.quantize.ptq import float_graph
+from fer_deploy.quantize.recipe import Recipe
 from fixtures.job import Job
 from fixtures.synthetic import LABELS, contract_for, input_spec, tiny_recipe
 
@@ -97,14 +97,14 @@ def finished(job: Job, tmp_path: Path) -> Path:
 def plant(monkeypatch: pytest.MonkeyPatch, fault: Callable[[Any, Model], Any]) -> None:
     """Have `run` lower graphs whose module went through ``fault``; the float reference stays as it is."""
 
-    def faulty(model: Model, recipes: tuple[str, ...], *how: Any) -> dict[str, Graph]:
-        good = build_graphs(model, recipes, *how)
-        return {
-            name: Graph(fault(graph.module, model), graph.contract, graph.recipe, graph.scales)
-            for name, graph in good.items()
-        }
+    build = Graphs._graph
 
-    monkeypatch.setattr(export_module, "build_graphs", faulty)
+    def faulty(graphs: Graphs, recipe: Recipe) -> Graph:
+        good = build(graphs, recipe)
+        # Without evidence, or the faulty graph would not get as far as a report.
+        return Graph(fault(good.module, graphs._model), good.contract, recipe, good.scales)
+
+    monkeypatch.setattr(Graphs, "_graph", faulty)
 
 
 def test_a_good_job_is_green(job: Job, finished: Path) -> None:

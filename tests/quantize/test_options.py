@@ -12,17 +12,22 @@ from torch import nn
 from fer_deploy.errors import ConfigError, QuantizationError
 from fer_deploy.model import Model
 from fer_deploy.quantize.bias import channel_means
-from fer_deploy.quantize.calibration import choose_calibration
+from fer_deploy.quantize.calibration import CalibrationSet, choose_calibration
+from fer_deploy.quantize.canonical import canonical
 from fer_deploy.quantize.equalize import equalize
 from fer_deploy.quantize.layers import attribute, layer_name, weighted_layers
 from fer_deploy.quantize.observers import mse_range, percentile_range
 from fer_deploy.quantize.options import OBSERVERS, PtqOptions, parse_options
-from fer_deploy.quantize.prepare import folded_graph, statistics_pixels
+from fer_deploy.quantize.prepare import calibration_evidence, statistics_pixels
 from fer_deploy.quantize.ptq import float_graph, quantize_ptq
 from fixtures.outside import Outside
 from fixtures.synthetic import contract_for, input_spec, separable_faces
 
 CALIBRATION = choose_calibration(separable_faces(320, 0), 64)
+
+
+def folded_graph(model: Model, calibration: CalibrationSet) -> torch.fx.GraphModule:
+    return canonical(model, calibration_evidence(model, calibration)).module
 
 
 def histogram_of(values: torch.Tensor, bins: int = 2048) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -129,8 +134,8 @@ def clamped_net(clamp: nn.Module, spread: float) -> Model:
 @pytest.mark.parametrize("clamp", [nn.ReLU(), nn.ReLU6(), nn.Identity()])
 def test_equalisation_keeps_the_function_and_evens_the_ranges(clamp: nn.Module) -> None:
     model = clamped_net(clamp, 100.0)
-    graph = folded_graph(model)
-    pixels = statistics_pixels(model, CALIBRATION)
+    graph = folded_graph(model, CALIBRATION)
+    pixels = statistics_pixels(None, CALIBRATION)
     with torch.no_grad():
         before = graph(pixels)
         assert equalize(graph, pixels) > 4
@@ -149,8 +154,8 @@ def test_equalisation_leaves_channels_that_reach_the_clamp() -> None:
     model = clamped_net(nn.ReLU6(), 1.0)
     with torch.no_grad():
         model.network[0].weight *= 50  # type: ignore[index, operator]
-    graph = folded_graph(model)
-    pixels = statistics_pixels(model, CALIBRATION)
+    graph = folded_graph(model, CALIBRATION)
+    pixels = statistics_pixels(None, CALIBRATION)
     with torch.no_grad():
         before = graph(pixels)
         equalize(graph, pixels)
@@ -160,8 +165,8 @@ def test_equalisation_leaves_channels_that_reach_the_clamp() -> None:
 def test_bias_correction_restores_channel_means(separable_model: Outside) -> None:
     model = separable_model.model
     calibration = choose_calibration(separable_model.training, 64)
-    pixels = statistics_pixels(model, calibration)
-    target = channel_means(folded_graph(model), pixels)
+    pixels = statistics_pixels(None, calibration)
+    target = channel_means(folded_graph(model, calibration), pixels)
 
     def distance(options: PtqOptions) -> float:
         module = quantize_ptq(model, calibration, options).module

@@ -10,10 +10,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
-from fer_deploy.errors import ArtifactError, OutputError, TargetError
+from fer_deploy.errors import ArtifactError, OutputError, ProofError, TargetError
 from fer_deploy.files import sha256_of
+from fer_deploy.quantize.graph import Graph
 from fer_deploy.targets.artifact import open_artifact, write_artifact
 from fer_deploy.targets.base import Delegation, Lowered, Session, Target
 from fer_deploy.targets.inspection import Inspection
@@ -106,13 +108,17 @@ def test_golden_of_another_artifact(folder: Path, key: str) -> None:
 # --- writing ---------------------------------------------------------------------------------------
 
 
-class _Zeros(Session):
+class _Torch(Session):
+    def __init__(self, graph: Graph, scale: float) -> None:
+        self.graph, self.scale = graph, scale
+
     def run(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-        return np.zeros((len(pixels), 4), dtype=np.float32)
+        logits: NDArray[np.float32] = self.graph.module(torch.from_numpy(pixels)).detach().numpy()
+        return logits * np.float32(self.scale)
 
 
 class _Fake(Target):
-    """Writes a text; fails while lowering, or when its file is opened, if told to."""
+    """Writes a text and answers as the graph does; fails in one way or another if told to."""
 
     name: ClassVar[str] = "fake"
     recipes: ClassVar[tuple[str, ...]] = ("float",)
@@ -121,7 +127,8 @@ class _Fake(Target):
     def __init__(self, fails: str = "", obstacle: str | None = None) -> None:
         self.fails, self.obstacle = fails, obstacle
 
-    def lower(self, graph: object, folder: Path) -> Lowered:  # noqa: ARG002 - the target's signature
+    def lower(self, graph: Graph, folder: Path) -> Lowered:
+        self.graph = graph
         (folder / "model.txt").write_text("half")
         if self.fails == "lower":
             raise TargetError("the tools refuse")
@@ -132,7 +139,7 @@ class _Fake(Target):
     def open(self, file: Path, threads: int) -> Session:  # noqa: ARG002
         if self.fails == "open":
             raise ArtifactError("the runtime refuses")
-        return _Zeros()
+        return _Torch(self.graph, 1.1 if self.fails == "wrong" else 1.0)
 
     def inspect(self, file: Path) -> Inspection:
         raise TargetError(f"{file} holds no operations")
@@ -144,7 +151,8 @@ class _Fake(Target):
 
 
 @pytest.mark.parametrize(
-    ("fails", "error"), [("lower", TargetError), ("open", ArtifactError), ("bug", ZeroDivisionError)]
+    ("fails", "error"),
+    [("lower", TargetError), ("open", TargetError), ("bug", ZeroDivisionError), ("wrong", ProofError)],
 )
 @pytest.mark.parametrize("old", [True, False])
 def test_failure_leaves_nothing_and_keeps_the_old(
@@ -166,7 +174,7 @@ def test_artifact_of_a_target_that_cannot_run_here(graph_of: GraphOf, tmp_path: 
     golden = json.loads((tmp_path / "a" / "golden.json").read_text())
     assert golden["reference"] == "torch, the graph that was lowered"
     logits = np.array([vector["logits"] for vector in golden["vectors"]])
-    assert np.ptp(logits, axis=0).max() > 0.1, "they come from the graph, not from the session of zeros"
+    assert np.ptp(logits, axis=0).max() > 0.1, "they come from the graph"
 
 
 def test_output_that_is_a_file(graph_of: GraphOf, tmp_path: Path) -> None:

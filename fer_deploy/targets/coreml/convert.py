@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -53,7 +54,47 @@ def _in_fp32(graph: Graph, options: CoreMLOptions) -> bool:
     return precision == "float" or (precision == "w8a8" and options.quantized_compute == "fp32")
 
 
+def plain_constants(module: torch.fx.GraphModule) -> int:
+    """Write quantized constants as the floats that they stand for, in place; return how many.
+
+    coremltools computes ``quantize`` of a constant itself and lets it overflow: 255 steps above -128 become -1
+    (coremltools 9.0, ``converters/mil/mil/ops/defs/iOS17/quantization_ops.py``).
+    """
+    import torch
+
+    from fer_deploy.quantize.layers import attribute
+    from fer_deploy.quantize.rewrite.editing import clean, constant
+
+    decomposed = torch.ops.quantized_decomposed
+    changed = 0
+    for node in list(module.graph.nodes):
+        if node.target != decomposed.dequantize_per_tensor.default:
+            continue
+        source: Any = node.args[0]
+        quantize = source if source.target == decomposed.quantize_per_tensor.default else None
+        stored: Any = source if quantize is None else quantize.args[0]
+        if stored.op != "get_attr":
+            continue
+        value = attribute(module, str(stored.target)).detach()
+        if quantize is not None:
+            value = decomposed.quantize_per_tensor.default(value, *quantize.args[1:])
+        value = decomposed.dequantize_per_tensor.default(value, *node.args[1:])
+        node.replace_all_uses_with(constant(module, node, f"{node.name}_float", value))
+        module.graph.erase_node(node)
+        changed += 1
+    if changed:
+        clean(module)
+    return changed
+
+
 def _exported(graph: Graph, options: CoreMLOptions) -> torch.export.ExportedProgram:
+    if graph.recipe.quantized:
+        from fer_deploy.quantize.canonical import copy_graph
+
+        quantized: Any = graph.module
+        module = copy_graph(quantized)
+        plain_constants(module)
+        graph = dataclasses.replace(graph, module=module)
     if not options.classifier:
         return graph.export()
     import torch

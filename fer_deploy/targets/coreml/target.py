@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, ClassVar
 
-from fer_deploy.errors import TargetError, first_line
+from fer_deploy.errors import TargetError, root_cause
 from fer_deploy.quantize.graph import Graph
 from fer_deploy.quiet import quiet
 from fer_deploy.targets.base import Delegation, Lowered, Session, Target
@@ -43,7 +43,7 @@ class CoreMLTarget(Target):
                 package = convert(graph, self.options)
             except Exception as error:  # coremltools raises many kinds
                 raise TargetError(
-                    f"Core ML cannot lower the {graph.recipe.name} graph: {first_line(error)}"
+                    f"Core ML cannot lower the {graph.recipe.name} graph: {root_cause(error)}"
                 ) from error
             save(package, folder / FILE, graph.contract, self.options)
             kinds = _operations(package)

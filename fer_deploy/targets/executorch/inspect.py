@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import struct
 import tempfile
 from collections import Counter
@@ -90,8 +91,20 @@ def _xnnpack_graph(blob: bytes) -> dict[str, Any]:
         binary = Path(folder) / "graph.bin"
         binary.write_bytes(blob[offset : offset + size])
         _flatc_decompile(folder, str(schema), str(binary), ["--raw-binary"])
-        graph: dict[str, Any] = json.loads((Path(folder) / "graph.json").read_text(encoding="utf-8"))
+        graph: dict[str, Any] = json.loads(
+            _python_numbers((Path(folder) / "graph.json").read_text(encoding="utf-8"))
+        )
     return graph
+
+
+def _python_numbers(text: str) -> str:
+    """Return flatc's JSON with its infinities and NaN as Python spells them: a clamp without an upper end has one."""
+    return re.sub(
+        r"(?<=[\s:,\[])(-?)(inf(?:inity)?|nan)(?=\s*[,}\]])",
+        lambda found: found[1] + ("NaN" if found[2].lower() == "nan" else "Infinity"),
+        text,
+        flags=re.IGNORECASE,
+    )
 
 
 def _tensors(graph: dict[str, Any]) -> dict[int, dict[str, Any]]:

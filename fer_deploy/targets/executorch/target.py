@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_deploy.errors import ArtifactError, ConfigError, TargetError, first_line
+from fer_deploy.errors import ArtifactError, ConfigError, TargetError, first_line, root_cause
 from fer_deploy.files import write_atomic
 from fer_deploy.quantize.graph import Graph
 from fer_deploy.quiet import quiet
@@ -54,7 +54,7 @@ class ExecuTorchTarget(Target):
                 program = edge.to_executorch()
             except Exception as error:  # executorch raises many kinds; the first line says which pass
                 raise TargetError(
-                    f"ExecuTorch cannot lower the {graph.recipe.name} graph: {first_line(error)}"
+                    f"ExecuTorch cannot lower the {graph.recipe.name} graph: {root_cause(error)}"
                 ) from error
         write_atomic(folder / FILE, bytes(program.buffer))
         integers = {"activations": "int8", "weights": "int8", "biases": "int32"}

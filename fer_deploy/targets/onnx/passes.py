@@ -41,45 +41,56 @@ def activations_to_uint8(graph: onnx.GraphProto) -> int:
     return changed
 
 
-def own_weight_zero_points(graph: onnx.GraphProto) -> int:
-    """Give every weight's DequantizeLinear a zero point of its own; return how many were shared before.
+def own_weight_constants(graph: onnx.GraphProto) -> int:
+    """Give every weight's DequantizeLinear constants of its own; return how many were shared before.
 
     ONNX Runtime turns int8 weights to uint8 where ``session.x64quantprecision`` asks for it (x86 without
-    VNNI). It does so in place, and fails on a zero point that it has changed already: "Attempt to replace
-    the existing tensor" (onnxruntime 1.32.0). The exporter shares them between layers of equal width.
+    VNNI). It does so in place, and fails on a constant that it has changed already: "Attempt to replace
+    the existing tensor" (onnxruntime 1.32.0). The exporter shares zero points between layers of equal width, and
+    integers between constants of equal bytes.
     """
     constants = {item.name: item for item in graph.initializer}
     taken: set[str] = set()
     copied = 0
-    for node in graph.node:
+    for index, node in enumerate(graph.node):
         if node.op_type != "DequantizeLinear" or node.input[0] not in constants or len(node.input) < 3:
             continue
-        name = node.input[2]
-        if name in taken:
-            copied += 1
-            item = onnx.TensorProto()
-            item.CopyFrom(constants[name])
-            item.name = f"{node.input[0]}_zero_point"
-            graph.initializer.append(item)
-            node.input[2] = item.name
-        taken.add(name)
+        for position in (0, 2):
+            name = node.input[position]
+            if name in taken:
+                copied += 1
+                item = onnx.TensorProto()
+                item.CopyFrom(constants[name])
+                item.name = f"{name}_of_{index}"
+                graph.initializer.append(item)
+                node.input[position] = item.name
+            taken.add(name)
     return copied
 
 
 def mean_to_global_pool(graph: onnx.GraphProto) -> int:
     """Write the mean over a map's height and width as GlobalAveragePool; return how many were changed.
 
+    The ranks are those that the exporter wrote; a mean of a value whose rank it did not write stays.
+
     The exporter makes ReduceMean of AdaptiveAvgPool2d(1). ONNX Runtime has an integer kernel for the pool
     (QLinearGlobalAveragePool) and none for the mean, which it would compute in float.
     """
     constants = {item.name: item for item in graph.initializer}
+    ranks = {
+        item.name: len(item.type.tensor_type.shape.dim)
+        for item in (*graph.input, *graph.value_info, *graph.output)
+        if item.type.tensor_type.HasField("shape")
+    }
     changed = 0
     for node in graph.node:
         if node.op_type != "ReduceMean" or len(node.input) < 2 or node.input[1] not in constants:
             continue
-        axes = sorted(int(axis) for axis in numpy_helper.to_array(constants[node.input[1]]))
+        if ranks.get(node.input[0]) != 4:
+            continue  # GlobalAveragePool averages every axis from the third on
+        axes = sorted(int(axis) % 4 for axis in numpy_helper.to_array(constants[node.input[1]]))
         keeps = all(item.i == 1 for item in node.attribute if item.name == "keepdims")
-        if axes not in ([2, 3], [-2, -1]) or not keeps:
+        if axes != [2, 3] or not keeps:
             continue
         node.op_type = "GlobalAveragePool"
         del node.input[1:]

@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_deploy.errors import ArtifactError, TargetError, first_line
+from fer_deploy.errors import ArtifactError, ProofError, TargetError, first_line, root_cause
 from fer_deploy.files import write_atomic
 from fer_deploy.quantize.graph import Graph
 from fer_deploy.quiet import quiet
@@ -56,6 +56,7 @@ class OnnxTarget(Target):
             import torch
 
             from fer_deploy.targets.onnx import passes
+            from fer_deploy.targets.onnx.proof import run_passes
 
             try:
                 program = torch.onnx.export(
@@ -69,18 +70,20 @@ class OnnxTarget(Target):
                 )
                 assert program is not None
                 model = program.model_proto
-                passes.activations_to_uint8(model.graph)
-                passes.own_weight_zero_points(model.graph)
-                passes.mean_to_global_pool(model.graph)
+                proofs = run_passes(model, graph)
                 passes.strip_metadata(model)
                 onnx.checker.check_model(model)
+            except ProofError:
+                raise
             except Exception as error:  # the exporter raises many kinds
                 raise TargetError(
-                    f"the ONNX exporter cannot lower the {graph.recipe.name} graph: {first_line(error)}"
+                    f"the ONNX exporter cannot lower the {graph.recipe.name} graph: {root_cause(error)}"
                 ) from error
         write_atomic(folder / FILE, model.SerializeToString(deterministic=True))
         choices = {"opset": str(OPSET), **(_INTEGERS if graph.recipe.quantized else {})}
-        return Lowered(FILE, _delegation(folder / FILE, graph.recipe.quantized), choices=choices)
+        return Lowered(
+            FILE, _delegation(folder / FILE, graph.recipe.quantized), choices=choices, proofs=proofs
+        )
 
     def open(self, file: Path, threads: int) -> Session:
         """Create an inference session on the CPU provider."""

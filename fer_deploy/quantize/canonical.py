@@ -1,0 +1,242 @@
+"""The canonical graph: the network exported once, in the one form that is quantized and lowered, proven at every step.
+
+the user's module -> exported graph -> rewrites, each exact -> the canonical graph
+                                                              |-> float, fp16, w8: lowered as it is
+                                                              |-> int8: observed, converted, lowered
+"""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_deploy.errors import ProofError, QuantizationError, first_line
+from fer_deploy.model import Model, deployable
+from fer_deploy.quantize.layers import name_layers
+from fer_deploy.quantize.preflight import check_deterministic, check_finite, check_float_graph
+from fer_deploy.quantize.proof import Evidence, Logits, Proof, first_parting, prove_exact
+from fer_deploy.quantize.rewrite.batchnorm import fold_batch_norm
+from fer_deploy.quantize.rewrite.constants import fold_constants, unshare_weights
+from fer_deploy.quantize.rewrite.operators import (
+    drop_no_ops,
+    explicit_padding,
+    explicit_pooling,
+    mean_to_pool,
+    plain_arithmetic,
+    prelu_by_parts,
+)
+
+if TYPE_CHECKING:
+    import torch
+
+_MAX_BATCH = 4096
+
+#: Operators that return their input itself where there is nothing to do.
+_MAY_HAND_ON = ("aten.dropout", "aten.feature_dropout", "aten.alpha_dropout", "aten.to.", "aten.type_as")
+
+Rewrite = Callable[["torch.fx.GraphModule"], int]
+#: In this order: what a later one looks for, an earlier one may have hidden behind a copy or a parametrization.
+REWRITES: tuple[tuple[str, Rewrite], ...] = (
+    ("removing dropout and copies", drop_no_ops),
+    ("computing constants", fold_constants),
+    ("writing padding in numbers", explicit_padding),
+    ("writing poolings in full", explicit_pooling),
+    ("copying shared weights", unshare_weights),
+    ("folding BatchNorm", fold_batch_norm),
+    ("writing means as pools", mean_to_pool),
+    ("writing arithmetic plainly", plain_arithmetic),
+    ("writing PReLU in parts", prelu_by_parts),
+)
+
+
+@dataclass(frozen=True)
+class Canonical:
+    """A model's canonical graph.
+
+    Attributes:
+        module: maps float32 pixels 0..255 (N, C, H, W) to logits (N, K).
+        fixed_batch: the only batch size that it accepts, or None.
+        evidence: what it was proven on.
+        proofs: of the export and of each rewrite that changed something.
+    """
+
+    module: torch.fx.GraphModule
+    fixed_batch: int | None
+    evidence: Evidence
+    proofs: tuple[Proof, ...]
+
+
+def evidence_of(model: Model, pixels: NDArray[np.uint8], source: str, real: bool) -> Evidence:
+    """Return the float network's answers to some images, run eagerly, as they come from the user's own module."""
+    import torch
+
+    module = deployable(model)
+    size = model.fixed_batch or len(pixels)
+    # Repeated where there are fewer images than the batch takes, cut where they do not fill the last one.
+    usable = np.resize(pixels, (max(size, len(pixels) // size * size), *pixels.shape[1:]))
+
+    def answers(each: int) -> Logits:
+        parts = [usable[start : start + each].astype(np.float32) for start in range(0, len(usable), each)]
+        with torch.inference_mode():
+            return np.concatenate([module(torch.from_numpy(part)).float().numpy() for part in parts])
+
+    try:
+        logits = answers(size)
+    except Exception:  # code that takes one image only; any other failure shows again
+        logits = answers(1)
+    return Evidence(usable, logits, source, real)
+
+
+def canonical(model: Model, evidence: Evidence) -> Canonical:
+    """Return the model's graph, exported and rewritten, each step proven on ``evidence``.
+
+    Raises:
+        ModelError: the model is random, or its answer to an image depends on the others of the batch.
+        QuantizationError: it cannot be exported, or a check of :mod:`preflight` failed.
+        ProofError: a step changed the network.
+    """
+    graph, fixed = exported_graph(model)
+    check_float_graph(graph)
+    check_finite(graph, evidence.pixels[: fixed or None])
+    check_deterministic(model, deployable(model), evidence.pixels, fixed)
+    before = _answers(graph, evidence, fixed)
+    proofs = [
+        prove_exact(
+            "torch.export",
+            evidence.logits,
+            before,
+            remedy="look for code that depends on values, on the batch size or on state outside the module's tensors",
+        )
+    ]
+    for step, rewrite in REWRITES:
+        graph, before = _rewritten(step, rewrite, graph, before, evidence, fixed, proofs)
+    return Canonical(graph, fixed, evidence, tuple(proofs))
+
+
+def _rewritten(
+    step: str,
+    rewrite: Rewrite,
+    graph: torch.fx.GraphModule,
+    before: Logits,
+    evidence: Evidence,
+    fixed: int | None,
+    proofs: list[Proof],
+) -> tuple[torch.fx.GraphModule, Logits]:
+    changed = copy_graph(graph)
+    try:
+        if rewrite(changed) == 0:
+            return graph, before
+        after = _answers(changed, evidence, fixed)
+    except Exception as error:
+        raise ProofError(
+            f"{step} failed: {first_line(error)}; this is a fault of fer-deploy: please report the network"
+        ) from error
+    proofs.append(
+        prove_exact(
+            step, before, after, lambda: first_parting(graph, changed, evidence.pixels[: fixed or None])
+        )
+    )
+    return changed, after
+
+
+def _answers(graph: torch.fx.GraphModule, evidence: Evidence, fixed: int | None) -> Logits:
+    from fer_deploy.quantize.graph import run_module
+
+    return run_module(graph, evidence.pixels, fixed)
+
+
+def exported_graph(model: Model) -> tuple[torch.fx.GraphModule, int | None]:
+    """Return a copy of the deployable model as an exported graph, its layers named, and its only batch size or None.
+
+    Raises:
+        QuantizationError: it cannot be exported.
+    """
+    import torch
+
+    module = deployable(model)
+    for tensor in (*module.parameters(), *module.buffers()):
+        # ExecuTorch's pass for its own layout fails on weights that are channels-last already (executorch 1.5.1).
+        tensor.data = tensor.data.contiguous()
+    # Two images and a symbolic batch, so that the graph also evaluates in large batches; code that fixes its batch
+    # is exported for one image, which is what artifacts run.
+    dynamic = ({0: torch.export.Dim("batch", min=1, max=_MAX_BATCH)},)
+    attempts = [(model.fixed_batch, None)] if model.fixed_batch else [(None, dynamic), (1, None)]
+    failure: Exception | None = None
+    for fixed, shapes in attempts:
+        example = torch.zeros((fixed or 2, *model.contract.input.shape[1:]))
+        try:
+            program = _functional(torch.export.export(module, (example,), dynamic_shapes=shapes))
+        except Exception as error:  # torch.export raises many kinds for code it cannot trace
+            failure = failure or error
+            continue
+        exported: torch.fx.GraphModule = program.module(check_guards=False)
+        name_layers(exported)
+        return exported, fixed
+    assert failure is not None
+    raise QuantizationError(
+        f"model {model.source} cannot be exported: {first_line(failure)}; torch.export traces code whose control "
+        "flow and shapes do not depend on an image's values: rewrite what does"
+    ) from failure
+
+
+def _functional(program: torch.export.ExportedProgram) -> torch.export.ExportedProgram:
+    """Return a program without operations that change their input, and with recurrent layers written out.
+
+    A clamp in place of a value that nothing else reads is no danger, and cheaper to rename.
+    """
+    import torch
+
+    aten = torch.ops.aten
+    recurrent = {aten.lstm.input, aten.gru.input, aten.rnn_tanh.input, aten.rnn_relu.input}
+    mutable = written_out = False
+    for node in program.graph.nodes:
+        if node.op != "call_function":
+            continue
+        written_out |= node.target in recurrent
+        schema = getattr(node.target, "_schema", None)
+        if schema is None or not schema.is_mutable:
+            continue
+        plain = _out_of_place(node)
+        if plain is None:
+            mutable = True
+        else:
+            node.target = plain
+    if not (mutable or written_out):
+        return program
+    table = {}
+    if written_out:
+        known = torch.export.default_decompositions()
+        table = {operator: known[operator] for operator in recurrent if operator in known}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        functional: torch.export.ExportedProgram = program.run_decompositions(table)
+        return functional
+
+
+def _out_of_place(node: torch.fx.Node) -> Any:
+    """Return the operator that does not change its input, where that input is a fresh value read by it alone."""
+    import torch
+
+    source: Any = node.args[0]
+    if not isinstance(source, torch.fx.Node) or source.op != "call_function" or len(source.users) != 1:
+        return None
+    # Dropout that is off, and a cast to the type that is there, hand their input on.
+    if getattr(source.target, "is_view", True) or str(source.target).startswith(_MAY_HAND_ON):
+        return None
+    packet, _, overload = str(node.target).removeprefix("aten.").partition(".")
+    plain = getattr(torch.ops.aten, packet.removesuffix("_"), None)
+    return getattr(plain, overload, None) if packet.endswith("_") else None
+
+
+def copy_graph(module: torch.fx.GraphModule) -> torch.fx.GraphModule:
+    """Return a copy of a graph that shares no parameter with it."""
+    with warnings.catch_warnings():
+        # torch 2.13 deprecates the LeafSpec that its own exported graphs still carry.
+        warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)
+        return copy.deepcopy(module)

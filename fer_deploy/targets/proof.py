@@ -1,0 +1,223 @@
+"""Proof of a lowering: the artifact, run by its own runtime, against the graph that it was lowered from."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_deploy.errors import ArtifactError, FerDeployError, ProofError, TargetError
+from fer_deploy.progress import say
+from fer_deploy.quantize.canonical import copy_graph
+from fer_deploy.quantize.graph import Graph, batches, run_module
+from fer_deploy.quantize.layers import layer_name, value_name
+from fer_deploy.quantize.proof import (
+    EXACT_DB,
+    FLOOR_DB,
+    LOWERING_MARGIN_DB,
+    PROOF_IMAGES,
+    RUNTIME_DB,
+    Evidence,
+    Logits,
+    Proof,
+    prove_exact,
+    prove_lossy,
+    sqnr_of,
+)
+from fer_deploy.targets.base import Lowered, Session, Target
+from fer_deploy.targets.golden import golden_inputs
+
+if TYPE_CHECKING:
+    import torch
+
+#: Images on which the layer at fault is looked for: once it is known that there is one, few show it.
+_SEARCH_IMAGES = 4
+_FLOAT_REMEDY = "write the layer in other operations, or choose another target"
+_INT8_REMEDY = "leave the layer in float ([quantize.ptq] float_layers), or choose another target"
+
+
+def drawn_evidence(graph: Graph) -> Evidence:
+    """Return the golden inputs as evidence, for a graph that comes without faces; a weaker proof, and said so."""
+    drawn = np.stack(list(golden_inputs(graph.contract.input).values()))
+    size = graph.fixed_batch or 1
+    pixels = np.resize(drawn, (-(-len(drawn) // size) * size, *drawn.shape[1:]))
+    logits = run_module(graph.module, pixels, graph.fixed_batch)
+    return Evidence(pixels, logits, "drawn images: no faces were at hand", real=False)
+
+
+def prove_lowering(target: Target, graph: Graph, file: Path) -> Proof:
+    """Return the proof that a model file, just written, is the graph.
+
+    A float artifact may round, one in fp16 or with int8 weights may add noise down to a floor, and an int8 artifact may
+    be as far from the float network as the shared graph is, but for the rounding of half-way cases.
+
+    Raises:
+        ProofError: it is not; the first layer at which they part is named.
+        TargetError: its own runtime does not load it.
+    """
+    step = f"lowering {target.name}-{graph.recipe.name}"
+    evidence = graph.evidence or drawn_evidence(graph)
+    pixels = evidence.pixels[:PROOF_IMAGES]
+    obstacle = target.host_obstacle()
+    try:
+        session = None if obstacle else target.open(file, threads=1)
+    except TargetError as error:  # an emulation that lacks an operation
+        session, obstacle = None, str(error).replace(str(file), file.name)
+    except ArtifactError as error:
+        raise TargetError(
+            _unloadable(target, graph, pixels, str(error).replace(str(file), file.name))
+        ) from error
+    if session is None:
+        return Proof(step=step, contract="not proven", images=0, sqnr_db=None, agreement=None, note=obstacle)
+    try:
+        got = answers(session, pixels)
+    except TargetError as error:
+        return Proof(
+            step=step, contract="not proven", images=0, sqnr_db=None, agreement=None, note=str(error)
+        )
+    shared = run_module(graph.module, evidence.pixels, graph.fixed_batch)[: len(pixels)]
+    if graph.recipe.precision == "float":
+        proven = prove_exact(
+            step, shared, got, lambda: _parting(target, graph, pixels), RUNTIME_DB, _FLOAT_REMEDY
+        )
+    elif not graph.recipe.quantized:
+        proven = prove_lossy(
+            step, shared, got, FLOOR_DB[graph.recipe.precision], tuple, "choose another recipe"
+        )
+    else:
+        proven = _prove_integers(step, target, graph, evidence.logits[: len(pixels)], shared, got, pixels)
+    return proven if evidence.real else proven.model_copy(update={"note": evidence.source})
+
+
+def _prove_integers(
+    step: str,
+    target: Target,
+    graph: Graph,
+    wanted: Logits,
+    shared: Logits,
+    got: Logits,
+    pixels: NDArray[np.uint8],
+) -> Proof:
+    floor = FLOOR_DB["w8a8"]
+    if graph.evidence is not None:  # else the float network's answers are not known here
+        floor = min(sqnr_of(wanted, shared), EXACT_DB) - LOWERING_MARGIN_DB
+
+    def where() -> tuple[str, ...]:
+        found = _parting(target, graph, pixels)
+        return (found,) if found else ()
+
+    return prove_lossy(step, wanted, got, floor, where, _INT8_REMEDY)
+
+
+def lower(target: Target, graph: Graph, folder: Path) -> Lowered:
+    """Return what a target lowers; a refusal names the first layer that it does not take, and the way out.
+
+    Raises:
+        TargetError: the target's tools refuse the graph.
+        ProofError: one of its own steps changed it.
+    """
+    target.require_recipe(graph.recipe.name)
+    try:
+        return target.lower(graph, folder)
+    except TargetError as error:
+        pixels = (graph.evidence or drawn_evidence(graph)).pixels
+        found = _parting(target, graph, pixels)
+        if found is None:
+            raise
+        raise TargetError(
+            f"{error}; the first layer that cannot be lowered is {found[6:]}; {_remedy(graph)}"
+        ) from error
+
+
+def _remedy(graph: Graph) -> str:
+    return _INT8_REMEDY if graph.recipe.quantized else _FLOAT_REMEDY
+
+
+def answers(session: Session, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return a session's answers to uint8 images (N, C, H, W), one at a time, as an app has them."""
+    return np.concatenate([session.run(image) for image in batches(pixels, 1, None)])
+
+
+def _unloadable(target: Target, graph: Graph, pixels: NDArray[np.uint8], reason: str) -> str:
+    found = _parting(target, graph, pixels)
+    place = f"; the first layer with which it does not is {found}" if found else ""
+    return (
+        f"{target.runtime} does not load the {graph.recipe.name} artifact that was lowered for it: {reason}{place}; "
+        f"{_remedy(graph)}"
+    )
+
+
+def _parting(target: Target, graph: Graph, pixels: NDArray[np.uint8]) -> str | None:
+    """Return the first layer up to which the lowered graph differs from the graph, or is not loaded; None if none does.
+
+    Found by lowering the graph up to a layer in the middle, and halving: a fault stays in everything behind it.
+    """
+    import torch
+
+    module = graph.module
+    if not isinstance(module, torch.fx.GraphModule):
+        return None
+    layers = [
+        node
+        for node in module.graph.nodes
+        if node.op == "call_function" and value_name(node) is not None and _is_map(node)
+    ]
+    say(f"looking for the layer at which {target.name}-{graph.recipe.name} parts from the graph")
+    low, high = 0, len(layers)
+    while low < high:
+        middle = (low + high) // 2
+        if _agrees(target, graph, module, layers[middle].name, pixels[:_SEARCH_IMAGES]):
+            low = middle + 1
+        else:
+            high = middle
+    return f"layer {layer_name(layers[low])}" if low < len(layers) else None
+
+
+def _is_map(node: torch.fx.Node) -> bool:
+    value: Any = node.meta.get("val")
+    return hasattr(value, "is_floating_point") and value.is_floating_point() and value.ndim >= 2
+
+
+def _agrees(
+    target: Target, graph: Graph, module: torch.fx.GraphModule, name: str, pixels: NDArray[np.uint8]
+) -> bool:
+    part = _up_to(module, name)
+    cut = dataclasses.replace(graph, module=part)
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            lowered = target.lower(cut, Path(folder))
+            got = answers(target.open(Path(folder) / lowered.file, threads=1), pixels)
+        except FerDeployError:
+            return False
+    if graph.fixed_batch:
+        pixels = np.resize(pixels, (graph.fixed_batch, *pixels.shape[1:]))
+        got = got[: len(pixels)]
+    wanted = run_module(part, pixels, graph.fixed_batch)[: len(got)]
+    flat = wanted.reshape(len(wanted), -1), got.reshape(len(got), -1)
+    if flat[0].shape != flat[1].shape:
+        return False
+    least = {"float": RUNTIME_DB}.get(graph.recipe.precision, FLOOR_DB["fp16"])
+    try:
+        prove_exact("", *flat, least_db=least)
+    except ProofError:
+        return False
+    return True
+
+
+def _up_to(module: torch.fx.GraphModule, name: str) -> torch.fx.GraphModule:
+    """Return a copy of a graph that ends with the value of one node, dequantized where it is quantized."""
+    part = copy_graph(module)
+    end = next(node for node in part.graph.nodes if node.name == name)
+    while len(end.users) == 1 and "quantize_per_tensor" in str(next(iter(end.users)).target):
+        end = next(iter(end.users))
+    if "dequantize" not in str(end.target) and any("dequantize" in str(user.target) for user in end.users):
+        end = next(iter(end.users))
+    output = next(node for node in part.graph.nodes if node.op == "output")
+    output.args = ((end,),)
+    part.graph.eliminate_dead_code()
+    part.recompile()
+    return part
