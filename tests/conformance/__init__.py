@@ -1,0 +1,1 @@
+"""Small networks, one for each pattern that people bring, held on every target to torch."""
