@@ -30,8 +30,7 @@ from conformance.registry import NETWORKS, Network
 from fer_deploy.errors import FerDeployError
 from fer_deploy.model import Model, load_model
 from fer_deploy.pipeline.config import ExportSection
-from fer_deploy.pipeline.export import Plan, build_graphs, write_artifacts
-from fer_deploy.quantize.graph import Graph
+from fer_deploy.pipeline.export import Graphs, Missing, write_artifact_of
 from fer_deploy.quiet import quiet
 from fer_deploy.targets.artifact import Artifact
 from fer_deploy.targets.onnx.session import session_options
@@ -130,17 +129,11 @@ def load(network: Network, module: torch.nn.Module, folder: Path) -> Model:
     return load_model(f"conformance.factories:{network.name}", contract, weights)
 
 
-def graph_of(model: Model, recipe: str) -> Graph:
-    """Return a recipe's graph, made once for all targets as ``fer-deploy export`` does."""
-    return build_graphs(model, (recipe,), bench().calibration)[recipe]
-
-
-def write(model: Model, graph: Graph, target: str, output: Path) -> Artifact:
-    """Lower a graph and write its artifact as ``fer-deploy export`` does."""
-    recipe = graph.recipe.name
+def write(model: Model, graphs: Graphs, target: str, recipe: str, output: Path) -> Artifact | str:
+    """Write one artifact as ``fer-deploy export`` does, or return the reason why it cannot be made."""
     section = ExportSection(targets=(target,), recipes=(recipe,), output=output)
-    plan = Plan(((target, recipe),), ())
-    return next(iter(write_artifacts(model, plan, {recipe: graph}, bench().calibration, section))).artifact
+    made = write_artifact_of(model, (target, recipe), graphs, bench().calibration, section)
+    return made.reason if isinstance(made, Missing) else made.artifact
 
 
 def run(artifact: Artifact, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -168,32 +161,31 @@ def check(
 ) -> dict[tuple[str, str], Verdict]:
     """Return the verdict on a network's artifact for each pair of target and recipe."""
     made = subject(network)
-    verdicts: dict[tuple[str, str], Verdict] = {}
     with tempfile.TemporaryDirectory() as scratch:
+        output = Path(scratch) / "dist"
         try:
-            model = load(network, made.module, Path(scratch))
-        except FerDeployError as error:
-            return {(target, recipe): _refusal(error) for recipe in recipes for target in targets}
-        for recipe in recipes:
-            graph: Graph | None = None
-            try:
-                with _silence():
-                    graph = graph_of(model, recipe)
-            except Exception as error:  # a refusal, or what a user would see as a traceback
-                verdicts |= {(target, recipe): _refusal(error) for target in targets}
-                continue
-            for target in targets:
-                output = Path(scratch) / f"{target}-{recipe}"
-                verdicts[target, recipe] = _check_one(made, model, graph, target, output)
-    return verdicts
+            with _silence():
+                model = load(network, made.module, Path(scratch))
+        except Exception as error:  # a refusal, or what a user would see as a traceback
+            return {(target, recipe): _failed(error, output) for recipe in recipes for target in targets}
+        graphs = Graphs(model, bench().calibration)
+        return {
+            (target, recipe): _check_one(made, model, graphs, target, recipe, output)
+            for recipe in recipes
+            for target in targets
+        }
 
 
-def _check_one(made: Subject, model: Model, graph: Graph, target: str, output: Path) -> Verdict:
+def _check_one(
+    made: Subject, model: Model, graphs: Graphs, target: str, recipe: str, output: Path
+) -> Verdict:
     try:
         with _silence():
-            artifact = write(model, graph, target, output)
+            artifact = write(model, graphs, target, recipe, output / f"{target}-{recipe}")
     except Exception as error:  # a refusal, or what a user would see as a traceback
-        return _refusal(error, output)
+        return _failed(error, output)
+    if isinstance(artifact, str):
+        return _refusal(artifact, output / f"{target}-{recipe}")
     if made.wanted is None:
         return Verdict("wrong", text="not refused")
     try:
@@ -201,7 +193,7 @@ def _check_one(made: Subject, model: Model, graph: Graph, target: str, output: P
             got = run(artifact, bench().test.pixels)
     except Exception as error:  # the runtime refuses what was written
         return Verdict("wrong", text=f"does not run: {type(error).__name__}: {_one_line(error)}")
-    return judged(made, made.wanted, got, graph.recipe.name)
+    return judged(made, made.wanted, got, recipe)
 
 
 def judged(made: Subject, wanted: NDArray[np.float32], got: NDArray[np.float32], recipe: str) -> Verdict:
@@ -216,14 +208,18 @@ def judged(made: Subject, wanted: NDArray[np.float32], got: NDArray[np.float32],
     return Verdict("right" if ratio >= floor else "wrong", ratio, agreement, made.reference)
 
 
-def _refusal(error: Exception, output: Path | None = None) -> Verdict:
-    """Return the verdict on an error: a refusal is one sentence of fer-deploy's, and leaves nothing of the artifact."""
-    text = str(error)
-    if not isinstance(error, FerDeployError):
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        where = f"{Path(place.filename).name}:{place.lineno}"
-        return Verdict("wrong", text=f"traceback: {type(error).__name__}: {_one_line(error)} ({where})")
-    left = [] if output is None else [path for path in output.rglob("*") if path.is_file()]
+def _failed(error: Exception, output: Path) -> Verdict:
+    """Return the verdict on an error: a refusal is one of fer-deploy's, any other a user sees as a traceback."""
+    if isinstance(error, FerDeployError):
+        return _refusal(str(error), output)
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{Path(place.filename).name}:{place.lineno}"
+    return Verdict("wrong", text=f"traceback: {type(error).__name__}: {_one_line(error)} ({where})")
+
+
+def _refusal(text: str, output: Path) -> Verdict:
+    """Return the verdict on a refusal: one sentence with a way out, and nothing of the artifact left."""
+    left = [path for path in output.rglob("*") if path.is_file()]
     if left:
         return Verdict("wrong", text=f"refused, but left {left[0].name}: {text}")
     if not text.strip() or "\n" in text:

@@ -81,7 +81,7 @@ def test_a_refusal_is_one_sentence_with_a_way_out(
 def test_a_refusal_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     def write(*arguments: Any) -> Any:
         output = Path(arguments[-1])
-        output.mkdir()
+        output.mkdir(parents=True)
         (output / "model.onnx").write_bytes(b"half")
         raise QuantizationError("layer a: b is c; use d")
 
