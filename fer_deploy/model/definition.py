@@ -94,4 +94,7 @@ def check_against_contract(model: Model) -> None:
             f"[{len(batch)}, {len(labels)}]; correct the labels or the model's last layer"
         )
     if not bool(torch.isfinite(logits).all()):
-        raise ModelError(f"model {model.source} answers non-finite logits on a plain grey image")
+        raise ModelError(
+            f"model {model.source} answers non-finite logits on a plain grey image; look for a division by zero, a "
+            "logarithm or weights that are not finite, or train it again"
+        )

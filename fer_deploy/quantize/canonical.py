@@ -186,19 +186,20 @@ def exported_graph(model: Model) -> tuple[torch.fx.GraphModule, int | None]:
 
 
 def _functional(program: torch.export.ExportedProgram) -> torch.export.ExportedProgram:
-    """Return a program without operations that change their input, and with recurrent layers written out.
+    """Return a program without operations that change their input, and with recurrent layers and RMSNorm written out.
 
     A clamp in place of a value that nothing else reads is no danger, and cheaper to rename.
     """
     import torch
 
     aten = torch.ops.aten
-    recurrent = {aten.lstm.input, aten.gru.input, aten.rnn_tanh.input, aten.rnn_relu.input}
+    whole = {aten.lstm.input, aten.gru.input, aten.rnn_tanh.input, aten.rnn_relu.input}
+    whole.add(aten.rms_norm.default)  # coremltools 9.0 and ExecuTorch 1.5.1 have none either
     mutable = written_out = False
     for node in program.graph.nodes:
         if node.op != "call_function":
             continue
-        written_out |= node.target in recurrent
+        written_out |= node.target in whole
         schema = getattr(node.target, "_schema", None)
         if schema is None or not schema.is_mutable:
             continue
@@ -212,7 +213,7 @@ def _functional(program: torch.export.ExportedProgram) -> torch.export.ExportedP
     table = {}
     if written_out:
         known = torch.export.default_decompositions()
-        table = {operator: known[operator] for operator in recurrent if operator in known}
+        table = {operator: known[operator] for operator in whole if operator in known}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         functional: torch.export.ExportedProgram = program.run_decompositions(table)

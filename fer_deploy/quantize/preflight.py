@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from fer_deploy.data.faces import Faces
 from fer_deploy.errors import ModelError, QuantizationError
 from fer_deploy.model import Model
-from fer_deploy.quantize.layers import attribute, clamp_operators, layer_name
+from fer_deploy.quantize.layers import attribute, clamp_operators, layer_name, weighted_operators
 from fer_deploy.quantize.proof import EXACT_DB, RUNTIME_DB, named_values, within_rounding
 
 if TYPE_CHECKING:
@@ -70,7 +70,8 @@ def check_deterministic(
     if found is not None:
         raise ModelError(
             f"model {model.source}: layer {found} is random, it gives the same face another value each time; "
-            "no artifact can be made of it: F.dropout needs training=self.training, and noise must be off in eval()"
+            "no artifact can be made of it; give functional dropout training=self.training, and switch noise and kept "
+            "state off in eval()"
         )
     if fixed_batch or len(pixels) < 2:
         return
@@ -222,7 +223,7 @@ def check_observers(prepared: torch.fx.GraphModule) -> None:
         QuantizationError: an observer saw nothing, something that is not finite, or one value only.
     """
     for node, observer in observers(prepared):
-        if not hasattr(observer, "seen") or node.op == "get_attr":
+        if not hasattr(observer, "seen") or not _depends_on_pixels(node):
             continue  # weights, activations whose range the contract fixes, and constants, which have one value
         where = f"layer {layer_name(node)}"
         if observer.nonfinite:
@@ -235,11 +236,35 @@ def check_observers(prepared: torch.fx.GraphModule) -> None:
                 f"{where}: its observer saw nothing during calibration; the calibration images never reach it"
             )
         low, high = float(observer.min_val), float(observer.max_val)
-        if not low < high:
+        if not low < high and _is_layer(node):
             raise QuantizationError(
                 f"{where}: its activation is {low:g} on every calibration image, a constant range; the layer "
                 "is dead: remove it, or train the model again"
             )
+
+
+def _is_layer(node: torch.fx.Node) -> bool:
+    """Return whether a value is what a layer with a weight gives, itself or behind its clamp.
+
+    Anything else may well be one value: the first state of a recurrent layer, say, times its gate.
+    """
+    source: Any = node.args[0] if node.target in clamp_operators() else node
+    return source.target in weighted_operators()
+
+
+def _depends_on_pixels(node: torch.fx.Node) -> bool:
+    """Return whether a value is made of pixels, and not only of constants and of how many images there are."""
+    seen: set[torch.fx.Node] = set()
+    left = [node]
+    while left:
+        here = left.pop()
+        if here.op == "placeholder":
+            return True
+        if here in seen or "sym_size" in str(here.target):
+            continue
+        seen.add(here)
+        left += here.all_input_nodes
+    return False
 
 
 def observers(prepared: torch.fx.GraphModule) -> Iterator[tuple[torch.fx.Node, Any]]:

@@ -120,6 +120,7 @@ def fuse_clamps(model: torch.fx.GraphModule) -> int:
     from torchao.quantization.pt2e.quantizer import QuantizationAnnotation, QuantizationSpec
 
     clamps = clamp_operators()
+    relus = (torch.ops.aten.relu.default, torch.ops.aten.relu_.default)
     moved = 0
     for node in model.graph.nodes:
         if node.target not in clamps or not isinstance(node.args[0], torch.fx.Node):
@@ -131,6 +132,8 @@ def fuse_clamps(model: torch.fx.GraphModule) -> int:
             continue
         if len(producer.users) != 1:
             continue
+        if producer.target == torch.ops.aten.linear.default and node.target not in relus:
+            continue  # XNNPACK's partitioner leaves a linear layer out whose clamp is no ReLU (executorch 1.5.1)
         node.meta[_KEY] = QuantizationAnnotation(
             input_qspec_map={}, output_qspec=annotation.output_qspec, _annotated=True
         )

@@ -134,6 +134,12 @@ def lower(target: Target, graph: Graph, folder: Path) -> Lowered:
         raise TargetError(f"{error}; the first that is not taken is {found}; {remedy}") from error
 
 
+def _is_clamped(node: torch.fx.Node) -> bool:
+    """Return whether a clamp alone reads a value: the two are one layer."""
+    users = list(node.users)
+    return len(users) == 1 and users[0].target in clamp_operators()
+
+
 def _is_quantized(node: torch.fx.Node) -> bool:
     """Return whether int8 is what a layer gives, itself or behind its clamp."""
     users = list(node.users)
@@ -169,7 +175,10 @@ def _parting(target: Target, graph: Graph, pixels: NDArray[np.uint8]) -> tuple[s
     layers = [
         node
         for node in module.graph.nodes
-        if node.op == "call_function" and value_name(node) is not None and _is_map(node)
+        if node.op == "call_function"
+        and value_name(node) is not None
+        and _is_map(node)
+        and not _is_clamped(node)
     ]
     say(f"looking for the layer at which {target.name}-{graph.recipe.name} parts from the graph")
     low, high = 0, len(layers)

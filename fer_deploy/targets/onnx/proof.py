@@ -10,7 +10,7 @@ import onnx
 from numpy.typing import NDArray
 
 from fer_deploy.quantize.graph import Graph, batches
-from fer_deploy.quantize.proof import EXACT_DB, Proof, prove_exact, within_rounding
+from fer_deploy.quantize.proof import EXACT_DB, LOWERING_MARGIN_DB, Proof, prove_exact, within_rounding
 from fer_deploy.targets.onnx import passes
 
 Pass = Callable[[onnx.GraphProto], int]
@@ -35,7 +35,7 @@ def run_passes(model: onnx.ModelProto, graph: Graph) -> tuple[Proof, ...]:
 
     evidence = graph.evidence or drawn_evidence(graph)
     pixels = evidence.pixels[:_IMAGES]
-    least = _STEPS_DB if graph.recipe.quantized else EXACT_DB
+    least = _least_db(graph)
     before = _outputs(model, pixels)[0]
     proofs = []
     for name, run in PASSES:
@@ -48,6 +48,14 @@ def run_passes(model: onnx.ModelProto, graph: Graph) -> tuple[Proof, ...]:
         proofs.append(prove_exact(f"ONNX pass '{name}'", before, after, where, least))
         before = after
     return tuple(proofs)
+
+
+def _least_db(graph: Graph) -> float:
+    """Return the SQNR that a pass has to keep: a step of a value counts for more where int8 has left little already."""
+    if not graph.recipe.quantized:
+        return EXACT_DB
+    known = [one.sqnr_db for one in graph.proofs if one.contract == "lossy" and one.sqnr_db is not None]
+    return min([_STEPS_DB, *(sqnr + LOWERING_MARGIN_DB for sqnr in known)])
 
 
 def _outputs(
