@@ -149,6 +149,8 @@ def test_no_heavy_import_at_module_level_outside_train_and_zoo(module: str) -> N
         heavy -= {"onnx"}  # itself imported only while lowering
     if module.startswith("fer_deploy.targets.coreml.interpreter."):
         heavy -= {"torch"}  # itself imported only when a session is opened
+    if module == "fer_deploy.data.draws" or module.startswith("fer_deploy.data.corruptions"):
+        heavy -= {"torch"}  # themselves imported only to corrupt or to train
     found = []
     for node in ast.parse(_MODULES[module].read_text(encoding="utf-8")).body:
         if isinstance(node, ast.Import):

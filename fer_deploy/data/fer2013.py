@@ -38,14 +38,21 @@ _ARRAYS: dict[str, tuple[type[np.generic], tuple[int, ...]]] = {
 
 
 @dataclass(frozen=True)
-class _Table:
+class Table:
+    """The file's arrays, one row an image: uint8 (N, 48, 48), labels 0..6, split, votes (N, 10) or -1."""
+
     images: NDArray[np.uint8]
     emotion: NDArray[np.uint8]
     usage: NDArray[np.str_]
     votes: NDArray[np.int16]
 
 
-def _read_table(path: Path) -> _Table:
+def read_table(path: Path) -> Table:
+    """Return the arrays in the npz at ``path``.
+
+    Raises:
+        DataError: the file is missing, damaged or not that file.
+    """
     try:
         # Opened here: np.load leaves a damaged file that it has opened itself to the garbage collector.
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
@@ -69,10 +76,10 @@ def _read_table(path: Path) -> _Table:
             )
     if not np.isin(arrays["emotion"], np.arange(len(FER2013_LABELS))).all():
         raise DataError(f"array emotion in {path} holds values other than 0 to 6; is it {FILE_NAME}?")
-    return _Table(arrays["images"], arrays["emotion"], arrays["usage"], arrays["ferplus_votes"])
+    return Table(arrays["images"], arrays["emotion"], arrays["usage"], arrays["ferplus_votes"])
 
 
-def _twins(images: NDArray[np.uint8], usage: NDArray[np.str_]) -> NDArray[np.bool_]:
+def leaked_twins(images: NDArray[np.uint8], usage: NDArray[np.str_]) -> NDArray[np.bool_]:
     """Return bool (N,): the image has a pixel-identical twin across the training/test border."""
     keys = [image.tobytes() for image in images]
     training = usage == "Training"
@@ -137,8 +144,8 @@ def load_fer2013(
     """
     if split not in SPLITS:
         raise DataError(f"unknown split '{split}' of FER2013; known: {', '.join(SPLITS)}")
-    table = _read_table(path or data_root() / FILE_NAME)
-    twins = _twins(table.images, table.usage)
+    table = read_table(path or data_root() / FILE_NAME)
+    twins = leaked_twins(table.images, table.usage)
     keep = table.usage == split
     if split == "Training":
         keep &= ~twins

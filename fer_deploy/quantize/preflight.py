@@ -17,7 +17,7 @@ from fer_deploy.data.faces import Faces
 from fer_deploy.errors import ModelError, QuantizationError
 from fer_deploy.model import Model
 from fer_deploy.quantize.layers import attribute, clamp_operators, layer_name
-from fer_deploy.quantize.proof import EXACT_DB, named_values, within_rounding
+from fer_deploy.quantize.proof import EXACT_DB, RUNTIME_DB, named_values, within_rounding
 
 if TYPE_CHECKING:
     import torch
@@ -31,6 +31,10 @@ def check_classes(faces: Faces) -> None:
             f"calibration on {faces.name} sees one class only ({faces.labels[int(present[0])]}); its ranges "
             "would fit no other face; choose images of every class"
         )
+
+
+#: Images that are run alone, to see whether their answers in a batch are others.
+_ALONE = 4
 
 
 def check_finite(module: torch.fx.GraphModule, pixels: NDArray[np.uint8]) -> None:
@@ -62,7 +66,7 @@ def check_deterministic(
 
     batch = torch.from_numpy(pixels[:fixed_batch].astype(np.float32))
     first, again = _layer_outputs(module, batch), _layer_outputs(module, batch)
-    found = _first_difference(first, again, 0)
+    found = _first_difference(first, again, EXACT_DB)
     if found is not None:
         raise ModelError(
             f"model {model.source}: layer {found} is random, it gives the same face another value each time; "
@@ -70,7 +74,9 @@ def check_deterministic(
         )
     if fixed_batch or len(pixels) < 2:
         return
-    found = _first_difference(_layer_outputs(module, batch[1:2]), first, 1)
+    apart = [_layer_outputs(module, batch[index : index + 1]) for index in range(min(_ALONE, len(batch)))]
+    # Kernels sum in another order for another batch size.
+    found = _first_difference(_joined(apart), first, RUNTIME_DB)
     if found is not None:
         raise ModelError(
             f"model {model.source}: layer {found} depends on the other images of its batch, and an app has one "
@@ -109,17 +115,28 @@ def module_name(module: torch.nn.Module) -> str:
 
 
 def _first_difference(
-    first: list[tuple[str, torch.Tensor]], second: list[tuple[str, torch.Tensor]], at: int
+    first: list[tuple[str, torch.Tensor]], second: list[tuple[str, torch.Tensor]], least_db: float
 ) -> str | None:
-    """Return the first layer whose values differ by more than rounding; ``second`` is read from image ``at`` on."""
+    """Return the first layer whose values of the images of ``first`` differ by more than rounding in ``second``."""
     for (name, ours), (_, theirs) in zip(first, second, strict=False):
-        if not ours.is_floating_point():
+        if not ours.is_floating_point() or ours.ndim == 0 or theirs.ndim == 0:
             continue
-        if ours.ndim > 0 and theirs.ndim > 0 and len(theirs) >= at + len(ours):
-            part = theirs[at : at + len(ours)]
-            if part.shape == ours.shape and not within_rounding(ours.numpy(), part.numpy(), EXACT_DB):
-                return name
+        part = theirs[: len(ours)]
+        if part.shape == ours.shape and not within_rounding(ours.numpy(), part.numpy(), least_db):
+            return name
     return None
+
+
+def _joined(apart: list[list[tuple[str, torch.Tensor]]]) -> list[tuple[str, torch.Tensor]]:
+    """Return layers' outputs of single images as those of a batch; a layer without an axis for images is left out."""
+    import torch
+
+    joined = []
+    for alike in zip(*apart, strict=False):
+        values = [value for _, value in alike]
+        batch = values[0].ndim > 0 and all(len(value) == 1 for value in values)
+        joined.append((alike[0][0], torch.cat(values) if batch else torch.zeros(())))
+    return joined
 
 
 def check_float_graph(module: torch.fx.GraphModule) -> None:

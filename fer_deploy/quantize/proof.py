@@ -110,9 +110,8 @@ def within_rounding(reference: NDArray[np.float32], other: NDArray[np.float32], 
     if sqnr_of(reference, other) >= least_db:
         return True
     largest = float(np.abs(reference).max(initial=0.0))
-    return float(np.abs(reference - other).max(initial=0.0)) <= _ROUNDING * largest * 10 ** (
-        (EXACT_DB - least_db) / 20
-    )
+    allowed = _ROUNDING * largest * 10 ** ((EXACT_DB - least_db) / 20) + float(np.finfo(np.float32).tiny)
+    return float(np.abs(reference - other).max(initial=0.0)) <= allowed
 
 
 def proof(step: str, contract: Literal["exact", "lossy"], before: Logits, after: Logits) -> Proof:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_deploy.errors import ArtifactError, FerDeployError, ProofError, TargetError
+from fer_deploy.errors import ArtifactError, ProofError, TargetError, root_cause
 from fer_deploy.progress import say
 from fer_deploy.quantize.canonical import copy_graph
 from fer_deploy.quantize.graph import Graph, batches, run_module
-from fer_deploy.quantize.layers import layer_name, value_name
+from fer_deploy.quantize.layers import clamp_operators, layer_name, value_name
 from fer_deploy.quantize.proof import (
     EXACT_DB,
     FLOOR_DB,
@@ -79,10 +79,12 @@ def prove_lowering(target: Target, graph: Graph, file: Path) -> Proof:
         return Proof(
             step=step, contract="not proven", images=0, sqnr_db=None, agreement=None, note=str(error)
         )
+    except Exception as error:  # runtimes raise many kinds for an operation that fails on its input
+        raise TargetError(_unloadable(target, graph, pixels, root_cause(error))) from error
     shared = run_module(graph.module, evidence.pixels, graph.fixed_batch)[: len(pixels)]
     if graph.recipe.precision == "float":
         proven = prove_exact(
-            step, shared, got, lambda: _parting(target, graph, pixels), RUNTIME_DB, _FLOAT_REMEDY
+            step, shared, got, lambda: _parting(target, graph, pixels)[0], RUNTIME_DB, _FLOAT_REMEDY
         )
     elif not graph.recipe.quantized:
         proven = prove_lossy(
@@ -106,11 +108,12 @@ def _prove_integers(
     if graph.evidence is not None:  # else the float network's answers are not known here
         floor = min(sqnr_of(wanted, shared), EXACT_DB) - LOWERING_MARGIN_DB
 
-    def where() -> tuple[str, ...]:
-        found = _parting(target, graph, pixels)
-        return (found,) if found else ()
-
-    return prove_lossy(step, wanted, got, floor, where, _INT8_REMEDY)
+    try:
+        return prove_lossy(step, wanted, got, floor, tuple, "")
+    except ProofError as error:
+        found, remedy = _parting(target, graph, pixels)
+        place = f"; the first to part from the shared graph is {found}" if found else ""
+        raise ProofError(f"{str(error).removesuffix('; ')}{place}; {remedy}") from None
 
 
 def lower(target: Target, graph: Graph, folder: Path) -> Lowered:
@@ -125,16 +128,18 @@ def lower(target: Target, graph: Graph, folder: Path) -> Lowered:
         return target.lower(graph, folder)
     except TargetError as error:
         pixels = (graph.evidence or drawn_evidence(graph)).pixels
-        found = _parting(target, graph, pixels)
+        found, remedy = _parting(target, graph, pixels)
         if found is None:
             raise
-        raise TargetError(
-            f"{error}; the first layer that cannot be lowered is {found[6:]}; {_remedy(graph)}"
-        ) from error
+        raise TargetError(f"{error}; the first that is not taken is {found}; {remedy}") from error
 
 
-def _remedy(graph: Graph) -> str:
-    return _INT8_REMEDY if graph.recipe.quantized else _FLOAT_REMEDY
+def _is_quantized(node: torch.fx.Node) -> bool:
+    """Return whether int8 is what a layer gives, itself or behind its clamp."""
+    users = list(node.users)
+    if len(users) == 1 and users[0].target in clamp_operators():
+        users = list(users[0].users)
+    return any("quantize_per_tensor" in str(user.target) for user in users)
 
 
 def answers(session: Session, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -143,16 +148,16 @@ def answers(session: Session, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def _unloadable(target: Target, graph: Graph, pixels: NDArray[np.uint8], reason: str) -> str:
-    found = _parting(target, graph, pixels)
-    place = f"; the first layer with which it does not is {found}" if found else ""
+    found, remedy = _parting(target, graph, pixels)
+    place = f"; the first with which it does not is {found}" if found else ""
     return (
-        f"{target.runtime} does not load the {graph.recipe.name} artifact that was lowered for it: {reason}{place}; "
-        f"{_remedy(graph)}"
+        f"{target.runtime} does not run the {graph.recipe.name} artifact that was lowered for it: {reason}{place}; "
+        f"{remedy}"
     )
 
 
-def _parting(target: Target, graph: Graph, pixels: NDArray[np.uint8]) -> str | None:
-    """Return the first layer up to which the lowered graph differs from the graph, or is not loaded; None if none does.
+def _parting(target: Target, graph: Graph, pixels: NDArray[np.uint8]) -> tuple[str | None, str]:
+    """Return the first layer up to which the lowered graph differs from the graph, or does not run, and the way out.
 
     Found by lowering the graph up to a layer in the middle, and halving: a fault stays in everything behind it.
     """
@@ -160,7 +165,7 @@ def _parting(target: Target, graph: Graph, pixels: NDArray[np.uint8]) -> str | N
 
     module = graph.module
     if not isinstance(module, torch.fx.GraphModule):
-        return None
+        return None, _FLOAT_REMEDY
     layers = [
         node
         for node in module.graph.nodes
@@ -174,7 +179,10 @@ def _parting(target: Target, graph: Graph, pixels: NDArray[np.uint8]) -> str | N
             low = middle + 1
         else:
             high = middle
-    return f"layer {layer_name(layers[low])}" if low < len(layers) else None
+    if low == len(layers):
+        return None, _FLOAT_REMEDY
+    remedy = _INT8_REMEDY if _is_quantized(layers[low]) else _FLOAT_REMEDY
+    return f"layer {layer_name(layers[low])}", remedy
 
 
 def _is_map(node: torch.fx.Node) -> bool:
@@ -191,7 +199,7 @@ def _agrees(
         try:
             lowered = target.lower(cut, Path(folder))
             got = answers(target.open(Path(folder) / lowered.file, threads=1), pixels)
-        except FerDeployError:
+        except Exception:  # refused, not loaded or not run: it is not the graph
             return False
     if graph.fixed_batch:
         pixels = np.resize(pixels, (graph.fixed_batch, *pixels.shape[1:]))

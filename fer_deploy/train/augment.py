@@ -8,16 +8,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from fer_deploy.data.draws import uniform
 from fer_deploy.train.recipe import AugmentSpec
 
 
-def augment(pixels: Tensor, spec: AugmentSpec, generator: torch.Generator) -> Tensor:
+def augment(pixels: Tensor, spec: AugmentSpec, generator: torch.Generator | None) -> Tensor:
     """Return randomly changed copies of ``pixels``.
 
     Args:
         pixels: float32 (N, C, H, W) in 0..255.
         spec: ranges of each change.
-        generator: CPU generator; the same state gives the same batch on every device.
+        generator: the same state gives the same batch on every device; None draws from the device's own generator,
+            as a CUDA graph needs it.
 
     Returns:
         float32 (N, C, H, W) in 0..255; what moves in from outside repeats the border.
@@ -27,12 +29,12 @@ def augment(pixels: Tensor, spec: AugmentSpec, generator: torch.Generator) -> Te
     return _erase(pixels, spec.erase, generator)
 
 
-def _uniform(count: int, limit: float, generator: torch.Generator, device: torch.device) -> Tensor:
+def _uniform(count: int, limit: float, generator: torch.Generator | None, device: torch.device) -> Tensor:
     """Return (count,) values uniform in -limit..limit."""
-    return (torch.rand(count, generator=generator) * 2 - 1).mul(limit).to(device)
+    return (uniform((count,), generator, device) * 2 - 1).mul(limit)
 
 
-def _affine(pixels: Tensor, spec: AugmentSpec, generator: torch.Generator) -> Tensor:
+def _affine(pixels: Tensor, spec: AugmentSpec, generator: torch.Generator | None) -> Tensor:
     count, device = len(pixels), pixels.device
     angle = _uniform(count, math.radians(spec.rotation), generator, device)
     zoom = 1.0 + _uniform(count, spec.scale, generator, device)
@@ -41,7 +43,7 @@ def _affine(pixels: Tensor, spec: AugmentSpec, generator: torch.Generator) -> Te
     dy = _uniform(count, 2 * spec.shift, generator, device)
     mirror = torch.ones(count, device=device)
     if spec.flip:
-        mirror = (torch.rand(count, generator=generator) < 0.5).to(device).float() * -2 + 1
+        mirror = (uniform((count,), generator, device) < 0.5).float() * -2 + 1
     cosine, sine = torch.cos(angle) * zoom, torch.sin(angle) * zoom
     theta = torch.stack(
         [torch.stack([cosine * mirror, -sine, dx], 1), torch.stack([sine * mirror, cosine, dy], 1)], 1
@@ -50,7 +52,7 @@ def _affine(pixels: Tensor, spec: AugmentSpec, generator: torch.Generator) -> Te
     return F.grid_sample(pixels, grid, padding_mode="border", align_corners=False)
 
 
-def _tone(pixels: Tensor, spec: AugmentSpec, generator: torch.Generator) -> Tensor:
+def _tone(pixels: Tensor, spec: AugmentSpec, generator: torch.Generator | None) -> Tensor:
     count, device = len(pixels), pixels.device
     contrast = (1.0 + _uniform(count, spec.contrast, generator, device)).view(-1, 1, 1, 1)
     brightness = _uniform(count, 255 * spec.brightness, generator, device).view(-1, 1, 1, 1)
@@ -58,12 +60,12 @@ def _tone(pixels: Tensor, spec: AugmentSpec, generator: torch.Generator) -> Tens
     return ((pixels - mean) * contrast + mean + brightness).clamp_(0, 255)
 
 
-def _erase(pixels: Tensor, probability: float, generator: torch.Generator) -> Tensor:
+def _erase(pixels: Tensor, probability: float, generator: torch.Generator | None) -> Tensor:
     """Fill one rectangle of 1/6 to 1/3 of each side with the image's own mean, with ``probability``."""
     count, _, height, width = pixels.shape
     if probability == 0:
         return pixels
-    draw = torch.rand(count, 5, generator=generator).to(pixels.device)
+    draw = uniform((count, 5), generator, pixels.device)
     size_y = height * (1 + draw[:, 0]) / 6
     size_x = width * (1 + draw[:, 1]) / 6
     top, left = draw[:, 2] * (height - size_y), draw[:, 3] * (width - size_x)

@@ -53,10 +53,10 @@ def mean_to_pool(module: torch.fx.GraphModule) -> int:
 
 
 def plain_arithmetic(module: torch.fx.GraphModule) -> int:
-    """Write arithmetic as sums and products, which all targets quantize; return how many places changed.
+    """Write numbers in arithmetic in the one way that all targets take; return how many places changed.
 
-    ``x / 6`` becomes a product, ``x + 0.17 * y`` with ``alpha`` a product and a sum, ``x ** 2`` a product, and
-    subtractions of and from a number sums.
+    ``x / 6`` becomes a product, which int8 represents exactly, and ``add(x, y, alpha=0.17)`` a product and a sum.
+    Squares and differences stay: in float, which is what their int8 would lose most in.
     """
     import torch
 
@@ -70,14 +70,6 @@ def plain_arithmetic(module: torch.fx.GraphModule) -> int:
         args: Any = node.args
         if node.target in (aten.div.Tensor, aten.div.Scalar) and _number(args[1]) and args[1] != 0:
             new = call(module, node, aten.mul.Tensor, (args[0], 1.0 / args[1]))
-        elif node.target == aten.pow.Tensor_Scalar and args[1] == 2:
-            new = call(module, node, aten.mul.Tensor, (args[0], args[0]))
-        elif node.target in (aten.sub.Tensor, aten.sub.Scalar) and _number(args[1]):
-            factor = args[2] if len(args) > 2 else alpha
-            new = call(module, node, aten.add.Tensor, (args[0], -float(args[1]) * factor))
-        elif node.target == aten.rsub.Scalar and len(args) == 2 and alpha == 1:
-            negative = call(module, node, aten.mul.Tensor, (args[0], -1.0))
-            new = call(module, node, aten.add.Tensor, (negative, float(args[1])))
         elif node.target in (aten.add.Tensor, aten.sub.Tensor) and alpha != 1:
             if _number(args[1]):
                 scaled: Any = float(args[1]) * alpha

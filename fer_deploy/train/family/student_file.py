@@ -1,0 +1,167 @@
+"""A trained student as a file: all of its logits and how it came about; one label set of it opens as a model."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal
+
+import safetensors
+from pydantic import Field, ValidationError
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from fer_deploy.contract import Contract, Frozen, InputSpec, TrainedOn, first_problem
+from fer_deploy.data.fer2013 import FER2013_LABELS, FERPLUS_LABELS
+from fer_deploy.data.fer2013_pairs import NO_FACE
+from fer_deploy.errors import ModelError, first_line
+from fer_deploy.files import write_atomic
+from fer_deploy.model import Architecture, save_model
+from fer_deploy.model.state import load_state, read_state
+from fer_deploy.train.family.recipe import FamilyRecipe
+from fer_deploy.train.family.scores import FER2013, FERPLUS
+from fer_deploy.zoo import build
+
+Head = Literal["ferplus", "fer2013"]
+#: The one entry of the file's metadata: safetensors keeps no order between several.
+_ENTRY = "fer_deploy.student"
+_CLASSIFIER = ("classifier.weight", "classifier.bias")
+
+
+@dataclass(frozen=True)
+class _LabelSet:
+    rows: slice
+    labels: tuple[str, ...]
+    dataset: str
+    beside: str
+
+
+_HEADS: Mapping[Head, _LabelSet] = MappingProxyType(
+    {
+        "ferplus": _LabelSet(FERPLUS, FERPLUS_LABELS, "FER+", "FER2013"),
+        "fer2013": _LabelSet(FER2013, FER2013_LABELS, "FER2013", "FER+"),
+    }
+)
+
+
+class StudentInfo(Frozen):
+    """How a student came about; stands in its file as JSON."""
+
+    architecture: str = Field(description="name of the zoo")
+    seed: int = Field(ge=0)
+    epochs: float = Field(gt=0)
+    recipe_sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="see :func:`recipe_digest`")
+    input: InputSpec
+    public_test: dict[str, float] = Field(description="accuracies, 0..1, at the end of the run")
+
+
+def recipe_digest(recipe: FamilyRecipe) -> str:
+    """Return the SHA-256 of a recipe's values, whatever the layout and the comments of its file."""
+    return hashlib.sha256(json.dumps(recipe.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
+
+
+def write_students(
+    weights: Mapping[str, Tensor],
+    recipe: FamilyRecipe,
+    epochs: float,
+    scores: Mapping[str, Mapping[str, float]],
+    folder: Path,
+) -> list[Path]:
+    """Write each student of a run to ``folder/ARCHITECTURE-SEED.safetensors``; return the files.
+
+    Args:
+        weights: by ARCHITECTURE/SEED|PARAMETER.
+        recipe: of the run.
+        epochs: that the run took.
+        scores: on PublicTest, by ARCHITECTURE/SEED.
+        folder: is made where it is missing.
+
+    Raises:
+        OutputError: a file cannot be written.
+    """
+    files = []
+    for name, found in scores.items():
+        architecture, _, seed = name.partition("/")
+        info = StudentInfo(
+            architecture=architecture,
+            seed=int(seed),
+            epochs=round(epochs, 2),
+            recipe_sha256=recipe_digest(recipe),
+            input=recipe.input,
+            public_test=dict(found),
+        )
+        state = {key.split("|")[1]: value for key, value in weights.items() if key.startswith(f"{name}|")}
+        files.append(folder / f"{architecture}-{seed}.safetensors")
+        write_atomic(files[-1], save(state, {_ENTRY: json.dumps(info.model_dump(mode="json"))}))
+    return files
+
+
+def read_student(file: Path) -> tuple[StudentInfo, dict[str, Tensor]]:
+    """Return what a student's file says of it, and its weights.
+
+    Raises:
+        ModelError: the file is missing, damaged or no student's.
+    """
+    if not file.is_file():
+        raise ModelError(f"student {file} does not exist")
+    try:
+        with safetensors.safe_open(file, "pt") as opened:
+            metadata = opened.metadata() or {}
+    except (safetensors.SafetensorError, OSError) as error:
+        raise ModelError(f"student {file} cannot be read: {first_line(error)}") from None
+    if _ENTRY not in metadata:
+        raise ModelError(f"{file} is no student of train-family: its metadata lack {_ENTRY}")
+    try:
+        info = StudentInfo.model_validate_json(metadata[_ENTRY])
+    except ValidationError as error:
+        raise ModelError(f"student {file} is not valid: {first_problem(error)}") from None
+    state = read_state(file)
+    for name in _CLASSIFIER:
+        if name not in state or len(state[name]) != NO_FACE + 1:
+            raise ModelError(f"student {file} has no {name} of {NO_FACE + 1} rows")
+    return info, state
+
+
+def load_student(file: Path) -> tuple[StudentInfo, nn.Module]:
+    """Return what a student's file says of it, and the network of all its logits, in evaluation mode.
+
+    Logits 0..7 are FER+'s, 8..14 FER2013's, 15 is "no face".
+
+    Raises:
+        ModelError: see :func:`read_student`; or the weights do not fit the architecture.
+    """
+    info, state = read_student(file)
+    network = build(info.architecture, NO_FACE + 1, info.input.channels)
+    load_state(network, state, file)
+    return info, network.eval()
+
+
+def split_student(file: Path, head: Head, output: Path) -> Contract:
+    """Write one label set of a student as the zoo folder ``output``; return its contract.
+
+    Every layer is the student's; the classifier keeps the rows of ``head`` alone.
+
+    Raises:
+        ModelError: see :func:`load_student`.
+        OutputError: the folder cannot be written.
+    """
+    info, state = read_student(file)
+    one = _HEADS[head]
+    network = build(info.architecture, len(one.labels), info.input.channels)
+    load_state(network, state | {name: state[name][one.rows].clone() for name in _CLASSIFIER}, file)
+    contract = Contract(
+        labels=one.labels,
+        input=info.input,
+        trained_on=TrainedOn(
+            dataset=one.dataset,
+            split=f"{one.dataset} Training",
+            note=f"with {one.beside} beside it, taught by an ensemble, partly on corrupted images; "
+            f"seed {info.seed}, the last epoch",
+        ),
+    )
+    save_model(output, network.eval(), Architecture(name=info.architecture), contract, {})
+    return contract
