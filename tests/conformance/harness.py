@@ -44,10 +44,10 @@ ENOUGH = 25.0
 #: The floor where torchao makes no graph.
 INT8_FLOOR = 15.0
 
-#: What to do instead, in a refusal: an imperative behind a comma, a colon or a semicolon.
+#: What to do instead, in a refusal: an imperative behind a comma, a colon or a semicolon, or what is needed.
 _WAY_OUT = re.compile(
     r"[;:,] (\w+ )?(call|choose|correct|drop|exchange|export|give|keep|leave|look|lower|make|move|name|pass|put|raise|"
-    r"remove|replace|rewrite|set|split|take|train|use|write)\b"
+    r"remove|replace|rewrite|set|split|take|train|use|write)\b|[;:,] .* (needs|must) "
 )
 
 Kind = Literal["right", "refused", "wrong"]
