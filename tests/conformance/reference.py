@@ -52,7 +52,7 @@ def quantized_logits(
 
 def _converted(network: nn.Module, calibration: Tensor, eps: float) -> Any:
     from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import XNNPACKQuantizer
-    from torchao.quantization.pt2e import MinMaxObserver, PerChannelMinMaxObserver
+    from torchao.quantization.pt2e import HistogramObserver, PerChannelMinMaxObserver
     from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
     from torchao.quantization.pt2e.quantizer import QuantizationConfig, QuantizationSpec
 
@@ -65,7 +65,7 @@ def _converted(network: nn.Module, calibration: Tensor, eps: float) -> Any:
         quant_min=-128,
         quant_max=127,
         qscheme=torch.per_tensor_affine,
-        observer_or_fake_quant_ctr=MinMaxObserver.with_args(eps=eps),
+        observer_or_fake_quant_ctr=HistogramObserver.with_args(eps=eps),
     )
     weight = QuantizationSpec(
         dtype=torch.int8,

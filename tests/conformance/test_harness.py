@@ -55,8 +55,8 @@ def test_logits_that_are_not_torchs_are_wrong() -> None:
         assert judged(made, wanted, got, "float").kind == "wrong"
     assert judged(made, wanted, wanted + np.float32(1e-5), "float").kind == "right"
     noise = np.random.default_rng(1).normal(size=(48, 8)).astype(np.float32)
-    assert judged(made, wanted, wanted + noise / 8, "w8a8-ptq").kind == "right"
-    assert judged(made, wanted, wanted + noise / 6, "w8a8-ptq").kind == "wrong"
+    assert judged(made, wanted, wanted + noise / np.float32(8), "w8a8-ptq").kind == "right"
+    assert judged(made, wanted, wanted + noise / np.float32(6), "w8a8-ptq").kind == "wrong"
 
 
 @pytest.mark.parametrize(

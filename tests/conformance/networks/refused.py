@@ -194,9 +194,7 @@ group.part(
 )
 group.part("noise", "noise added in evaluation", Noise, refused={"*": "random"})
 group.part("stochastic_depth", "stochastic depth that stays on", StochasticDepth, refused={"*": "random"})
-group.part(
-    "kept_state", "a buffer that every call changes", KeptState, refused={"*": "state|buffer|call|batch"}
-)
+group.part("kept_state", "a buffer that every call changes", KeptState, refused={"*": "state|another value"})
 group.part(
     "branching", "an if over the activations", Branching, refused={"*": "if|control flow|data-dependent"}
 )
