@@ -11,7 +11,7 @@ import click
 from fer_deploy.cli.options import config_option, configuration, data_options, export_options, model_options
 
 if TYPE_CHECKING:
-    from fer_deploy.pipeline.export import Missing
+    from fer_deploy.report.schema import MissingArtifact
     from fer_deploy.targets.artifact import Artifact
 
 
@@ -84,5 +84,5 @@ def _proven(artifact: Artifact) -> str:
     return f", {sqnr} and {proven.agreement:.0%} agreement with the float network on {proven.images} images"
 
 
-def _reasons(missing: list[Missing]) -> str:
+def _reasons(missing: list[MissingArtifact]) -> str:
     return "; ".join(f"{one.key}: {one.reason}" for one in missing)

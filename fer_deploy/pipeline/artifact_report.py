@@ -18,7 +18,6 @@ from fer_deploy.measure.parity import (
 )
 from fer_deploy.pipeline.export import (
     Exported,
-    Missing,
     Plan,
     doubts,
 )
@@ -28,6 +27,7 @@ from fer_deploy.quantize.graph import Graph
 from fer_deploy.report.schema import (
     ArtifactReport,
     LayerFigures,
+    MissingArtifact,
     TargetParity,
 )
 
@@ -94,7 +94,7 @@ def between_targets(
 
 
 def run_warnings(
-    plan: Plan, calibration: CalibrationSet | None, exported: list[Exported], missing: list[Missing]
+    plan: Plan, calibration: CalibrationSet | None, exported: list[Exported], missing: list[MissingArtifact]
 ) -> tuple[str, ...]:
     """Return what a reader of the report has to know beside its figures."""
     found = [

@@ -18,12 +18,13 @@ from fer_deploy.measure.measurement import Measurement
 from fer_deploy.measure.parity import accuracy_figures, parity_figures
 from fer_deploy.model import Model, load_model
 from fer_deploy.pipeline.config import ExportSection, QuantizeSection
-from fer_deploy.pipeline.export import Graphs, Missing, Plan, draw_calibration, write_artifact_of
+from fer_deploy.pipeline.export import Graphs, Plan, draw_calibration, write_artifact_of
 from fer_deploy.pipeline.study import mean_over_seeds
 from fer_deploy.pipeline.summaries import dataset_summary, model_summary, size_figure
 from fer_deploy.quantize.graph import Graph
 from fer_deploy.quantize.ptq import float_graph
 from fer_deploy.report.card import Card, Int8Figures, SeedFigures, SplitFigures
+from fer_deploy.report.schema import MissingArtifact
 from fer_deploy.targets.artifact import tool_versions
 
 RECIPE_FILE = "train.toml"
@@ -108,7 +109,7 @@ def _int8_figures(
         figures = []
         for pair in plan.pairs:
             one = write_artifact_of(model, pair, graphs, calibration, section)
-            if isinstance(one, Missing):
+            if isinstance(one, MissingArtifact):
                 raise TargetError(f"{one.key} was not made, and a card shows every target: {one.reason}")
             info, answers = one.artifact.info, infer(one.artifact, faces.pixels)
             figures.append(

@@ -9,7 +9,7 @@ import numpy as np
 
 from fer_deploy.data.faces import Faces
 from fer_deploy.data.registry import DatasetSpec, open_dataset
-from fer_deploy.errors import DataError, ProofError, QuantizationError, TargetError
+from fer_deploy.errors import DataError, FerDeployError, ProofError, QuantizationError, TargetError
 from fer_deploy.model import Model
 from fer_deploy.pipeline.config import ExportSection, QuantizeSection
 from fer_deploy.progress import say
@@ -20,6 +20,7 @@ from fer_deploy.quantize.prepare import calibration_evidence
 from fer_deploy.quantize.proof import LARGE_LOSS_AGREEMENT, LARGE_LOSS_DB, PROOF_IMAGES, Evidence
 from fer_deploy.quantize.ptq import lowerable_graph, quantize_ptq
 from fer_deploy.quantize.recipe import Recipe, parse_recipe
+from fer_deploy.report.schema import MissingArtifact
 from fer_deploy.targets.artifact import Artifact, CalibrationInfo, write_artifact
 from fer_deploy.targets.base import Delegation
 from fer_deploy.targets.golden import golden_inputs
@@ -92,7 +93,7 @@ class Graphs:
         """
         self._model, self._calibration = model, calibration
         self._section, self._data = quantize or QuantizeSection(), data or DatasetSpec()
-        self._built: dict[str, Graph] = {}
+        self._built: dict[str, Graph | FerDeployError] = {}
 
     @cached_property
     def form(self) -> Canonical:
@@ -108,8 +109,14 @@ class Graphs:
             TrainingError, DataError: w8a8-qat cannot train.
         """
         if recipe not in self._built:
-            self._built[recipe] = self._graph(parse_recipe(recipe))
-        return self._built[recipe]
+            try:
+                self._built[recipe] = self._graph(parse_recipe(recipe))
+            except FerDeployError as error:  # kept: each target that asks for the recipe gets the same answer
+                self._built[recipe] = error
+        built = self._built[recipe]
+        if isinstance(built, FerDeployError):
+            raise built
+        return built
 
     def _graph(self, recipe: Recipe) -> Graph:
         if not recipe.quantized:
@@ -169,27 +176,13 @@ def draw_calibration(
     return calibration_for(training, section.calibration_images, section.seed)
 
 
-@dataclass(frozen=True)
-class Missing:
-    """An artifact that was asked for and could not be made, and why."""
-
-    target: str
-    recipe: str
-    reason: str
-
-    @property
-    def key(self) -> str:
-        """``target-recipe``."""
-        return f"{self.target}-{self.recipe}"
-
-
 def write_artifact_of(
     model: Model,
     pair: tuple[str, str],
     graphs: Graphs,
     calibration: CalibrationSet | None,
     section: ExportSection,
-) -> Exported | Missing:
+) -> Exported | MissingArtifact:
     """Lower and write ``<output>/<model>/<target>-<recipe>/``; one that cannot be made takes no other with it.
 
     Raises:
@@ -212,7 +205,7 @@ def write_artifact_of(
         artifact, delegation = write_artifact(target, graph, folder, model.name, model.weights_sha256, info)
     except (QuantizationError, TargetError, ProofError) as error:
         say(f"error: {name}-{recipe} was not made: {error}")
-        return Missing(name, recipe, str(error))
+        return MissingArtifact(target=name, recipe=recipe, reason=str(error))
     for line in doubts(artifact):
         say(f"warning: {artifact.key}: {line}")
     return Exported(artifact, delegation)

@@ -26,7 +26,6 @@ from fer_deploy.pipeline.config import Config
 from fer_deploy.pipeline.export import (
     Exported,
     Graphs,
-    Missing,
     Plan,
     draw_calibration,
     plan_exports,
@@ -149,9 +148,7 @@ def _run(config: Config, inputs: Inputs, command: str, store: Store, stages: Sta
             between_targets=between_targets(exported, answers),
             devices=tuple(devices),
             warnings=run_warnings(inputs.plan, inputs.calibration, exported, missing),
-            missing=tuple(
-                MissingArtifact(target=one.target, recipe=one.recipe, reason=one.reason) for one in missing
-            ),
+            missing=tuple(missing),
             diagnosis=explain_float_model(plain, test),
             reused=tuple(store.reused),
         )
@@ -176,7 +173,7 @@ def _is_data(model: Model) -> bool:
 
 def _export(
     config: Config, inputs: Inputs, store: Store, stages: Stages, graphs: Graphs
-) -> tuple[list[Exported], list[Missing]]:
+) -> tuple[list[Exported], list[MissingArtifact]]:
     """Return the artifacts of the plan, and those that could not be made; a graph is built for what is not there yet.
 
     Raises:
@@ -194,15 +191,14 @@ def _export(
         if left.pairs:
             say("building the graphs")
         for recipe in left.recipes:
-            with contextlib.suppress(
-                QuantizationError, ProofError
-            ):  # said where an artifact of it is asked for
+            # said where an artifact of it is asked for
+            with contextlib.suppress(QuantizationError, ProofError):
                 graphs.of(recipe)
-    missing = []
+    missing: list[MissingArtifact] = []
     for pair in left.pairs:
         with stages.stage(f"lowering {'-'.join(pair)}"):
             one = write_artifact_of(model, pair, graphs, inputs.calibration, config.export)
-            if isinstance(one, Missing):
+            if isinstance(one, MissingArtifact):
                 missing.append(one)
                 continue
             found[pair] = one

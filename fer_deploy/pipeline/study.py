@@ -26,7 +26,10 @@ from fer_deploy.pipeline.study_spec import StudySpec
 from fer_deploy.pipeline.summaries import dataset_summary, delegation_figures, model_summary, size_figure
 from fer_deploy.progress import say
 from fer_deploy.quantize.calibration import CalibrationSet
-from fer_deploy.quantize.ptq import float_graph, quantize_ptq
+from fer_deploy.quantize.options import PtqOptions
+from fer_deploy.quantize.prepare import prepare
+from fer_deploy.quantize.ptq import convert, float_graph
+from fer_deploy.quantize.recipe import W8A8_PTQ
 from fer_deploy.report.study import StudyBudget, StudyReport, StudyRow, StudyRun
 from fer_deploy.targets.artifact import (
     Artifact,
@@ -188,7 +191,8 @@ def int8_artifact(model: Model, calibration: CalibrationSet, folder: Path) -> tu
         rows=tuple(int(row) for row in calibration.faces.rows),
         seed=calibration.seed,
     )
-    graph = quantize_ptq(model, calibration)
+    # Whatever int8 leaves of it: a study compares, and ships nothing.
+    graph = convert(prepare(model, calibration, PtqOptions()), W8A8_PTQ, calibration)
     return write_artifact(get_target(TARGET), graph, folder, model.name, model.weights_sha256, info)
 
 

@@ -150,6 +150,7 @@ def prove_exact(
         raise ProofError(
             f"{step} changed the network: it answers {list(after.shape)} for {list(before.shape)}; {remedy}"
         )
+    require_finite(step, after)
     if not within_rounding(before, after, least_db):
         place = where()
         raise ProofError(
@@ -167,6 +168,7 @@ def prove_lossy(
     floor_db: float,
     costliest: Callable[[], tuple[str, ...]],
     remedy: str,
+    least_agreement: float = FLOOR_AGREEMENT,
 ) -> Proof:
     """Return the proof of a step that may add noise, down to a floor.
 
@@ -176,24 +178,35 @@ def prove_lossy(
         floor_db: least SQNR.
         costliest: finds the layers that cost most; called on failure only.
         remedy: what the user can do.
+        least_agreement: of the top classes.
 
     Raises:
-        ProofError: the answers are under the floor, or their top classes under :data:`FLOOR_AGREEMENT`.
+        ProofError: the answers are under either floor, or not finite.
     """
     if before.shape != after.shape:
         raise ProofError(
             f"{step} leaves another network: it answers {list(after.shape)} for {list(before.shape)}; {remedy}"
         )
+    require_finite(step, after)
     found = proof(step, "lossy", before, after)
-    if not holds(found, floor_db) and not within_rounding(before, after, RUNTIME_DB):
+    if not holds(found, floor_db, least_agreement) and not within_rounding(before, after, RUNTIME_DB):
         raise ProofError(under_floor(found, floor_db, costliest(), remedy))
     return found
 
 
-def holds(found: Proof, floor_db: float) -> bool:
+def require_finite(step: str, after: Logits) -> None:
+    """Raise ProofError when a step leaves answers that are NaN or infinite."""
+    if not np.isfinite(after).all():
+        raise ProofError(
+            f"{step} leaves answers that are not finite; look for -inf paddings, overflow in fp16 and scales that were "
+            "never observed"
+        )
+
+
+def holds(found: Proof, floor_db: float, least_agreement: float = FLOOR_AGREEMENT) -> bool:
     """Return whether a proof's figures are above a floor of SQNR, and above that of agreement."""
     loud = found.sqnr_db is None or found.sqnr_db >= floor_db
-    return loud and found.agreement is not None and found.agreement >= FLOOR_AGREEMENT
+    return loud and found.agreement is not None and found.agreement >= least_agreement
 
 
 def under_floor(found: Proof, floor_db: float, layers: tuple[str, ...], remedy: str) -> str:

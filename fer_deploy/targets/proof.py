@@ -17,6 +17,7 @@ from fer_deploy.quantize.graph import Graph, batches, run_module
 from fer_deploy.quantize.layers import clamp_operators, layer_name, value_name
 from fer_deploy.quantize.proof import (
     EXACT_DB,
+    FLOOR_AGREEMENT,
     FLOOR_DB,
     LOWERING_MARGIN_DB,
     PROOF_IMAGES,
@@ -24,6 +25,7 @@ from fer_deploy.quantize.proof import (
     Evidence,
     Logits,
     Proof,
+    agreement_of,
     prove_exact,
     prove_lossy,
     sqnr_of,
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
 
 #: Images on which the layer at fault is looked for: once it is known that there is one, few show it.
 _SEARCH_IMAGES = 4
+#: Agreement that engines' rounding may cost a graph that has little.
+_STUDY_MARGIN = 0.1
 _FLOAT_REMEDY = "write the layer in other operations, or choose another target"
 _INT8_REMEDY = "leave the layer in float ([quantize.ptq] float_layers), or choose another target"
 
@@ -107,9 +111,12 @@ def _prove_integers(
     floor = FLOOR_DB["w8a8"]
     if graph.evidence is not None:  # else the float network's answers are not known here
         floor = min(sqnr_of(wanted, shared), EXACT_DB) - LOWERING_MARGIN_DB
+    # A study lowers graphs that have lost more than may be shipped: they are held to what they have.
+    kept = agreement_of(wanted, shared)
+    agreement = FLOOR_AGREEMENT if kept >= FLOOR_AGREEMENT else kept - _STUDY_MARGIN
 
     try:
-        return prove_lossy(step, wanted, got, floor, tuple, "")
+        return prove_lossy(step, wanted, got, floor, tuple, "", agreement)
     except ProofError as error:
         found, remedy = _parting(target, graph, pixels)
         place = f"; the first to part from the shared graph is {found}" if found else ""

@@ -100,7 +100,7 @@ def plant(monkeypatch: pytest.MonkeyPatch, fault: Callable[[Any, Model], Any]) -
     build = Graphs._graph
 
     def faulty(graphs: Graphs, recipe: Recipe) -> Graph:
-        good = build(graphs, recipe)
+        good = build(graphs, recipe) if recipe.quantized else float_graph(graphs._model, recipe)
         # Without evidence, or the faulty graph would not get as far as a report.
         return Graph(fault(good.module, graphs._model), good.contract, recipe, good.scales)
 

@@ -115,7 +115,12 @@ def _delegation(file: Path, quantized: bool) -> Delegation:
     with tempfile.TemporaryDirectory() as folder:
         options = session_options(1)
         options.optimized_model_filepath = str(Path(folder) / FILE)
-        onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+        try:
+            onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime's exception classes have no common public base
+            raise TargetError(
+                f"ONNX Runtime does not load what was lowered for it: {first_line(error)}"
+            ) from error
         optimised = onnx.load(options.optimized_model_filepath)
     kinds = Counter(node.op_type for node in optimised.graph.node)
     total = sum(count for kind, count in kinds.items() if kind not in _MOVES)

@@ -81,6 +81,8 @@ group.layer(
     "average pool with ceil_mode",
     lambda: nn.AvgPool2d(3, 2, ceil_mode=True),
     quick="onnx w8a8-ptq",
+    # ONNX Runtime's integer kernel divides what lies over the edge by the whole window (onnxruntime 1.32.0).
+    refused={"onnx w8a8-ptq": r"lowering onnx-w8a8-ptq leaves another network.*avg_pool2d"},
 )
 group.layer(
     "avg_pool_ceil_padded",
