@@ -30,8 +30,9 @@ from conformance.registry import NETWORKS, Network
 from fer_deploy.errors import FerDeployError
 from fer_deploy.model import Model, load_model
 from fer_deploy.pipeline.config import ExportSection
-from fer_deploy.pipeline.export import Graphs, Missing, write_artifact_of
+from fer_deploy.pipeline.export import Graphs, write_artifact_of
 from fer_deploy.quiet import quiet
+from fer_deploy.report.schema import MissingArtifact
 from fer_deploy.targets.artifact import Artifact
 from fer_deploy.targets.onnx.session import session_options
 from fer_deploy.targets.registry import get_target
@@ -141,7 +142,7 @@ def write(model: Model, graphs: Graphs, target: str, recipe: str, output: Path) 
     """Write one artifact as ``fer-deploy export`` does, or return the reason why it cannot be made."""
     section = ExportSection(targets=(target,), recipes=(recipe,), output=output)
     made = write_artifact_of(model, (target, recipe), graphs, bench().calibration, section)
-    return made.reason if isinstance(made, Missing) else made.artifact
+    return made.reason if isinstance(made, MissingArtifact) else made.artifact
 
 
 def run(artifact: Artifact, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
