@@ -95,8 +95,8 @@ def normalised(pixels: NDArray[np.uint8]) -> torch.Tensor:
     return (torch.from_numpy(pixels.astype(np.float32)) - 128) / 64
 
 
-def subject(network: Network, compared: bool = True) -> Subject:
-    """Return a network made lively, torch's logits of the test faces and, where ``compared``, the reference's SQNR."""
+def subject(network: Network) -> Subject:
+    """Return a network made lively, torch's logits of the test faces and the reference's SQNR."""
     faces = bench()
     calibration, test = normalised(faces.calibration.faces.pixels), normalised(faces.test.pixels)
     answers = "*" not in network.refused or network.or_right
@@ -112,8 +112,6 @@ def subject(network: Network, compared: bool = True) -> Subject:
         return Subject(network, module, None, None)
     with torch.no_grad():
         wanted = torch.cat([module(one[None]) for one in test]).float().numpy()
-    if not compared:
-        return Subject(network, module, wanted, None)
     with quiet():
         answer = quantized_logits(module, calibration.numpy(), test.numpy())
     return Subject(network, module, wanted, None if answer is None else sqnr(answer, wanted))
@@ -166,20 +164,10 @@ def run(artifact: Artifact, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def check(
-    network: Network,
-    targets: tuple[str, ...] = TARGETS,
-    recipes: tuple[str, ...] = RECIPES,
-    compared: bool = True,
+    network: Network, targets: tuple[str, ...] = TARGETS, recipes: tuple[str, ...] = RECIPES
 ) -> dict[tuple[str, str], Verdict]:
-    """Return the verdict on a network's artifact for each pair of target and recipe.
-
-    Args:
-        network: of the list, or one like them.
-        targets: by name.
-        recipes: by name.
-        compared: hold int8 to a graph that torchao makes alone; else to a fixed floor, which takes less time.
-    """
-    made = subject(network, compared)
+    """Return the verdict on a network's artifact for each pair of target and recipe."""
+    made = subject(network)
     with tempfile.TemporaryDirectory() as scratch:
         output = Path(scratch) / "dist"
         try:

@@ -90,8 +90,8 @@ def unlike_channels(network: Any) -> None:
 
 @torch.no_grad()
 def large_biases(network: Any) -> None:
-    network.part.c.bias[:8] = 20.0
-    network.part.d.bias -= network.part.d.weight[:, :8].sum((1, 2, 3)) * 20.0
+    network.part.c.bias[:8] = 100.0
+    network.part.d.bias -= network.part.d.weight[:, :8].sum((1, 2, 3)) * 100.0
 
 
 @torch.no_grad()
@@ -153,7 +153,7 @@ group.part(
 group.part("tiny_activations", "activations of a millionth", TwoConvs, after=scaled(1e-6))
 group.part("large_activations", "activations of ten thousands", TwoConvs, after=scaled(1e4))
 group.part("unlike_channels", "channels of one layer that differ by 4,096", TwoConvs, after=unlike_channels)
-group.part("large_biases", "biases that outweigh the convolution", lambda: TwoConvs(0), after=large_biases)
+group.part("large_biases", "biases that outweigh the convolution", TwoConvs, after=large_biases)
 group.part("outlier_channel", "one channel 50 times the others", TwoConvs, after=outlier)
 group.part(
     "unlike_neighbours",
