@@ -6,6 +6,11 @@ Exit codes (documented in the README): 0 done, 1 a bug in fer-deploy, 2 bad inpu
 
 from __future__ import annotations
 
+import re
+
+#: Escapes by which terminals are told of colours; torch's ONNX exporter puts them into its messages.
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
 
 class FerDeployError(Exception):
     """Base of all expected failures.
@@ -87,7 +92,7 @@ class NotMeasuredError(FerDeployError):
 
 def first_line(error: BaseException) -> str:
     """Return the first line of another library's error, cut at 300 characters, or its class name when it has none."""
-    lines = str(error).strip().splitlines()
+    lines = _COLOUR.sub("", str(error)).strip().splitlines()
     return lines[0][:300] if lines else type(error).__name__
 
 

@@ -21,16 +21,17 @@ from fer_deploy.model import Model, deployable
 from fer_deploy.quantize.layers import name_layers
 from fer_deploy.quantize.preflight import check_deterministic, check_finite, check_float_graph
 from fer_deploy.quantize.proof import Evidence, Logits, Proof, first_parting, prove_exact
-from fer_deploy.quantize.rewrite.batchnorm import fold_batch_norm
-from fer_deploy.quantize.rewrite.constants import fold_constants, unshare_weights
-from fer_deploy.quantize.rewrite.operators import (
+from fer_deploy.quantize.rewrite.arithmetic import (
+    attention_in_four_axes,
     drop_no_ops,
-    explicit_padding,
-    explicit_pooling,
-    mean_to_pool,
+    plain_activations,
     plain_arithmetic,
     prelu_by_parts,
 )
+from fer_deploy.quantize.rewrite.batchnorm import fold_batch_norm
+from fer_deploy.quantize.rewrite.constants import fold_constants, unshare_weights
+from fer_deploy.quantize.rewrite.padding import crops_as_slices, explicit_padding
+from fer_deploy.quantize.rewrite.pooling import explicit_pooling, maximum_to_pool, mean_to_pool
 
 if TYPE_CHECKING:
     import torch
@@ -46,10 +47,14 @@ REWRITES: tuple[tuple[str, Rewrite], ...] = (
     ("removing dropout and copies", drop_no_ops),
     ("computing constants", fold_constants),
     ("writing padding in numbers", explicit_padding),
+    ("writing crops as slices", crops_as_slices),
     ("writing poolings in full", explicit_pooling),
     ("copying shared weights", unshare_weights),
     ("folding BatchNorm", fold_batch_norm),
     ("writing means as pools", mean_to_pool),
+    ("writing maxima as pools", maximum_to_pool),
+    ("writing activations plainly", plain_activations),
+    ("giving attention four axes", attention_in_four_axes),
     ("writing arithmetic plainly", plain_arithmetic),
     ("writing PReLU in parts", prelu_by_parts),
 )
@@ -188,13 +193,19 @@ def exported_graph(model: Model) -> tuple[torch.fx.GraphModule, int | None]:
 def _functional(program: torch.export.ExportedProgram) -> torch.export.ExportedProgram:
     """Return a program without operations that change their input, and with recurrent layers and RMSNorm written out.
 
+    coremltools 9.0 and ExecuTorch 1.5.1 have neither.
+
     A clamp in place of a value that nothing else reads is no danger, and cheaper to rename.
     """
     import torch
 
     aten = torch.ops.aten
-    whole = {aten.lstm.input, aten.gru.input, aten.rnn_tanh.input, aten.rnn_relu.input}
-    whole.add(aten.rms_norm.default)  # coremltools 9.0 and ExecuTorch 1.5.1 have none either
+    # Where torch has RMSNorm in one kernel, that is what its decomposition leaves first.
+    whole = {
+        aten.lstm.input, aten.gru.input, aten.rnn_tanh.input, aten.rnn_relu.input,
+        aten.lstm_cell.default, aten.gru_cell.default, aten.rnn_tanh_cell.default, aten.rnn_relu_cell.default,
+        aten.rms_norm.default, aten._fused_rms_norm.default,
+    }  # fmt: skip
     mutable = written_out = False
     for node in program.graph.nodes:
         if node.op != "call_function":
@@ -217,7 +228,12 @@ def _functional(program: torch.export.ExportedProgram) -> torch.export.ExportedP
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         functional: torch.export.ExportedProgram = program.run_decompositions(table)
-        return functional
+    for node in functional.graph.nodes:
+        if (
+            node.target == aten.unsafe_split.Tensor
+        ):  # what cells are written out in; coremltools 9.0 has the safe one
+            node.target = aten.split.Tensor
+    return functional
 
 
 def _out_of_place(node: torch.fx.Node) -> Any:

@@ -13,7 +13,7 @@ Three things differ from ExecuTorch's XNNPACKQuantizer (executorch 1.5.1):
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from fer_deploy.errors import QuantizationError
 from fer_deploy.quantize.grid import QMAX, QMIN, WEIGHT_EPS, WEIGHT_MAX
@@ -40,6 +40,11 @@ def shared_quantizer(options: PtqOptions | None = None) -> Any:
     chosen = options or PtqOptions()
 
     class SharedQuantizer(XNNPACKQuantizer):  # type: ignore[misc]
+        #: Without those that look for a BatchNorm: the canonical graph has none, and each is traced anew for seconds.
+        SUPPORTED_PATTERNS: ClassVar = [
+            pattern for pattern in XNNPACKQuantizer.SUPPORTED_PATTERNS if "_bn" not in pattern.name
+        ]
+
         def annotate(self, model: torch.fx.GraphModule) -> torch.fx.GraphModule:
             annotated: torch.fx.GraphModule = super().annotate(model)
             if chosen.fused_clamps:
@@ -126,6 +131,8 @@ def fuse_clamps(model: torch.fx.GraphModule) -> int:
         if node.target not in clamps or not isinstance(node.args[0], torch.fx.Node):
             continue
         producer = node.args[0]
+        if producer.target in clamps:
+            continue  # engines fuse one clamp into what is before it, not two
         annotation = producer.meta.get(_KEY)
         # A pool's output spec is its input's and stays: the grid before the clamp exists already.
         if annotation is None or not isinstance(annotation.output_qspec, QuantizationSpec):

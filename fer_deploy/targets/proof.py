@@ -138,7 +138,7 @@ def lower(target: Target, graph: Graph, folder: Path) -> Lowered:
         return target.lower(graph, folder)
     except TargetError as error:
         pixels = (graph.evidence or drawn_evidence(graph)).pixels
-        found, remedy = _parting(target, graph, pixels)
+        found, remedy = _parting(target, graph, pixels, refused=True)
         if found is None:
             raise
         raise TargetError(f"{error}; the first that is not taken is {found}; {remedy}") from error
@@ -164,7 +164,7 @@ def answers(session: Session, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def _unloadable(target: Target, graph: Graph, pixels: NDArray[np.uint8], reason: str) -> str:
-    found, remedy = _parting(target, graph, pixels)
+    found, remedy = _parting(target, graph, pixels, refused=True)
     place = f"; the first with which it does not is {found}" if found else ""
     return (
         f"{target.runtime} does not run the {graph.recipe.name} artifact that was lowered for it: {reason}{place}; "
@@ -172,8 +172,12 @@ def _unloadable(target: Target, graph: Graph, pixels: NDArray[np.uint8], reason:
     )
 
 
-def _parting(target: Target, graph: Graph, pixels: NDArray[np.uint8]) -> tuple[str | None, str]:
+def _parting(
+    target: Target, graph: Graph, pixels: NDArray[np.uint8], refused: bool = False
+) -> tuple[str | None, str]:
     """Return the first layer up to which the lowered graph differs from the graph, or does not run, and the way out.
+
+    Where the whole was ``refused``, only a part that is refused too is at fault.
 
     Found by lowering the graph up to a layer in the middle, and halving: a fault stays in everything behind it.
     """
@@ -194,7 +198,7 @@ def _parting(target: Target, graph: Graph, pixels: NDArray[np.uint8]) -> tuple[s
     low, high = 0, len(layers)
     while low < high:
         middle = (low + high) // 2
-        if _agrees(target, graph, module, layers[middle].name, pixels[:_SEARCH_IMAGES]):
+        if _agrees(target, graph, module, layers[middle].name, pixels[:_SEARCH_IMAGES], refused):
             low = middle + 1
         else:
             high = middle
@@ -210,7 +214,12 @@ def _is_map(node: torch.fx.Node) -> bool:
 
 
 def _agrees(
-    target: Target, graph: Graph, module: torch.fx.GraphModule, name: str, pixels: NDArray[np.uint8]
+    target: Target,
+    graph: Graph,
+    module: torch.fx.GraphModule,
+    name: str,
+    pixels: NDArray[np.uint8],
+    refused: bool,
 ) -> bool:
     part = _up_to(module, name)
     cut = dataclasses.replace(graph, module=part)
@@ -220,6 +229,8 @@ def _agrees(
             got = answers(target.open(Path(folder) / lowered.file, threads=1), pixels)
         except Exception:  # refused, not loaded or not run: it is not the graph
             return False
+    if refused:
+        return True
     if graph.fixed_batch:
         pixels = np.resize(pixels, (graph.fixed_batch, *pixels.shape[1:]))
         got = got[: len(pixels)]

@@ -231,6 +231,8 @@ def _refusal(text: str, output: Path) -> Verdict:
         return Verdict("wrong", text=f"refused, but left {left[0].name}: {text}")
     if not text.strip() or "\n" in text:
         return Verdict("wrong", text=f"refused in other than one line: {text!r}")
+    if "\x1b" in text or "/tmp/" in text:
+        return Verdict("wrong", text=f"refused with what no user can read: {text!r}")
     if not _WAY_OUT.search(text):
         return Verdict("wrong", text=f"refused without a way out: {text}")
     return Verdict("refused", text=text)

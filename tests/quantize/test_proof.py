@@ -42,15 +42,17 @@ class Everything(nn.Module):
         self.shared = nn.Conv2d(8, 8, 3, padding=1)
         self.scaled = nn.utils.parametrizations.weight_norm(nn.Conv2d(8, 8, 1))
         self.drop = nn.Dropout(0.5)
-        self.hidden = nn.Linear(80, 8)
+        self.hidden = nn.Linear(96, 8)
         self.slope = nn.PReLU()
         self.head = nn.Linear(8, 4)
 
     def forward(self, x: Tensor) -> Tensor:
         x = F.max_pool2d(torch.relu(self.norm(self.stem(x))), 2)
         x = torch.relu(self.shared(torch.relu(self.shared(x))) + 0.3)
-        x = self.drop(self.scaled(x))
-        x = torch.cat([F.adaptive_avg_pool2d(x, 3).flatten(1), x.mean((2, 3))], 1)
+        x = F.pad(self.drop(self.scaled(x)).clamp(min=-2.0), (-1, 0, 0, 0))
+        channels = F.adaptive_avg_pool2d(x, 3).flatten(2)
+        mixed = F.scaled_dot_product_attention(channels, channels, channels)
+        x = torch.cat([channels.flatten(1), mixed.mean(2), x.mean((2, 3)), x.amax((2, 3))], 1)
         y: Tensor = self.head(self.slope(self.hidden(x)))
         return y
 
@@ -233,6 +235,7 @@ def test_what_int8_loses_is_rescued_and_the_note_says_how() -> None:
             y: Tensor = self.head(torch.cat([F.adaptive_avg_pool2d(x, 3).flatten(1), x.mean((2, 3))], 1))
             return y
 
+    torch.manual_seed(0)
     network = Offset()
     with torch.no_grad():
         network.mid.weight[:4] = 0

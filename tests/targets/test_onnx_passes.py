@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from fer_deploy.targets.onnx.passes import activations_to_uint8, strip_metadata
+from fer_deploy.targets.onnx.passes import activations_to_uint8, shared_weights_to_uint8, strip_metadata
 
 
 def _model(zero_point: int, scale: float, dtype: type = np.int8) -> onnx.ModelProto:
@@ -94,4 +94,20 @@ def test_strip_metadata(place: str) -> None:
     expected = _run(model, x)
     strip_metadata(model)
     assert b"someone" not in model.SerializeToString()
+    assert np.array_equal(_run(model, x), expected)
+
+
+def test_a_weight_that_two_operations_read_becomes_uint8_and_stays_the_same_number() -> None:
+    model = _model(5, 0.1)
+    x = np.random.default_rng(0).normal(size=(3, 2)).astype(np.float32)
+    assert shared_weights_to_uint8(model.graph) == 0
+    model.graph.node.append(helper.make_node("MatMul", ["xd", "wd"], ["again"]))
+    model.graph.output.append(helper.make_tensor_value_info("again", TensorProto.FLOAT, [3, 4]))
+    expected = _run(model, x)
+    assert shared_weights_to_uint8(model.graph) == 1
+    onnx.checker.check_model(model, full_check=True)
+    types = {item.name: item.data_type for item in model.graph.initializer}
+    weight = next(node.input[0] for node in model.graph.node if node.output[0] == "wd")
+    assert types[weight] == TensorProto.UINT8
+    assert "weight" not in types
     assert np.array_equal(_run(model, x), expected)

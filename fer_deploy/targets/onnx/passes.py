@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import onnx
 from onnx import numpy_helper
@@ -66,6 +68,30 @@ def own_weight_constants(graph: onnx.GraphProto) -> int:
                 node.input[position] = item.name
             taken.add(name)
     return copied
+
+
+def shared_weights_to_uint8(graph: onnx.GraphProto) -> int:
+    """Shift int8 constants that several operations read to uint8, zero point and all; return how many.
+
+    A recurrent layer reads its weight at every step. ONNX Runtime would turn each reading into uint8 in place, as in
+    :func:`own_weight_constants`, and fail at the second; a copy for each would multiply the file.
+    """
+    constants = {item.name: item for item in graph.initializer}
+    readers = Counter(name for node in graph.node for name in node.input)
+    changed = 0
+    for node in graph.node:
+        if node.op_type != "DequantizeLinear" or node.input[0] not in constants or len(node.input) < 3:
+            continue
+        pair = [(name, numpy_helper.to_array(constants[name])) for name in (node.input[0], node.input[2])]
+        if readers[node.output[0]] < 2 or any(value.dtype != np.int8 for _, value in pair):
+            continue
+        for position, (name, value) in zip((0, 2), pair, strict=True):
+            shifted = (value.astype(np.int16) + 128).astype(np.uint8)
+            graph.initializer.append(numpy_helper.from_array(shifted, f"{name}_of_{node.name}_uint8"))
+            node.input[position] = graph.initializer[-1].name
+        changed += 1
+    _drop_unused(graph)
+    return changed
 
 
 def mean_to_global_pool(graph: onnx.GraphProto) -> int:

@@ -17,6 +17,7 @@ Pass = Callable[[onnx.GraphProto], int]
 #: In this order; each leaves the function of the file as it was.
 PASSES: tuple[tuple[str, Pass], ...] = (
     ("int8 activations to uint8", passes.activations_to_uint8),
+    ("shared weights to uint8", passes.shared_weights_to_uint8),
     ("weights' own constants", passes.own_weight_constants),
     ("means to global pools", passes.mean_to_global_pool),
 )

@@ -137,6 +137,9 @@ def negative(network: Any) -> None:
 #: Where a layer gives one value on every face, int8 may say so instead: the network has a dead part.
 DEAD: dict[str, Any] = {"refused": {"w8a8-ptq": "dead|constant"}, "or_right": True}
 
+#: What torchao's own graph is no longer the network of either; leaving layers in float may keep it.
+HARD: dict[str, Any] = {"refused": {"w8a8-ptq": "dB"}, "or_right": True}
+
 group = Group("Ranges of numbers")
 group.part(
     "pruned_channels",
@@ -152,16 +155,17 @@ group.part(
 )
 group.part("tiny_activations", "activations of a millionth", TwoConvs, after=scaled(1e-6))
 group.part("large_activations", "activations of ten thousands", TwoConvs, after=scaled(1e4))
-group.part("unlike_channels", "channels of one layer that differ by 4,096", TwoConvs, after=unlike_channels)
-group.part("large_biases", "biases that outweigh the convolution", TwoConvs, after=large_biases)
+group.part(
+    "unlike_channels", "channels of one layer that differ by 4,096", TwoConvs, after=unlike_channels, **HARD
+)
+group.part("large_biases", "biases that outweigh the convolution", TwoConvs, after=large_biases, **HARD)
 group.part("outlier_channel", "one channel 50 times the others", TwoConvs, after=outlier)
 group.part(
     "unlike_neighbours",
     "branches of 1e-3 and 1e2 concatenated",
     UnlikeNeighbours,
     after=unlike,
-    refused={"w8a8-ptq": "dB"},
-    or_right=True,
+    **HARD,
 )
 group.part("dead_branch", "a residual branch that is always zero", SkippedBranch, after=dead_branch, **DEAD)
 group.part(

@@ -214,6 +214,8 @@ group.function(
     lambda x: torch.relu(
         torch.einsum("bchw,bdhw->bcd", x, torch.relu(x)).div(50)[:, :, :12].unsqueeze(-1) + x[:, :, :12]
     ),
+    refused={"executorch w8a8-ptq": "einsum|unsqueeze"},
+    or_right=True,
 )
 group.function(
     "outer_product",

@@ -29,29 +29,6 @@ def drop_no_ops(module: torch.fx.GraphModule) -> int:
     return removed
 
 
-def mean_to_pool(module: torch.fx.GraphModule) -> int:
-    """Write a mean over height and width of a map, the commonest head, as global pooling; return how many.
-
-    XNNPACK delegates the mean with its axes kept only, ONNX Runtime has an integer kernel for the pool only.
-    """
-    import torch
-
-    aten = torch.ops.aten
-    changed = 0
-    for node in list(module.graph.nodes):
-        if node.target != aten.mean.dim or node.kwargs.get("dtype") is not None:
-            continue
-        shape, axes = shape_of(node.args[0]), node.args[1]
-        if shape is None or len(shape) != 4 or sorted(axis % 4 for axis in axes or ()) != [2, 3]:
-            continue
-        keeps = (len(node.args) > 2 and node.args[2] is True) or node.kwargs.get("keepdim") is True
-        pool = call(module, node, aten.adaptive_avg_pool2d.default, (node.args[0], [1, 1]))
-        replace(node, pool if keeps else call(module, node, aten.flatten.using_ints, (pool, 1)))
-        changed += 1
-    clean(module)
-    return changed
-
-
 def plain_arithmetic(module: torch.fx.GraphModule) -> int:
     """Write numbers in arithmetic in the one way that all targets take; return how many places changed.
 
@@ -107,6 +84,79 @@ def _numbers_as_tensors(module: torch.fx.GraphModule) -> int:
     return changed
 
 
+def plain_activations(module: torch.fx.GraphModule) -> int:
+    """Write activations that some target lacks in those that all have; return how many.
+
+    RReLU is off: a leaky ReLU. coremltools has no LogSigmoid (9.0). ExecuTorch writes Softplus, and Mish with it, in
+    operations that fail between int8 layers (executorch 1.5.1). XNNPACK's partitioner takes a
+    clamp behind an int8 convolution as hardtanh only, which has both ends (executorch 1.5.1): the one that is
+    missing is the largest number there is.
+    """
+    import torch
+
+    aten = torch.ops.aten
+    endless = torch.finfo(torch.float32).max
+    changed = 0
+    for node in list(module.graph.nodes):
+        args: Any = node.args
+        if node.op != "call_function" or not _is_float(node):
+            continue
+        new = None
+        if node.target == aten.rrelu.default:
+            low, high = (*args[1:3], *(1 / 8, 1 / 3)[len(args) - 1 :])[:2]
+            new = call(module, node, aten.leaky_relu.default, (args[0], (low + high) / 2))
+        elif node.target == aten.log_sigmoid.default:
+            new = call(module, node, aten.neg.default, (_softplus(module, node, args[0], -1.0),))
+        elif node.target == aten.softplus.default:
+            new = _softplus(module, node, args[0], float(args[1]) if len(args) > 1 else 1.0)
+        elif node.target == aten.mish.default:
+            curve = call(module, node, aten.tanh.default, (_softplus(module, node, args[0], 1.0),))
+            new = call(module, node, aten.mul.Tensor, (args[0], curve))
+        elif node.target in (aten.clamp.default, aten.clamp_min.default, aten.clamp_max.default):
+            low, high = _ends(node)
+            ends = -endless if low is None else low, endless if high is None else high
+            new = call(module, node, aten.hardtanh.default, (args[0], *ends))
+        if new is not None:
+            replace(node, new)
+            changed += 1
+    clean(module)
+    return changed
+
+
+def _softplus(module: torch.fx.GraphModule, node: torch.fx.Node, source: Any, beta: float) -> torch.fx.Node:
+    """Return ``log(1 + exp(beta x)) / beta``, or ``log(1 + exp(-x))`` where ``beta`` is -1, without overflow.
+
+    A difference, which int8 leaves in float: ``relu(y) - log(sigmoid(|y|))``.
+    """
+    import torch
+
+    aten = torch.ops.aten
+    if beta == -1.0:
+        source = call(module, node, aten.neg.default, (source,))
+    elif beta != 1.0:
+        source = call(module, node, aten.mul.Tensor, (source, beta))
+    above = call(module, node, aten.relu.default, (source,))
+    size = call(module, node, aten.abs.default, (source,))
+    rest = call(module, node, aten.log.default, (call(module, node, aten.sigmoid.default, (size,)),))
+    soft = call(module, node, aten.sub.Tensor, (above, rest))
+    return soft if abs(beta) == 1.0 else call(module, node, aten.mul.Tensor, (soft, 1.0 / beta))
+
+
+def _ends(node: torch.fx.Node) -> tuple[Any, Any]:
+    """Return the least and the largest value that a clamp lets pass, None where it has no such end."""
+    import torch
+
+    aten = torch.ops.aten
+    if node.target == aten.clamp_min.default:
+        return node.args[1], None
+    if node.target == aten.clamp_max.default:
+        return None, node.args[1]
+    given = (*node.args[1:], None, None)
+    return given[0] if len(node.args) > 1 else node.kwargs.get("min"), (
+        given[1] if len(node.args) > 2 else node.kwargs.get("max")
+    )
+
+
 def prelu_by_parts(module: torch.fx.GraphModule) -> int:
     """Write PReLU behind anything but a map as ``relu(x) + w (x - relu(x))``; return how many.
 
@@ -140,64 +190,26 @@ def prelu_by_parts(module: torch.fx.GraphModule) -> int:
     return changed
 
 
-def explicit_pooling(module: torch.fx.GraphModule) -> int:
-    """Write poolings with their stride, and without ``ceil_mode`` where it changes nothing; return how many.
+def attention_in_four_axes(module: torch.fx.GraphModule) -> int:
+    """Give scaled dot-product attention an axis of heads where it has none; return how many.
 
-    coremltools wants the stride of a max pool, which torch leaves out where it is the kernel's (coremltools 9.0).
+    The ONNX exporter takes queries, keys and values with four axes only (torch 2.13).
     """
     import torch
 
     aten = torch.ops.aten
-    # operator to the position of its ceil_mode
-    forms = {aten.max_pool2d.default: 5, aten.avg_pool2d.default: 4}
     changed = 0
     for node in list(module.graph.nodes):
-        if node.target not in forms:
+        if node.target != aten.scaled_dot_product_attention.default or len(shape_of(node) or ()) != 3:
             continue
-        position = forms[node.target]
-        given: list[Any] = list(node.args)
-        if len(given) < 3 or not given[2]:
-            given[2:3] = [given[1]]
-        if len(given) > position and given[position] is True:
-            floored = [*given[:position], False, *given[position + 1 :]]
-            shape = call(module, node, node.target, tuple(floored))
-            if shape_of(shape) == shape_of(node):
-                given = floored
-            module.graph.erase_node(shape)
-        if tuple(given) != node.args:
-            node.args = tuple(given)
-            changed += 1
-    clean(module)
-    return changed
-
-
-def explicit_padding(module: torch.fx.GraphModule) -> int:
-    """Write convolutions with padding "same" or "valid" with numbers; return how many.
-
-    An even kernel's "same" is one wider behind than in front: a padding of its own.
-    """
-    import torch
-
-    aten = torch.ops.aten
-    forms = {aten.conv2d.padding: (aten.conv2d.default, 2), aten.conv1d.padding: (aten.conv1d.default, 1)}
-    changed = 0
-    for node in list(module.graph.nodes):
-        if node.target not in forms:
-            continue
-        operator, rank = forms[node.target]
-        defaults: tuple[Any, ...] = (None, None, None, [1] * rank, "valid", [1] * rank, 1)
-        given = (*node.args, *defaults[len(node.args) :])
-        source, weight, bias, stride, padding, dilation, groups = given
-        kernel = (shape_of(weight) or ())[2:]
-        totals = [d * (k - 1) if padding == "same" else 0 for k, d in zip(kernel, dilation, strict=True)]
-        if any(total % 2 for total in totals):
-            widths = [side for total in reversed(totals) for side in (total // 2, total - total // 2)]
-            source = call(module, node, aten.constant_pad_nd.default, (source, widths, 0.0))
-            totals = [0] * rank
-        arguments = (source, weight, bias, stride, [total // 2 for total in totals], dilation, groups)
-        new = call(module, node, operator, arguments)
-        new.meta["fer_deploy_layer"] = node.meta.get("fer_deploy_layer", node.name)
-        replace(node, new)
+        inputs = [
+            call(module, node, aten.unsqueeze.default, (item, -3))
+            if isinstance(item, torch.fx.Node) and len(shape_of(item) or ()) == 3
+            else item
+            for item in node.args
+        ]
+        new = call(module, node, node.target, tuple(inputs), dict(node.kwargs))
+        replace(node, call(module, node, aten.squeeze.dim, (new, -3)))
         changed += 1
     clean(module)
     return changed

@@ -1,0 +1,76 @@
+"""Paddings written in numbers, and without cropping."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fer_deploy.quantize.rewrite.editing import call, clean, replace, shape_of
+
+if TYPE_CHECKING:
+    import torch
+
+
+def explicit_padding(module: torch.fx.GraphModule) -> int:
+    """Write convolutions with padding "same" or "valid" with numbers; return how many.
+
+    An even kernel's "same" is one wider behind than in front: a padding of its own.
+    """
+    import torch
+
+    aten = torch.ops.aten
+    forms = {aten.conv2d.padding: (aten.conv2d.default, 2), aten.conv1d.padding: (aten.conv1d.default, 1)}
+    changed = 0
+    for node in list(module.graph.nodes):
+        if node.target not in forms:
+            continue
+        operator, rank = forms[node.target]
+        defaults: tuple[Any, ...] = (None, None, None, [1] * rank, "valid", [1] * rank, 1)
+        given = (*node.args, *defaults[len(node.args) :])
+        source, weight, bias, stride, padding, dilation, groups = given
+        kernel = (shape_of(weight) or ())[2:]
+        totals = [d * (k - 1) if padding == "same" else 0 for k, d in zip(kernel, dilation, strict=True)]
+        if any(total % 2 for total in totals):
+            widths = [side for total in reversed(totals) for side in (total // 2, total - total // 2)]
+            source = call(module, node, aten.constant_pad_nd.default, (source, widths, 0.0))
+            totals = [0] * rank
+        arguments = (source, weight, bias, stride, [total // 2 for total in totals], dilation, groups)
+        new = call(module, node, operator, arguments)
+        new.meta["fer_deploy_layer"] = node.meta.get("fer_deploy_layer", node.name)
+        replace(node, new)
+        changed += 1
+    clean(module)
+    return changed
+
+
+def crops_as_slices(module: torch.fx.GraphModule) -> int:
+    """Write padding by a negative width as a slice; return how many.
+
+    ExecuTorch's kernel and coremltools take none below zero (executorch 1.5.1, coremltools 9.0).
+    """
+    import torch
+
+    aten = torch.ops.aten
+    changed = 0
+    for node in list(module.graph.nodes):
+        if node.target not in (aten.constant_pad_nd.default, aten.pad.default):
+            continue
+        widths: Any = node.args[1]
+        given: Any = node.args[0]
+        shape = shape_of(given)
+        if shape is None or all(width >= 0 for width in widths):
+            continue
+        sides = [
+            (len(shape) - 1 - index, widths[2 * index : 2 * index + 2]) for index in range(len(widths) // 2)
+        ]
+        cut = given
+        for axis, (before, behind) in sides:
+            if min(before, behind) < 0:
+                stop = shape[axis] + min(behind, 0)
+                cut = call(module, node, aten.slice.Tensor, (cut, axis, max(-before, 0), stop))
+        rest = [max(width, 0) for width in widths]
+        if any(rest):
+            cut = call(module, node, node.target, (cut, rest, *node.args[2:]))
+        replace(node, cut)
+        changed += 1
+    clean(module)
+    return changed
