@@ -239,7 +239,7 @@ def test_what_int8_loses_is_rescued_and_the_note_says_how() -> None:
     network = Offset()
     with torch.no_grad():
         network.mid.weight[:4] = 0
-        network.mid.bias[:4] = torch.tensor([16.0, 12.0, 8.0, 4.0])
+        network.mid.bias[:4] = torch.tensor([24.0, 18.0, 12.0, 6.0])
     graph = quantize_ptq(lively(network), CALIBRATION)
     assert graph.note is not None
     assert graph.note.startswith("int8 as asked was no longer the network (")
