@@ -27,7 +27,7 @@ from fer_deploy.model import count_parameters, load_model
 from fer_deploy.quantize.calibration import choose_calibration
 from fer_deploy.quantize.ptq import float_graph, quantize_ptq
 from fer_deploy.quantize.qat import quantize_qat
-from fer_deploy.report.format import describe
+from fer_deploy.report.wording import describe
 from fer_deploy.targets.artifact import write_artifact
 from fer_deploy.targets.registry import get_target
 

@@ -30,7 +30,7 @@ from fer_deploy.quantize.options import OBSERVERS, PtqOptions
 from fer_deploy.quantize.prepare import prepare
 from fer_deploy.quantize.ptq import convert, float_graph
 from fer_deploy.quantize.recipe import W8A8_PTQ
-from fer_deploy.report.format import describe
+from fer_deploy.report.wording import describe
 
 HEADER = (
     "observer",

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fer_deploy.contract import Contract
     from fer_deploy.errors import FerDeployError
+    from fer_deploy.gate.limits import Budget
+    from fer_deploy.gate.verdicts import Check
     from fer_deploy.measure.latency import runtime_figures
     from fer_deploy.measure.measurement import Measurement
     from fer_deploy.model import Model, load_model
@@ -18,9 +20,7 @@ if TYPE_CHECKING:
     from fer_deploy.pipeline.config import Config, load_config
     from fer_deploy.pipeline.run import run
     from fer_deploy.quantize.ptq import float_graph, quantize_ptq
-    from fer_deploy.report.budgets import Budget
     from fer_deploy.report.schema import Report, load_report
-    from fer_deploy.report.verdicts import Check
     from fer_deploy.targets.artifact import Artifact, open_artifact, write_artifact
 
 __all__ = [
@@ -47,8 +47,8 @@ __all__ = [
 
 _HOMES = {
     "Artifact": "fer_deploy.targets.artifact",
-    "Budget": "fer_deploy.report.budgets",
-    "Check": "fer_deploy.report.verdicts",
+    "Budget": "fer_deploy.gate.limits",
+    "Check": "fer_deploy.gate.verdicts",
     "Config": "fer_deploy.pipeline.config",
     "Contract": "fer_deploy.contract",
     "FerDeployError": "fer_deploy.errors",

@@ -50,10 +50,10 @@ def test_every_file_of_the_package_and_every_profile_is_in_it(unpacked: Path) ->
     assert _files(ROOT / "profiles") == _files(unpacked / "fer_deploy" / "_profiles")
     for name in (
         "devices/estimator/data/cpu_rows.csv",
-        "devices/runner_cpp/runner.cpp",
-        "devices/browser_runner/driver.mjs",
-        "devices/demo_runner.sh",
-        "report/templates/report.html.j2",
+        "devices/runners/cpp/runner.cpp",
+        "devices/runners/browser/driver.mjs",
+        "devices/runners/demo_runner.sh",
+        "views/templates/report.html.j2",
         "py.typed",
     ):
         assert name in packed

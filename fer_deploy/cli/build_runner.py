@@ -26,10 +26,10 @@ def command(arch: str, into: Path | None) -> None:
     The C++ runner is compiled against the SDK inside the executorch wheel; for aarch64 the wheel of the
     installed version is downloaded, and the compiler is aarch64-linux-gnu-g++. Prints the folder.
     """
-    from fer_deploy.devices.runner_build import build_runner, host_arch
+    from fer_deploy.devices.runners.build import build_runner, host_arch
 
     if arch == "browser":
-        from fer_deploy.devices.browser import install_browser_runner
+        from fer_deploy.devices.transports.browser import install_browser_runner
 
         click.echo(install_browser_runner(into))
     else:

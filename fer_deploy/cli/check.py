@@ -11,8 +11,8 @@ import click
 from fer_deploy.cli.options import PATH, Command, config_option, optional_configuration
 
 if TYPE_CHECKING:
+    from fer_deploy.gate.limits import Budget
     from fer_deploy.pipeline.config import Config
-    from fer_deploy.report.budgets import Budget
 
 _PERCENT = click.FloatRange(0, 100)
 _POSITIVE = click.FloatRange(0)
@@ -78,9 +78,9 @@ def command(
     from fer_deploy.cli.console import stdout_console
     from fer_deploy.files import write_atomic
     from fer_deploy.pipeline.check import check_report, default_report, reference_beside
-    from fer_deploy.report.junit import render_junit
-    from fer_deploy.report.terminal import print_check
-    from fer_deploy.report.write import write_check
+    from fer_deploy.views.junit import render_junit
+    from fer_deploy.views.terminal import print_check
+    from fer_deploy.views.write import write_check
 
     chosen = optional_configuration(config, needed=report is None)
     if report is None:
@@ -107,7 +107,7 @@ def command(
 
 
 def _budget(config: Config | None, limits: dict[str, float | None], accept: tuple[str, ...]) -> Budget:
-    from fer_deploy.report.budgets import Budget
+    from fer_deploy.gate.limits import Budget
 
     return (config.budget if config else Budget()).overridden(limits, accept)
 
@@ -116,7 +116,7 @@ def _tell_github(check: Any, config: Path | None) -> None:
     import os
 
     from fer_deploy.errors import OutputError
-    from fer_deploy.report.github import step_summary, workflow_commands
+    from fer_deploy.views.github import step_summary, workflow_commands
 
     for line in workflow_commands(check, str(config) if config else None):
         click.echo(line)

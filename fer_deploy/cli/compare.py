@@ -66,7 +66,7 @@ def _print(console: Console, found: Comparison) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from fer_deploy.report.format import clean, describe
+    from fer_deploy.report.wording import clean, describe
 
     parity = found.parity
     console.print(Text(clean(f"first:  {found.first}")))
@@ -102,7 +102,7 @@ def _print_layers(console: Console, found: Comparison) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from fer_deploy.report.format import clean, describe
+    from fer_deploy.report.wording import clean, describe
 
     if found.layers_reason is not None:
         console.print(Text(clean(f"layers not compared: {found.layers_reason}")))

@@ -64,7 +64,7 @@ def _list_attached(around: Surroundings) -> None:
     from rich.text import Text
 
     from fer_deploy.cli.console import stdout_console
-    from fer_deploy.report.format import clean
+    from fer_deploy.report.wording import clean
 
     console = stdout_console()
     if around.attached:

@@ -44,9 +44,9 @@ def command(
     The device's own machine code runs: logits and instruction counts are its own, time is not and is not given.
     Ends with 3 when a logit differs by more than the artifact's golden.json allows.
     """
-    from fer_deploy.devices.emulated import EmulatedTransport
-    from fer_deploy.devices.links import open_emulated
     from fer_deploy.devices.profile import resolve
+    from fer_deploy.devices.transports.emulated import EmulatedTransport
+    from fer_deploy.devices.transports.open import open_emulated
     from fer_deploy.measure.processor_parity import processor_parity, synthetic_pictures
     from fer_deploy.progress import say, track
     from fer_deploy.targets.artifact import open_artifact
@@ -82,7 +82,7 @@ def _print(found: list[ProcessorParity]) -> None:
     from rich.text import Text
 
     from fer_deploy.cli.console import stdout_console
-    from fer_deploy.report.format import amount, clean
+    from fer_deploy.report.wording import amount, clean
 
     table = Table("artifact", title=Text(clean(f"{found[0].processor}, {found[0].images} images")))
     for heading in ("bit-identical", "same class", "largest difference", "allowed", "instructions"):

@@ -47,7 +47,7 @@ def _print(name: str, figures: AccuracyFigures) -> None:
     from rich.text import Text
 
     from fer_deploy.cli.console import stdout_console
-    from fer_deploy.report.format import clean, describe
+    from fer_deploy.report.wording import clean, describe
 
     console = stdout_console()
     console.print(Text(clean(name)))

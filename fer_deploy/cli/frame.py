@@ -44,7 +44,7 @@ def command(artifact: Path, device: str, fps: float, threads: int, as_json: bool
     from rich.text import Text
 
     from fer_deploy.cli.console import stdout_console
-    from fer_deploy.report.format import amount, clean, interval
+    from fer_deploy.report.wording import amount, clean, interval
 
     table = Table("stage", "latency", "band", "how", title=Text(clean(budget.device)))
     for stage in budget.stages:

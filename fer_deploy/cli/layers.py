@@ -10,7 +10,7 @@ import click
 from fer_deploy.cli.options import PATH
 
 if TYPE_CHECKING:
-    from fer_deploy.measure.layers import LayerProfile
+    from fer_deploy.measure.layer_times import LayerProfile
 
 
 @click.command("layers", short_help="Show where the time goes inside an artifact.")
@@ -24,10 +24,10 @@ def command(artifact: Path, device: str, address: str | None, threads: int, as_j
 
     The runtime's own profiler, beside each operator's multiply-accumulates and data.
     """
-    from fer_deploy.devices.links import open_transport
     from fer_deploy.devices.profile import load_profile
     from fer_deploy.devices.timing import TimingProtocol
-    from fer_deploy.measure.layers import profile_layers
+    from fer_deploy.devices.transports.open import open_transport
+    from fer_deploy.measure.layer_times import profile_layers
     from fer_deploy.targets.artifact import open_artifact
 
     opened = open_artifact(artifact)
@@ -44,7 +44,7 @@ def _print(profile: LayerProfile) -> None:
     from rich.text import Text
 
     from fer_deploy.cli.console import stdout_console
-    from fer_deploy.report.format import amount
+    from fer_deploy.report.wording import amount
 
     table = Table("operator", "runs in", title=f"{profile.artifact}, operators in the order they run")
     for heading in ("time", "share", "MACs", "bytes"):

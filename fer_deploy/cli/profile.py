@@ -66,6 +66,6 @@ def command(
         click.echo(report.model_dump_json(indent=2))
         return
     from fer_deploy.cli.console import stdout_console
-    from fer_deploy.report.terminal import print_device
+    from fer_deploy.views.terminal import print_device
 
     print_device(report, stdout_console())

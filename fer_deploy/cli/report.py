@@ -23,7 +23,7 @@ def command(reports: tuple[Path, ...], schema: bool, as_json: bool) -> None:
     """
     from fer_deploy.cli.console import stdout_console
     from fer_deploy.report.schema import Report, load_report
-    from fer_deploy.report.terminal import print_changes, print_report
+    from fer_deploy.views.terminal import print_changes, print_report
 
     if schema:
         click.echo(json.dumps(Report.model_json_schema(), indent=2))
@@ -38,7 +38,7 @@ def command(reports: tuple[Path, ...], schema: bool, as_json: bool) -> None:
             print_report(loaded[0], stdout_console())
         return
     from fer_deploy.errors import ArtifactError
-    from fer_deploy.report.changes import changes, comparable
+    from fer_deploy.gate.changes import changes, comparable
 
     obstacle = comparable(*loaded)
     if obstacle is not None:

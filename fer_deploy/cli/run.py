@@ -34,10 +34,10 @@ def command(config: Path | None, fresh: bool, timings: bool, as_json: bool, **fl
     What cannot be made is named in the report, and the exit code is 2.
     A run that was interrupted is gone on with: what is complete and was made from the same inputs is taken over.
     """
-    from fer_deploy.pipeline.resume import Store
     from fer_deploy.pipeline.run import report_folder, run
     from fer_deploy.pipeline.stages import Stages
-    from fer_deploy.report.write import write_views
+    from fer_deploy.pipeline.store import Store
+    from fer_deploy.views.write import write_views
 
     chosen = configuration(config, **flags)
     stages = Stages()
@@ -52,7 +52,7 @@ def command(config: Path | None, fresh: bool, timings: bool, as_json: bool, **fl
         click.echo(report.model_dump_json(indent=2))
     else:
         from fer_deploy.cli.console import stdout_console
-        from fer_deploy.report.terminal import print_summary
+        from fer_deploy.views.terminal import print_summary
 
         print_summary(report, stdout_console())
         for view in views.values():

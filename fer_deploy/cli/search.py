@@ -11,7 +11,7 @@ from fer_deploy.cli.experiment import experiment_options, printed_command, writa
 from fer_deploy.cli.options import PATH
 
 if TYPE_CHECKING:
-    from fer_deploy.report.search import SearchReport
+    from fer_deploy.experiments.search_result import SearchReport
 
 
 @click.command("search", short_help="Search a space of architectures under a budget.")
@@ -31,14 +31,14 @@ def command(
     SEARCH is a TOML file, e.g. studies/search.toml. Candidates are trained shortly, first at random, then by
     evolution. A search that was stopped goes on when the same command is given again.
     """
-    from fer_deploy.pipeline.search_spec import load_search
+    from fer_deploy.experiments.search_spec import load_search
 
     spec = load_search(search, data)
     folder, runs = writable_folders(search, spec.name, output, work_dir)
     import torch
 
-    from fer_deploy.pipeline.search import Searcher
-    from fer_deploy.report.search import write_search
+    from fer_deploy.experiments.search import Searcher
+    from fer_deploy.experiments.search_result import write_search
 
     if threads is not None:
         torch.set_num_threads(threads)
@@ -56,7 +56,7 @@ def _print_table(report: SearchReport) -> None:
     from rich.text import Text
 
     from fer_deploy.cli.console import stdout_console
-    from fer_deploy.report.format import amount, clean, interval
+    from fer_deploy.report.wording import amount, clean, interval
 
     table = Table("rank", "candidate", "parameters", "MACs", "accuracy")
     for rank, row in enumerate(report.rows, 1):

@@ -94,7 +94,7 @@ def _print(console: Console, found: SensitivityReport) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from fer_deploy.report.format import clean
+    from fer_deploy.report.wording import clean
 
     console.print(
         Text(clean(f"{found.model}: each layer quantized alone, {found.images:,} images of {found.dataset}"))
@@ -129,7 +129,7 @@ def _decibel(value: float | None) -> str:
 
 def plot(found: SensitivityReport) -> str:
     """Return an SVG document: each layer's noise on the logits as a bar, the worst standing out."""
-    from fer_deploy.report.svg import MORE, MUTED, draw
+    from fer_deploy.views.svg import MORE, MUTED, draw
 
     rows = [row for row in found.layers if row.logits_sqnr_db is not None]
     worst = min((row.logits_sqnr_db for row in rows if row.logits_sqnr_db is not None), default=None)

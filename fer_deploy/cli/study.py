@@ -11,7 +11,7 @@ from fer_deploy.cli.experiment import experiment_options, printed_command, writa
 from fer_deploy.cli.options import PATH
 
 if TYPE_CHECKING:
-    from fer_deploy.report.study import StudyReport
+    from fer_deploy.experiments.study_result import StudyReport
 
 
 @click.command("study", short_help="Train architectures under the same conditions and compare them.")
@@ -31,12 +31,12 @@ def command(
     STUDY is a TOML file: studies/small.toml is for a CPU, studies/full.toml for a GPU. A study that was stopped goes
     on when the same command is given again. Accuracy is that of the validation split; the test split stays untouched.
     """
-    from fer_deploy.pipeline.study_spec import load_study
+    from fer_deploy.experiments.study_spec import load_study
 
     spec = load_study(study, data)
     folder, runs = writable_folders(study, spec.name, output, work_dir)
-    from fer_deploy.pipeline.study import run_study
-    from fer_deploy.report.study_write import write_study
+    from fer_deploy.experiments.study import run_study
+    from fer_deploy.experiments.study_write import write_study
 
     report = run_study(spec, runs, printed_command("study", study, device, threads), device, threads)
     written = write_study(report, folder)
@@ -52,7 +52,7 @@ def _print_table(report: StudyReport) -> None:
     from rich.text import Text
 
     from fer_deploy.cli.console import stdout_console
-    from fer_deploy.report.format import amount, clean, interval
+    from fer_deploy.report.wording import amount, clean, interval
 
     table = Table("architecture", "parameters", "accuracy", "int8", "int8 size", "p50")
     for row in sorted(report.rows, key=lambda row: row.accuracy.value or 0.0, reverse=True):

@@ -1,1 +1,1 @@
-"""Devices: profiles and transports."""
+"""Devices: profiles, what is attached, the timing protocol and the latency estimator."""

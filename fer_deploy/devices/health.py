@@ -13,10 +13,10 @@ from typing import Literal
 from pydantic import Field
 
 from fer_deploy.contract import Frozen
-from fer_deploy.devices.adb import adb_program
-from fer_deploy.devices.browser import BrowserTransport
-from fer_deploy.devices.qemu import ONNX_MIN_VERSION, find_qemu
-from fer_deploy.devices.runner_build import ARCHES, Arch, build_hint, find_runner
+from fer_deploy.devices.runners.build import ARCHES, Arch, build_hint, find_runner
+from fer_deploy.devices.transports.adb import adb_program
+from fer_deploy.devices.transports.browser import BrowserTransport
+from fer_deploy.devices.transports.qemu import ONNX_MIN_VERSION, find_qemu
 from fer_deploy.errors import DeviceError
 from fer_deploy.targets.registry import TARGET_NAMES, get_target
 

@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Sequence
 
 from fer_deploy.devices.timing import TimingProtocol, TimingResult
-from fer_deploy.devices.transport import Transport
+from fer_deploy.devices.transports.base import Transport
 from fer_deploy.errors import DeviceError
 from fer_deploy.progress import track
 from fer_deploy.targets.artifact import Artifact

@@ -6,17 +6,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fer_deploy.devices.links import open_transport
 from fer_deploy.devices.profile import DeviceProfile
 from fer_deploy.devices.timing import DeviceState, TimingProtocol, TimingResult
-from fer_deploy.devices.transport import Transport
+from fer_deploy.devices.transports.base import Transport
+from fer_deploy.devices.transports.open import open_transport
 from fer_deploy.devices.turns import time_in_turns
 from fer_deploy.errors import DeviceError
 from fer_deploy.measure.estimate import estimated_runtime
 from fer_deploy.measure.figures import RuntimeFigures
 from fer_deploy.measure.measurement import Measurement, Unit, measured, not_measured
 from fer_deploy.measure.statistics import quantile_interval
-from fer_deploy.measure.verdict import judge
+from fer_deploy.measure.validity import judge
 from fer_deploy.targets.artifact import Artifact
 
 #: Transports whose device is this machine: what is missing can be added here, so nothing is estimated.

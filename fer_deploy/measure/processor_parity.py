@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fer_deploy.contract import Frozen, InputSpec
-from fer_deploy.devices.emulated import EmulatedTransport
-from fer_deploy.devices.host import HostTransport
-from fer_deploy.devices.job import golden_tolerance
+from fer_deploy.devices.runners.job import golden_tolerance
+from fer_deploy.devices.transports.emulated import EmulatedTransport
+from fer_deploy.devices.transports.host import HostTransport
 from fer_deploy.errors import DeviceError
 from fer_deploy.measure.emulation import as_emulated
 from fer_deploy.measure.measurement import Measurement, Unit, measured, not_measured

@@ -12,16 +12,16 @@ from fer_deploy.contract import contract_table, first_problem, parse_contract
 from fer_deploy.devices.profile import DeviceProfile, load_profile
 from fer_deploy.errors import ArtifactError, ConfigError, DeviceError, ModelError
 from fer_deploy.files import read_toml, sha256_of
+from fer_deploy.gate.changes import against_reference, changes, comparable, reference_of
+from fer_deploy.gate.figures import Expected
+from fer_deploy.gate.integrity import CurrentModel, integrity
+from fer_deploy.gate.judge import apply_waivers, verdicts
+from fer_deploy.gate.limits import Budget, Limits
+from fer_deploy.gate.verdicts import Check, Outcome
 from fer_deploy.model import MODEL_FILE, Weights
 from fer_deploy.pipeline.config import Config
 from fer_deploy.pipeline.export import plan_exports
-from fer_deploy.report.budgets import Budget, Limits
-from fer_deploy.report.changes import against_reference, changes, comparable, reference_of
-from fer_deploy.report.gate import apply_waivers, verdicts
-from fer_deploy.report.integrity import CurrentModel, integrity
-from fer_deploy.report.judged import Expected
 from fer_deploy.report.schema import Report, load_report
-from fer_deploy.report.verdicts import Check, Outcome
 
 REPORT_FILE = "report.json"
 #: Beside the configuration; committed.

@@ -12,9 +12,9 @@ from fer_deploy.data.registry import DatasetSpec
 from fer_deploy.devices.timing import TimingProtocol
 from fer_deploy.errors import ConfigError
 from fer_deploy.files import read_toml
+from fer_deploy.gate.limits import Budget, Waiver
 from fer_deploy.quantize.options import PtqOptions
 from fer_deploy.quantize.recipe import parse_recipe
-from fer_deploy.report.budgets import Budget, Waiver
 from fer_deploy.targets.coreml.options import CoreMLOptions
 from fer_deploy.targets.executorch.delegates import Delegate
 from fer_deploy.targets.registry import TARGET_NAMES, get_target

@@ -18,7 +18,7 @@ from fer_deploy.files import require_writable_folder
 from fer_deploy.measure.diagnosis import explain_float_model
 from fer_deploy.measure.inference import Inference, infer
 from fer_deploy.measure.latency import all_runtime_figures
-from fer_deploy.measure.layers import with_layer_times
+from fer_deploy.measure.layer_times import with_layer_times
 from fer_deploy.measure.parity import accuracy_figures, require_spread
 from fer_deploy.model import Model, load_model
 from fer_deploy.pipeline.artifact_report import artifact_report, between_targets, run_warnings
@@ -31,9 +31,9 @@ from fer_deploy.pipeline.export import (
     plan_exports,
     write_artifact_of,
 )
-from fer_deploy.pipeline.layers import LayerComparer
-from fer_deploy.pipeline.resume import Store, digest, only_run
+from fer_deploy.pipeline.layer_noise import LayerComparer
 from fer_deploy.pipeline.stages import Stages
+from fer_deploy.pipeline.store import Store, digest, only_run
 from fer_deploy.pipeline.summaries import calibration_summary, dataset_summary, faces_digest, model_summary
 from fer_deploy.progress import say
 from fer_deploy.quantize.calibration import CalibrationSet
@@ -87,7 +87,7 @@ def run(config: Config, command: str, fresh: bool = False, stages: Stages | None
     """Export every artifact of the plan, measure it, and return the report.
 
     What an earlier run completed from the same inputs is taken over, and the report says what; see
-    :mod:`fer_deploy.pipeline.resume`.
+    :mod:`fer_deploy.pipeline.store`.
 
     Args:
         config: what to do.

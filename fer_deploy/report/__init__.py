@@ -1,1 +1,1 @@
-"""The report: one schema, and views of it that compute nothing."""
+"""The stored report: its schema, and the words for its figures."""

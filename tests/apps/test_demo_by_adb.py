@@ -14,8 +14,8 @@ import pytest
 
 from apps.conftest import Script, android_cache
 from apps.make_artifact import COMMITTED
-from fer_deploy.devices.adb import AdbTransport
 from fer_deploy.devices.timing import TimingProtocol
+from fer_deploy.devices.transports.adb import AdbTransport
 from fer_deploy.errors import DeviceError
 from fer_deploy.targets.artifact import GOLDEN_FILE, Artifact, open_artifact
 from fixtures.adb_lab import AdbLab, adb_lab  # noqa: F401 - a fixture

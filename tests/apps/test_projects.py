@@ -8,10 +8,10 @@ import tomllib
 from xml.etree import ElementTree
 
 from apps.conftest import REPOSITORY
-from fer_deploy.devices import demo_app
-from fer_deploy.devices.adb import AdbTransport
-from fer_deploy.devices.job import INPUTS, LOGITS, RESULT
+from fer_deploy.devices.runners import demo_app
+from fer_deploy.devices.runners.job import INPUTS, LOGITS, RESULT
 from fer_deploy.devices.timing import TimingProtocol
+from fer_deploy.devices.transports.adb import AdbTransport
 
 ANDROID, IOS = REPOSITORY / "android_demo", REPOSITORY / "ios_demo"
 _NAME = "{http://schemas.android.com/apk/res/android}name"

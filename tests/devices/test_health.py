@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fer_deploy.devices import health
-from fer_deploy.devices.emulated import EmulatedTransport
 from fer_deploy.devices.health import Check, examine, satisfies
+from fer_deploy.devices.transports.emulated import EmulatedTransport
 
 
 def _by_name(checks: tuple[Check, ...]) -> dict[str, Check]:

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fer_deploy.devices.adb import AdbTransport
 from fer_deploy.devices.attached import READY, look_around
-from fer_deploy.devices.host import HostTransport
 from fer_deploy.devices.profile import load_profile, load_profiles
-from fer_deploy.devices.runner_build import Bundle
+from fer_deploy.devices.runners.build import Bundle
 from fer_deploy.devices.timing import TimingProtocol
+from fer_deploy.devices.transports.adb import AdbTransport
+from fer_deploy.devices.transports.host import HostTransport
 from fer_deploy.errors import DeviceError
 from fer_deploy.measure.latency import all_runtime_figures
 from fer_deploy.measure.measurement import Provenance
@@ -132,7 +132,7 @@ def test_a_report_keeps_what_was_measured_before_the_phone_went(
     adb_lab: AdbLab, artifacts: dict[str, Artifact], host_runner: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     adb_lab.plug()
-    monkeypatch.setattr("fer_deploy.devices.remote.find_runner", lambda _: host_runner)
+    monkeypatch.setattr("fer_deploy.devices.transports.remote.find_runner", lambda _: host_runner)
     one, two = artifacts["executorch-float"], artifacts["executorch-w8a8-ptq"]
     long = TimingProtocol(min_runs=10**9, min_seconds=0, max_seconds=6)  # 3 s a turn
 

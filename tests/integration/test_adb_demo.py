@@ -17,12 +17,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fer_deploy.devices.adb import AdbTransport
-from fer_deploy.devices.host import HostTransport
-from fer_deploy.devices.job import ONNX_RUNNER
 from fer_deploy.devices.profile import load_profile
-from fer_deploy.devices.runner_build import Bundle
+from fer_deploy.devices.runners.build import Bundle
+from fer_deploy.devices.runners.job import ONNX_RUNNER
 from fer_deploy.devices.timing import TimingProtocol
+from fer_deploy.devices.transports.adb import AdbTransport
+from fer_deploy.devices.transports.host import HostTransport
 from fer_deploy.errors import DeviceError
 from fer_deploy.measure.latency import all_runtime_figures
 from fer_deploy.measure.measurement import Provenance
@@ -75,7 +75,7 @@ def test_a_report_has_native_and_demo_figures_of_one_phone(
     adb_lab: AdbLab, artifacts: dict[str, Artifact], host_runner: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     adb_lab.plug(demo=DEMO)
-    monkeypatch.setattr("fer_deploy.devices.remote.find_runner", lambda _: host_runner)
+    monkeypatch.setattr("fer_deploy.devices.transports.remote.find_runner", lambda _: host_runner)
     both = (artifacts["executorch-w8a8-ptq"], artifacts["onnx-w8a8-ptq"])
 
     for figures in all_runtime_figures(both, load_profile("pixel-8"), QUICK):
@@ -99,7 +99,7 @@ def test_executorch_goes_by_the_demo_where_the_runner_is_not_built(
     adb_lab: AdbLab, artifacts: dict[str, Artifact], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     adb_lab.plug(demo='mkdir -p "$2"; echo "this build has no runtime for executorch" > "$2/error.txt"\n')
-    monkeypatch.setattr("fer_deploy.devices.remote.find_runner", lambda _: None)
+    monkeypatch.setattr("fer_deploy.devices.transports.remote.find_runner", lambda _: None)
 
     assert AdbTransport().obstacle("executorch") is None
     with pytest.raises(DeviceError, match="Android demo says: this build has no runtime for executorch"):

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fer_deploy.devices.browser import BrowserTransport
-from fer_deploy.devices.host import HostTransport
 from fer_deploy.devices.timing import TimingProtocol
+from fer_deploy.devices.transports.browser import BrowserTransport
+from fer_deploy.devices.transports.host import HostTransport
 from fer_deploy.errors import DeviceError
 from fer_deploy.targets.artifact import Artifact, open_artifact
 

@@ -11,9 +11,9 @@ from click.testing import CliRunner, Result
 from numpy.typing import NDArray
 
 from fer_deploy.cli import main
-from fer_deploy.devices.emulated import EmulatedTransport
-from fer_deploy.devices.host import HostTransport
 from fer_deploy.devices.timing import TimingProtocol
+from fer_deploy.devices.transports.emulated import EmulatedTransport
+from fer_deploy.devices.transports.host import HostTransport
 from fer_deploy.errors import DeviceError
 from fer_deploy.targets.artifact import Artifact
 from fer_deploy.targets.golden import INTEGER_STEPS

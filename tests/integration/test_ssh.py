@@ -11,13 +11,13 @@ import pytest
 from numpy.typing import NDArray
 
 from fer_deploy.devices.attached import READY, look_around
-from fer_deploy.devices.host import HostTransport
-from fer_deploy.devices.links import open_transport
 from fer_deploy.devices.profile import load_profile
 from fer_deploy.devices.profile_schema import Match
-from fer_deploy.devices.runner_build import Bundle
-from fer_deploy.devices.ssh import SshTransport
+from fer_deploy.devices.runners.build import Bundle
 from fer_deploy.devices.timing import TimingProtocol
+from fer_deploy.devices.transports.host import HostTransport
+from fer_deploy.devices.transports.open import open_transport
+from fer_deploy.devices.transports.ssh import SshTransport
 from fer_deploy.errors import DeviceError
 from fer_deploy.targets.artifact import Artifact, open_artifact
 from fixtures.ssh_lab import SshLab

@@ -1,0 +1,96 @@
+"""Runs in its own process and times, or runs, an artifact with its target's Python runtime.
+
+``python -m fer_deploy.devices.runners.host_runner ARTIFACT PROTOCOL_JSON`` prints one line of JSON, a TimingResult;
+``... --logits ARTIFACT PIXELS.npy LOGITS.f32`` writes logits as raw float32.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib.metadata
+import os
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from fer_deploy.devices.runners.job import golden_pixels, with_golden
+from fer_deploy.devices.runners.onnx_runner import PeakMemory
+from fer_deploy.devices.timing import TimingProtocol, TimingResult
+from fer_deploy.errors import DeviceError, FerDeployError
+from fer_deploy.quantize.graph import batches
+from fer_deploy.targets.artifact import open_artifact
+from fer_deploy.targets.registry import get_target
+
+_PACKAGES = {"executorch": "executorch", "onnx": "onnxruntime", "coreml": "coremltools"}
+
+
+def time_artifact(folder: Path, protocol: TimingProtocol) -> TimingResult:
+    """Return the timing of the artifact in ``folder`` in this process."""
+    artifact = open_artifact(folder)
+    target = get_target(artifact.info.target)
+    target.preload()
+    inputs = list(batches(golden_pixels(artifact), 1, "golden inputs"))
+    if protocol.cores is not None:
+        try:
+            os.sched_setaffinity(0, protocol.cores)
+        except (OSError, AttributeError) as error:
+            raise DeviceError(f"cannot pin to the cores {list(protocol.cores)}: {error}") from None
+    memory = PeakMemory()
+    began = time.perf_counter()
+    session = target.open(artifact.file, protocol.threads)
+    loaded = time.perf_counter()
+    logits = [session.run(inputs[0])]
+    first = time.perf_counter()
+    logits += [session.run(pixels) for pixels in inputs[1:]]
+    for index in range(protocol.warmups):
+        session.run(inputs[index % len(inputs)])
+    samples: list[float] = []
+    total = 0.0
+    gc.disable()
+    while (len(samples) < protocol.min_runs or total < protocol.min_seconds) and total < protocol.max_seconds:
+        pixels = inputs[len(samples) % len(inputs)]
+        start = time.perf_counter()
+        session.run(pixels)
+        took = time.perf_counter() - start
+        samples.append(1000 * took)
+        total += took
+    peak = memory.bytes()
+    result = TimingResult(
+        runtime_version=importlib.metadata.version(_PACKAGES[artifact.info.target]),
+        threads=protocol.threads,
+        load_ms=1000 * (loaded - began),
+        first_ms=1000 * (first - loaded),
+        samples_ms=tuple(samples),
+        peak_memory_bytes=peak,
+        peak_memory_reason=memory.reason,
+        cores=tuple(sorted(os.sched_getaffinity(0))) if hasattr(os, "sched_getaffinity") else None,
+    )
+    return with_golden(result, artifact, np.concatenate(logits))
+
+
+def write_logits(folder: Path, pixels: Path, goal: Path) -> None:
+    """Write the logits of an artifact, raw float32 (N, K), of the uint8 (N, C, H, W) array in an .npy file."""
+    artifact = open_artifact(folder)
+    session = get_target(artifact.info.target).open(artifact.file, 1)
+    logits = [session.run(batch) for batch in batches(np.load(pixels), 1, f"running {artifact.key}")]
+    np.concatenate(logits).astype("<f4").tofile(goal)
+
+
+def main(*arguments: str) -> int:
+    """Do what the arguments ask and return the exit code; the last line of stderr says what failed."""
+    try:
+        if arguments[0] == "--logits":
+            write_logits(*(Path(argument) for argument in arguments[1:4]))
+        else:
+            protocol = TimingProtocol.model_validate_json(arguments[1])
+            print(time_artifact(Path(arguments[0]), protocol).model_dump_json())
+    except FerDeployError as error:
+        print(" ".join(str(error).split()), file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,114 @@
+"""The host transport: runs an artifact in a fresh process on this machine."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from fer_deploy.contract import first_problem
+from fer_deploy.devices.runners.build import build_hint, find_runner, host_arch
+from fer_deploy.devices.runners.job import LOGITS, ONNX_RUNNER, TRACE, golden_pixels, make_job
+from fer_deploy.devices.timing import TimingProtocol, TimingResult
+from fer_deploy.devices.transports.base import Transport
+from fer_deploy.devices.transports.here import bundle_words, run_here
+from fer_deploy.errors import DeviceError
+from fer_deploy.targets.artifact import Artifact
+from fer_deploy.targets.registry import get_target
+
+#: Beyond the protocol's own limit: process start, imports and loading.
+_START_SECONDS = 120
+_LOGITS_SECONDS = 3600
+
+
+class HostTransport(Transport):
+    """This machine. Every target's own Python runtime, each time in a fresh process."""
+
+    name: ClassVar[str] = "host"
+
+    def __init__(self, start_seconds: float | None = None) -> None:
+        self._start_seconds = _START_SECONDS if start_seconds is None else start_seconds
+
+    def obstacle(self, target: str | None = None) -> str | None:
+        """Return why this machine cannot time the target's artifacts, or None."""
+        return None if target is None else get_target(target).timing_obstacle()
+
+    def time(self, artifact: Artifact, protocol: TimingProtocol) -> TimingResult:
+        """Return load time, cold start, latency samples and peak memory of an artifact.
+
+        A fresh process, so that cold start is cold and memory is this artifact's own.
+
+        Raises:
+            DeviceError: the runner failed or hung.
+        """
+        limit = protocol.max_seconds + self._start_seconds
+        what = f"timing {artifact.key} on the host"
+        output = _run([str(artifact.folder.resolve()), protocol.model_dump_json()], limit, what)
+        lines = output.strip().splitlines()
+        if not lines:
+            raise DeviceError(f"{what} failed (exit 0): no output")
+        try:
+            return TimingResult.model_validate_json(lines[-1])
+        except ValidationError as error:
+            raise DeviceError(f"{what} gave no result: {first_problem(error)}") from None
+
+    def logits(self, artifact: Artifact, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return logits float32 (N, K) of uint8 pixels (N, C, H, W), computed in a fresh process.
+
+        Raises:
+            DeviceError: the runner failed or hung.
+        """
+        with tempfile.TemporaryDirectory() as scratch:
+            source, goal = Path(scratch) / "pixels.npy", Path(scratch) / LOGITS
+            np.save(source, pixels)
+            what = f"running {artifact.key} on the host"
+            _run(["--logits", str(artifact.folder.resolve()), str(source), str(goal)], _LOGITS_SECONDS, what)
+            logits: NDArray[np.float32] = np.fromfile(goal, dtype="<f4").reshape(len(pixels), -1)
+        return logits
+
+    def trace(self, artifact: Artifact, protocol: TimingProtocol) -> bytes:
+        """Return the runtime's own profile of a timing on this machine.
+
+        ExecuTorch by the C++ runner, as its Python runtime records no delegate; ONNX Runtime by the same
+        runner that devices get.
+
+        Raises:
+            DeviceError: the target has no runner, the runner is not built, or it failed.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            job = make_job(artifact, Path(folder), golden_pixels(artifact), protocol, trace=True)
+            if artifact.info.target == "onnx":
+                program = [sys.executable, str(ONNX_RUNNER)]
+            else:
+                bundle = find_runner(host_arch())
+                if bundle is None:
+                    raise DeviceError(
+                        f"a per-layer profile of {artifact.key} needs the C++ runner; build it: "
+                        f"{build_hint(host_arch())}"
+                    )
+                program = bundle_words(bundle)
+            run_here(program, job, Path(folder), protocol.max_seconds + self._start_seconds, "the host", {})
+            return (Path(folder) / TRACE).read_bytes()
+
+
+def time_on_host(artifact: Artifact, protocol: TimingProtocol) -> TimingResult:
+    """Return :meth:`HostTransport.time` of this machine."""
+    return HostTransport().time(artifact, protocol)
+
+
+def _run(arguments: list[str], limit: float, what: str) -> str:
+    command = [sys.executable, "-m", "fer_deploy.devices.runners.host_runner", *arguments]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=limit, check=False)
+    except subprocess.TimeoutExpired:
+        raise DeviceError(f"{what} took over {limit:.0f} s and was stopped") from None
+    if done.returncode != 0:
+        said = done.stderr.strip().splitlines()
+        raise DeviceError(f"{what} failed (exit {done.returncode}): {said[-1] if said else 'no output'}")
+    return done.stdout

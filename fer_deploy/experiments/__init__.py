@@ -1,0 +1,1 @@
+"""Studies, searches and model cards: their specifications, runs and pages."""

@@ -1,0 +1,123 @@
+"""Everything that a model card says, measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_deploy.data.faces import Faces
+from fer_deploy.data.registry import DatasetSpec, Role, open_dataset
+from fer_deploy.errors import ModelError, TargetError
+from fer_deploy.experiments.card_page import Card, Int8Figures, SeedFigures, SplitFigures
+from fer_deploy.experiments.study import mean_over_seeds
+from fer_deploy.measure.emulation import as_emulated
+from fer_deploy.measure.inference import infer
+from fer_deploy.measure.measurement import Measurement
+from fer_deploy.measure.parity import accuracy_figures, parity_figures
+from fer_deploy.model import Model, load_model
+from fer_deploy.pipeline.config import ExportSection, QuantizeSection
+from fer_deploy.pipeline.export import Graphs, Plan, draw_calibration, write_artifact_of
+from fer_deploy.pipeline.summaries import dataset_summary, model_summary, size_figure
+from fer_deploy.quantize.graph import Graph
+from fer_deploy.quantize.ptq import float_graph
+from fer_deploy.report.schema import MissingArtifact
+from fer_deploy.targets.artifact import tool_versions
+
+RECIPE_FILE = "train.toml"
+#: Holds a model folder for each further seed of the same recipe.
+SEEDS_FOLDER = "seeds"
+#: The targets whose int8 artifacts every host can run.
+TARGETS = ("executorch", "onnx")
+_RECIPE = "w8a8-ptq"
+Logits = NDArray[np.float32]
+
+
+def measure_card(folder: Path, dataset: DatasetSpec) -> Card:
+    """Return the card of the zoo model in ``folder``, measured on the dataset's validation and test splits.
+
+    Raises:
+        ModelError: ``folder`` is not a zoo folder.
+        DataError: the dataset is missing, malformed or has other labels.
+    """
+    if not folder.is_dir():
+        raise ModelError(f"a card is written into a model's folder, and {folder} is none")
+    model = load_model(folder)
+    graph = float_graph(model)
+
+    test_faces = _faces(model, dataset, "test")
+    validation, _ = _split_figures(graph, _faces(model, dataset, "validation"))
+    test, test_logits = _split_figures(graph, test_faces)
+    seeds = tuple(
+        _seed_figures(one.parent, dataset) for one in sorted(folder.glob(f"{SEEDS_FOLDER}/*/model.toml"))
+    )
+    tested = [test.figures, *(one.test for one in seeds)]
+    recipe = folder / RECIPE_FILE
+    return Card(
+        model=model_summary(model, graph),
+        dataset_kind=dataset.kind,
+        recipe=recipe.read_text(encoding="utf-8") if recipe.is_file() else None,
+        validation=validation,
+        test=test,
+        seeds=seeds,
+        test_over_seeds=_over_seeds([one.accuracy for one in tested]),
+        agreed_over_seeds=_over_seeds([one.accuracy_where_agreed for one in tested]),
+        int8=_int8_figures(model, dataset, test_faces, test_logits),
+        versions=tool_versions(),
+    )
+
+
+def _faces(model: Model, dataset: DatasetSpec, role: Role) -> Faces:
+    return open_dataset(dataset, role, model.contract.labels, model.contract.input)
+
+
+def _split_figures(graph: Graph, faces: Faces) -> tuple[SplitFigures, Logits]:
+    logits = graph.logits(faces.pixels, f"evaluating {faces.name}")
+    return SplitFigures(dataset_summary(faces), accuracy_figures(logits, faces)), logits
+
+
+def _seed_figures(folder: Path, dataset: DatasetSpec) -> SeedFigures:
+    model = load_model(folder)
+    graph = float_graph(model)
+    return SeedFigures(
+        name=folder.name,
+        weights_sha256=model.weights_sha256,
+        validation=_split_figures(graph, _faces(model, dataset, "validation"))[0].figures,
+        test=_split_figures(graph, _faces(model, dataset, "test"))[0].figures,
+    )
+
+
+def _over_seeds(figures: Sequence[Measurement | None]) -> Measurement | None:
+    """Return the mean over the model and its recipe's further seeds; None without them, or where one has no figure."""
+    known = [one for one in figures if one is not None]
+    return mean_over_seeds(known) if len(known) == len(figures) > 1 else None
+
+
+def _int8_figures(
+    model: Model, dataset: DatasetSpec, faces: Faces, reference: Logits
+) -> tuple[Int8Figures, ...]:
+    """Return how the artifacts that ``fer-deploy run`` would write with its defaults do on the test faces."""
+    plan = Plan(tuple((target, _RECIPE) for target in TARGETS), ())
+    quantize = QuantizeSection()
+    calibration = draw_calibration(model, plan, dataset, quantize)
+    graphs = Graphs(model, calibration, quantize, dataset)
+    with TemporaryDirectory(prefix="fer-deploy-card-") as folder:
+        section = ExportSection(targets=TARGETS, recipes=(_RECIPE,), output=Path(folder))
+        figures = []
+        for pair in plan.pairs:
+            one = write_artifact_of(model, pair, graphs, calibration, section)
+            if isinstance(one, MissingArtifact):
+                raise TargetError(f"{one.key} was not made, and a card shows every target: {one.reason}")
+            info, answers = one.artifact.info, infer(one.artifact, faces.pixels)
+            figures.append(
+                Int8Figures(
+                    target=info.target,
+                    size=size_figure(info),
+                    accuracy=as_emulated(accuracy_figures(answers.logits, faces), answers.emulation),
+                    parity=as_emulated(parity_figures(reference, answers.logits, faces), answers.emulation),
+                )
+            )
+        return tuple(figures)

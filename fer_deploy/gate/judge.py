@@ -1,0 +1,223 @@
+"""The gate: holds a report to its budget. What is missing, or not known well enough, never passes."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator, Mapping
+
+from fer_deploy.gate.figures import FLOAT_MODEL, Expected, Judged, judged
+from fer_deploy.gate.limits import LIMITS, Budget, LimitKind, Limits, Waiver
+from fer_deploy.gate.verdicts import Outcome, Verdict, Waived
+from fer_deploy.measure.measurement import Unit
+from fer_deploy.measure.statistics import images_for_drop, images_for_share
+from fer_deploy.report.schema import ArtifactReport, Report
+from fer_deploy.report.wording import amount, interval
+
+#: Verdicts that no waiver excuses: without them no other verdict is about the files at hand.
+NEVER_WAIVED = ("integrity",)
+#: Figures judged by their value although they have an interval: with the few images that rare classes have, the
+#: interval of the worst of many classes is wider than any useful limit. The interval is printed.
+_BY_VALUE = ("max_worst_class_drop",)
+
+
+def verdicts(
+    report: Report, budget: Budget, expected: Expected, profiles: Mapping[str, Limits]
+) -> tuple[Verdict, ...]:
+    """Return the verdict on everything that the budget limits, and on what any report must show.
+
+    Args:
+        report: the figures.
+        budget: the limits.
+        expected: artifacts and devices that must be in the report.
+        profiles: by device name, the limits of the device's own profile.
+    """
+    found = [*_basics(report, expected)]
+    for key, kind in LIMITS.items():
+        for one in judged(report, key, expected):
+            limit = budget.limit(key, one.artifact, one.device, profiles.get(one.device or ""))
+            if limit is not None:
+                found.append(_verdict(report, budget, kind, key, limit, one))
+            elif one.device is None and one.artifact is not None:
+                found += _on_profiles(report, budget, key, one, expected, profiles)
+    return tuple(found)
+
+
+def apply_waivers(
+    found: tuple[Verdict, ...], waivers: tuple[Waiver, ...], today: datetime.date
+) -> tuple[tuple[Verdict, ...], tuple[str, ...]]:
+    """Return the verdicts with those marked that a waiver excuses, and notes on waivers that do nothing."""
+    notes = []
+    result = list(found)
+    for waiver in waivers:
+        covered = [
+            index
+            for index, one in enumerate(result)
+            if one.outcome is not Outcome.PASS and waiver.covers(one.figure, one.subject, one.device)
+        ]
+        name = f"the waiver for {waiver.figure} of {waiver.artifact} until {waiver.until}"
+        if not covered:
+            notes.append(f"{name} excuses nothing: remove it")
+        elif today > waiver.until:
+            notes.append(f"{name} has ended: {waiver.reason}")
+        else:
+            for index in covered:
+                if result[index].figure in NEVER_WAIVED:
+                    notes.append(f"{name} does not hold: {result[index].figure} cannot be waived")
+                else:
+                    excuse = Waived(until=waiver.until, reason=waiver.reason)
+                    result[index] = result[index].model_copy(update={"waived": excuse})
+    return tuple(result), tuple(dict.fromkeys(notes))
+
+
+def _basics(report: Report, expected: Expected) -> Iterator[Verdict]:
+    """Yield what holds whatever the budget: there are images, of every class, the model knows something."""
+    yield _test_set(report)
+    yield _better_than_guessing(report)
+    present = {one.key for one in report.artifacts}
+    failed = {one.key: one.reason for one in report.missing}
+    for key in dict.fromkeys((*expected.artifacts, *failed)):
+        if key not in present:
+            message = (
+                f"it was asked for and could not be made: {failed[key]}"
+                if key in failed
+                else "the configuration asks for it and the report does not hold it: it was skipped"
+            )
+            yield Verdict(figure="artifact", subject=key, outcome=Outcome.NOT_MEASURED, message=message)
+    tested = {device.name for device in report.devices}
+    for name in expected.devices:
+        if name not in tested:
+            message = "the configuration asks for it and the report does not hold it: it was skipped"
+            yield Verdict(
+                figure="device",
+                subject="every artifact",
+                device=name,
+                outcome=Outcome.NOT_MEASURED,
+                message=message,
+            )
+
+
+def _test_set(report: Report) -> Verdict:
+    data = report.dataset
+    empty = [label for label, count in data.per_class.items() if count == 0]
+    present = len(data.per_class) - len(empty)
+    if data.images == 0:
+        outcome, message = Outcome.FAIL, f"{data.name} holds no image: nothing was tested"
+    elif present < 2:
+        only = next((label for label, count in data.per_class.items() if count), "one class")
+        outcome = Outcome.FAIL
+        message = f"{data.name} holds images of {only} only: a model that always says so would be perfect"
+    elif empty:
+        outcome = Outcome.NOT_MEASURED
+        message = (
+            f"{data.name} holds no image of {', '.join(empty)}: whether they are recognised is not known"
+        )
+    else:
+        outcome, message = Outcome.PASS, f"{data.name}: {data.images:,} images, every class among them"
+    return Verdict(figure="test set", subject=FLOAT_MODEL, outcome=outcome, message=message)
+
+
+def _better_than_guessing(report: Report) -> Verdict:
+    """Judge the float model: one that knows nothing loses nothing either, and would pass every other limit."""
+    figure, counts = report.float_accuracy.accuracy, report.dataset.per_class
+    if figure.value is None or figure.interval is None or not report.dataset.images:
+        outcome, message = Outcome.NOT_MEASURED, figure.reason or "the report has no interval of the accuracy"
+    else:
+        label = max(counts, key=lambda name: counts[name])
+        share = counts[label] / report.dataset.images
+        good = figure.interval.low > share
+        outcome = Outcome.PASS if good else Outcome.FAIL
+        than = f"always answering {label} gives {100 * share:.1f} %"
+        message = f"{amount(figure)} {interval(figure)}; {than}"
+        if not good:
+            message += f": the model knows little or nothing of these images{_because(report.diagnosis)}"
+    return Verdict(
+        figure="better than guessing", subject=FLOAT_MODEL, outcome=outcome, value=figure, message=message
+    )
+
+
+def _on_profiles(
+    report: Report,
+    budget: Budget,
+    key: str,
+    one: Judged,
+    expected: Expected,
+    profiles: Mapping[str, Limits],
+) -> Iterator[Verdict]:
+    """Yield verdicts on a figure without a device, such as size, that device profiles limit for themselves."""
+    for device in expected.device_names(report):
+        limit = budget.limit(key, one.artifact, device, profiles.get(device))
+        if limit is not None and one.artifact is not None and expected.runs(device, one.artifact):
+            there = Judged(one.subject, one.artifact, device, one.figure, one.invalid)
+            yield _verdict(report, budget, LIMITS[key], key, limit, there)
+
+
+def _verdict(report: Report, budget: Budget, kind: LimitKind, key: str, limit: float, one: Judged) -> Verdict:
+    outcome, message = _judge(report, budget, kind, key, limit, one)
+    artifact = _artifact(report, one.artifact)
+    if outcome is Outcome.FAIL and kind.figure in ("accuracy", "accuracy drop", "flips"):
+        message += _because(artifact.diagnosis if artifact else report.diagnosis)
+    return Verdict(
+        figure=kind.figure,
+        subject=one.subject,
+        device=one.device,
+        outcome=outcome,
+        limit=kind.describe(limit),
+        value=one.figure,
+        message=message,
+    )
+
+
+def _judge(
+    report: Report, budget: Budget, kind: LimitKind, key: str, limit: float, one: Judged
+) -> tuple[Outcome, str]:
+    figure = one.figure
+    if figure.value is None:
+        return Outcome.NOT_MEASURED, figure.reason or "no reason given"
+    if not budget.accepts(figure.provenance):
+        return (
+            Outcome.NOT_MEASURED,
+            f"{amount(figure)} is {figure.provenance}, and the budget accepts {', '.join(budget.accept)} figures only",
+        )
+    if one.invalid:
+        return Outcome.NOT_MEASURED, f"the timing is INVALID: {'; '.join(one.invalid)}"
+    if figure.interval is None and kind.unit is Unit.MILLISECONDS:
+        return Outcome.NOT_MEASURED, f"{amount(figure)} comes from too few runs for an interval"
+    goal = limit * kind.scale
+    said = f"{amount(figure)} {interval(figure)}".rstrip()
+    if not _within(figure.value, goal, kind):
+        return Outcome.FAIL, f"{said} is not {kind.describe(limit)}"
+    bound = figure.interval
+    if bound is None or key in _BY_VALUE or _within(bound.low if kind.least else bound.high, goal, kind):
+        return Outcome.PASS, said
+    return Outcome.FAIL, f"{said} is {kind.describe(limit)}, but {_too_little(report, key, goal, one)}"
+
+
+def _within(value: float, goal: float, kind: LimitKind) -> bool:
+    return value >= goal if kind.least else value <= goal
+
+
+def _too_little(report: Report, key: str, goal: float, one: Judged) -> str:
+    """Return why a figure within its limit does not show that it is: too few images or samples."""
+    if key in ("max_p90_ms", "max_peak_memory_mb"):
+        return "its interval reaches beyond: time more runs on a quiet device"
+    images, needed = report.dataset.images, None
+    artifact = _artifact(report, one.artifact)
+    if key == "max_accuracy_drop":
+        parity = artifact.parity if artifact else None
+        if parity and parity.lost is not None and parity.gained is not None:
+            needed = images_for_drop(parity.lost, parity.gained, images, goal / 100)
+    elif one.figure.value is not None:
+        share, least = one.figure.value, goal
+        if key == "max_flips":
+            share, least = 1 - share, 1 - goal
+        needed = images_for_share(round(share * images), images, least)
+    more = f": about {needed:,} like these would" if needed else ""
+    return f"{images:,} test images are too few to show it{more}"
+
+
+def _artifact(report: Report, key: str | None) -> ArtifactReport | None:
+    return next((one for one in report.artifacts if one.key == key), None)
+
+
+def _because(diagnosis: str | None) -> str:
+    return f". Cause: {diagnosis}" if diagnosis else ""

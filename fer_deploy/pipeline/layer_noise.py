@@ -1,0 +1,113 @@
+"""Which layers lose what, and which take how long: the per-layer part of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+
+from fer_deploy.data.faces import Faces
+from fer_deploy.errors import FerDeployError
+from fer_deploy.measure.figures import LayerFigures
+from fer_deploy.measure.layer_outputs import LayerOutput, artifact_layers, torch_layers
+from fer_deploy.measure.noise import layer_noise
+from fer_deploy.pipeline.export import Exported
+from fer_deploy.pipeline.store import Store, digest
+from fer_deploy.quantize.graph import Graph
+from fer_deploy.quantize.recipe import parse_recipe
+from fer_deploy.report.schema import GraphReport
+
+#: Test images on which layers are compared, evenly spread over the split. Every layer's output of all of them is in
+#: memory at once; a layer's ratio of powers is a sum over thousands of activations per image.
+IMAGES = 32
+
+Noise = tuple[LayerFigures, ...] | str
+
+
+class LayerComparer:
+    """Compares layers with the float model's on some of the test images."""
+
+    def __init__(
+        self,
+        plain: Callable[[], Graph],
+        fixed_batch: int | None,
+        test: Faces,
+        images_sha256: str | None,
+        store: Store,
+        takes_over: bool,
+    ) -> None:
+        """Choose the images.
+
+        Args:
+            plain: gives the float graph that artifacts are lowered from; asked when its layers are needed.
+            fixed_batch: the only batch size of the model, or None.
+            test: the test images, of which :data:`IMAGES` are taken.
+            images_sha256: their digest.
+            store: where comparisons are kept.
+            takes_over: whether a former run's comparison may stand for this one's; False for a model that is code.
+        """
+        count = min(fixed_batch or IMAGES, len(test))
+        chosen = np.linspace(0, len(test) - 1, count).round().astype(np.int64)
+        self._plain, self._store, self._takes_over = plain, store, takes_over
+        self._pixels = test.pixels[chosen]
+        self._images = digest(images=images_sha256, rows=[int(row) for row in chosen])
+        self._reference: list[LayerOutput] | None = None
+
+    def graphs(
+        self, recipes: Iterable[str], graph_of: Callable[[str], Graph], made_from: Callable[[str], str]
+    ) -> tuple[GraphReport, ...]:
+        """Return the layers of each quantized graph before it is lowered, run in torch.
+
+        Args:
+            recipes: by name.
+            graph_of: gives a recipe's graph; not asked for what is taken over.
+            made_from: gives the digest of what a recipe's graph is made from.
+        """
+        found = []
+        for recipe in recipes:
+            if not parse_recipe(recipe).quantized:
+                continue
+
+            def compare(recipe: str = recipe) -> Noise:
+                return layer_noise(self._float_layers(), torch_layers(graph_of(recipe).module, self._pixels))
+
+            noise = self._taken_over_or(f"graph-{recipe}", made_from(recipe), compare)
+            found.append(
+                GraphReport(recipe=recipe, layers_reason=noise)
+                if isinstance(noise, str)
+                else GraphReport(recipe=recipe, layers=noise)
+            )
+        return tuple(found)
+
+    def artifact(self, one: Exported) -> Noise:
+        """Return the layers of a quantized artifact, or why it shows none; none of any other artifact."""
+        if not parse_recipe(one.artifact.info.recipe).quantized:
+            return ()
+
+        def compare() -> Noise:
+            layers = artifact_layers(one.artifact, self._pixels)
+            if isinstance(layers, str):
+                return layers
+            return layer_noise(self._float_layers(), layers.outputs, layers.emulation)
+
+        return self._taken_over_or(one.artifact.key, one.artifact.info.sha256, compare)
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names of the float model's layers that have a weight, in order."""
+        return tuple(one.name for one in self._float_layers())
+
+    def _taken_over_or(self, name: str, made_from: str, compare: Callable[[], Noise]) -> Noise:
+        inputs = digest(of=made_from, images=self._images)
+        noise = self._store.layers(name, inputs) if self._takes_over else None
+        if noise is None:
+            try:
+                noise = compare()
+            except FerDeployError as error:  # an emulation that lacks an operation
+                noise = str(error)
+            self._store.keep_layers(name, noise, inputs)
+        return noise
+
+    def _float_layers(self) -> list[LayerOutput]:
+        if self._reference is None:
+            self._reference = torch_layers(self._plain().module, self._pixels)
+        return self._reference

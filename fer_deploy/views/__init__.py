@@ -1,0 +1,1 @@
+"""Looks: what a report and a check are shown as. Nothing here computes a figure."""

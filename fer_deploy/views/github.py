@@ -1,0 +1,49 @@
+"""Verdicts for GitHub Actions: annotations on stdout, and Markdown for the step summary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fer_deploy.gate.verdicts import Check, Outcome
+from fer_deploy.report.wording import clean
+from fer_deploy.views.markdown_verdicts import verdict_section
+from fer_deploy.views.verdict_tables import message
+
+
+def workflow_commands(check: Check, file: str | None) -> Iterator[str]:
+    """Yield one workflow command per verdict that is not green, regressions and notes after them.
+
+    Args:
+        check: the verdicts.
+        file: the file that the annotations hang on, e.g. the configuration; None for no file.
+
+    The escapes are those of actions/toolkit, packages/core/src/command.ts.
+    """
+    for one in (*check.of(Outcome.FAIL), *check.of(Outcome.NOT_MEASURED)):
+        yield _command("error", file, f"{one.figure}: {one.outcome}", f"{one.name}: {message(one)}")
+    for one in check.waived:
+        yield _command("warning", file, f"{one.figure}: waived", f"{one.name}: {message(one)}")
+    for change in check.changes:
+        level = "warning" if change.kind == "improvement" else "error"
+        yield _command(level, file, f"{change.figure}: {change.kind}", change.message)
+    for note in check.notes:
+        yield _command("notice", file, "budget", note)
+
+
+def step_summary(check: Check) -> str:
+    """Return the verdicts as Markdown for ``$GITHUB_STEP_SUMMARY``."""
+    return "\n".join(verdict_section(check)) + "\n"
+
+
+def _command(level: str, file: str | None, title: str, text: str) -> str:
+    properties = {"file": file, "title": title}
+    listed = ",".join(f"{key}={_property(value)}" for key, value in properties.items() if value)
+    return f"::{level} {listed}::{_data(text)}"
+
+
+def _data(text: str) -> str:
+    return clean(text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

@@ -1,0 +1,95 @@
+"""Verdicts on sample streams of known shape."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fer_deploy.devices.timing import DeviceState, TimingProtocol, TimingResult
+from fer_deploy.measure.validity import judge
+
+PROTOCOL = TimingProtocol(min_runs=300, min_seconds=0.1)
+
+
+def result(samples: np.ndarray, **more: Any) -> TimingResult:
+    return TimingResult(
+        runtime_version="1", threads=1, load_ms=1, first_ms=1, samples_ms=tuple(samples.tolist()),
+        peak_memory_bytes=None, **more,
+    )  # fmt: skip
+
+
+def steady(count: int = 300, seed: int = 0, noise: float = 0.02) -> np.ndarray:
+    return 2.0 * (1 + noise * np.random.default_rng(seed).standard_normal(count).clip(-3, 3))
+
+
+@given(st.integers(0, 10_000))
+def test_steady_noise_is_valid(seed: int) -> None:
+    verdict = judge(result(steady(seed=seed)), PROTOCOL)
+    assert verdict.valid, str(verdict)
+    assert str(verdict) == "VALID"
+
+
+@given(st.floats(0.15, 3))
+def test_slowing_down_is_drift(slower: float) -> None:
+    samples = steady() * np.linspace(1, 1 + slower, 300)
+    verdict = judge(result(samples), PROTOCOL)
+    assert any(
+        reason.startswith("drift: the last third is") and "throttling" in reason for reason in verdict.reasons
+    )
+
+
+def test_speeding_up_is_drift_too() -> None:
+    verdict = judge(result(steady() * np.linspace(1.5, 1, 300)), PROTOCOL)
+    assert any("faster (not warmed up" in reason for reason in verdict.reasons)
+
+
+def test_single_outliers_do_not_spoil_a_run() -> None:
+    samples = steady()
+    samples[::50] *= 20
+    assert judge(result(samples), PROTOCOL).valid
+
+
+def test_two_levels_are_unstable() -> None:
+    samples = steady()
+    samples[::2] *= 2
+    verdict = judge(result(samples), PROTOCOL)
+    assert [reason.partition(":")[0] for reason in verdict.reasons] == ["unstable"]
+
+
+@pytest.mark.parametrize(
+    ("samples", "protocol", "reason"),
+    [
+        (steady(299), PROTOCOL, "too few samples: 299 of 300"),
+        (steady(10), TimingProtocol(min_runs=10, min_seconds=0), "too few samples: 10 of 30"),
+        (steady(0), PROTOCOL, "too few samples: 0 of 300"),
+        (steady(300), TimingProtocol(min_runs=300, min_seconds=5), r"too short: 0.60 s of 5 s"),
+        (
+            np.zeros(300),
+            TimingProtocol(min_runs=300, min_seconds=0),
+            "the clock is too coarse: the median is 0",
+        ),
+    ],
+)
+def test_too_little(samples: np.ndarray, protocol: TimingProtocol, reason: str) -> None:
+    assert judge(result(samples), protocol).reasons == (reason,)
+
+
+def test_heat_wrong_answers_and_lost_pinning() -> None:
+    spoilt = result(
+        steady(),
+        after=DeviceState(thermal_status=2),
+        golden_difference=0.5,
+        golden_tolerance=0.25,
+        cores=(0, 1),
+    )
+    verdict = judge(spoilt, PROTOCOL.model_copy(update={"cores": (1,)}))
+    assert [reason.partition(":")[0] for reason in verdict.reasons] == [
+        "throttled",
+        "wrong answers",
+        "not pinned",
+    ]
+    assert str(verdict).startswith("INVALID: throttled: Android's thermal status is 2")
