@@ -7,16 +7,11 @@ import json
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from fer_deploy.errors import ContractError, FerDeployError
 from fer_deploy.files import read_toml
-
-
-class Frozen(BaseModel):
-    """A pydantic model that is immutable and refuses unknown keys, NaN and infinity (JSON has neither)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+from fer_deploy.frozen import Frozen, first_problem
 
 
 class InputSpec(Frozen):
@@ -91,13 +86,6 @@ class Contract(Frozen):
         """Hex digest of the contract's canonical JSON; artifacts and reports carry it."""
         canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
-
-
-def first_problem(error: ValidationError) -> str:
-    """Return the first problem of a pydantic error as ``where: what``."""
-    problem = error.errors(include_url=False)[0]
-    where = ".".join(str(part) for part in problem["loc"]) or "top level"
-    return f"{where}: {problem['msg'].removeprefix('Value error, ')}"
 
 
 def parse_contract(table: dict[str, Any], where: str) -> Contract:

@@ -73,8 +73,6 @@ def command(
     and the artifacts must be the files that were reported on. Writes check.json beside the report and adds the
     verdicts to report.md and report.html.
     """
-    import datetime
-
     from fer_deploy.cli.console import stdout_console
     from fer_deploy.files import write_atomic
     from fer_deploy.pipeline.check import check_report, default_report, reference_beside
@@ -87,13 +85,7 @@ def command(
         assert chosen is not None
         report = default_report(chosen)
     budget = _budget(chosen, limits, accept)
-    judged, check = check_report(
-        report,
-        chosen,
-        budget,
-        reference or reference_beside(config),
-        datetime.datetime.now(datetime.UTC).date(),
-    )
+    judged, check = check_report(report, chosen, budget, reference or reference_beside(config))
     write_check(judged, check, report.parent)
     if junit is not None:
         write_atomic(junit, render_junit(check))

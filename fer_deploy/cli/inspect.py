@@ -49,7 +49,7 @@ def _print(found: Inspection) -> None:
     from rich.text import Text
 
     from fer_deploy.cli.console import stdout_console
-    from fer_deploy.targets.inspection import Unknown
+    from fer_deploy.frozen import Unknown
 
     def figure(value: int | Unknown, unit: str = "") -> str:
         return f"unknown: {value.reason}" if isinstance(value, Unknown) else f"{value:,}{unit}"

@@ -131,4 +131,4 @@ def optional_configuration(path: Path | None, needed: bool) -> Config | None:
 
     if path is None and not needed and not Path(CONFIG_FILE).is_file():
         return None
-    return load_config(path, {})
+    return load_config(path)

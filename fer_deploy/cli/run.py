@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @export_options
 @click.option("--device", "devices", multiple=True, help="Device profile to report on; may be given again.")
 @click.option("--threads", type=int, help="CPU threads while timing.")
-@click.option("--fresh", is_flag=True, help="Take nothing over from an earlier run.")
+@click.option("--fresh", is_flag=True, help="Reuse nothing of an earlier run.")
 @click.option("--timings", is_flag=True, help="Print where the time went, on stderr.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON instead of tables.")
 def command(config: Path | None, fresh: bool, timings: bool, as_json: bool, **flags: Any) -> None:
@@ -32,22 +32,14 @@ def command(config: Path | None, fresh: bool, timings: bool, as_json: bool, **fl
     Reads fer-deploy.toml, writes dist/MODEL/TARGET-RECIPE/ for every target and recipe, compares each artifact with
     the float model on the whole test split, times it, and writes report.json, report.md and report.html beside them.
     What cannot be made is named in the report, and the exit code is 2.
-    A run that was interrupted is gone on with: what is complete and was made from the same inputs is taken over.
+    An interrupted run resumes: complete results that were made from the same inputs are reused.
     """
-    from fer_deploy.pipeline.run import report_folder, run
-    from fer_deploy.pipeline.stages import Stages
-    from fer_deploy.pipeline.store import Store
-    from fer_deploy.views.write import write_views
+    from fer_deploy.pipeline.run import Run
 
-    chosen = configuration(config, **flags)
-    stages = Stages()
-    report = run(chosen, shlex.join(["fer-deploy", *sys.argv[1:]]), fresh, stages)
-    folder = report_folder(chosen, report)
-    with stages.stage("writing the report"):
-        views = write_views(report, folder)
-    Store(folder).finish()
+    job = Run(configuration(config, **flags), shlex.join(["fer-deploy", *sys.argv[1:]]), fresh)
+    report = job.report()
     if timings:
-        _print_timings(stages)
+        _print_timings(job.stages)
     if as_json:
         click.echo(report.model_dump_json(indent=2))
     else:
@@ -55,7 +47,7 @@ def command(config: Path | None, fresh: bool, timings: bool, as_json: bool, **fl
         from fer_deploy.views.terminal import print_summary
 
         print_summary(report, stdout_console())
-        for view in views.values():
+        for view in job.views.values():
             click.echo(f"report: {view}")
     if report.missing:
         from fer_deploy.errors import TargetError

@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from fer_deploy.contract import Frozen, InputSpec
+from fer_deploy.contract import InputSpec
 from fer_deploy.data.faces import Faces
 from fer_deploy.data.fer2013 import FER2013_LABELS, FERPLUS_LABELS, FILE_NAME, Split, load_fer2013
 from fer_deploy.data.image_folder import class_folders, load_image_folder
 from fer_deploy.data.rafdb import RAFDB5_LABELS, RAFDB_LABELS, load_rafdb
 from fer_deploy.errors import DataError
+from fer_deploy.frozen import Frozen
 
 Role = Literal["train", "validation", "test"]
 #: One image in so many, per class, is held out of a training split that comes without a validation split.

@@ -9,11 +9,11 @@ from typing import Literal
 
 from pydantic import Field
 
-from fer_deploy.contract import Frozen
 from fer_deploy.devices.profile_schema import DeviceProfile
 from fer_deploy.devices.transports.adb import Attached, adb_program, attached_devices, getprop_words, remedy
 from fer_deploy.devices.transports.ssh import SshTransport
 from fer_deploy.errors import DeviceError
+from fer_deploy.frozen import Frozen
 
 #: A listing is looked at, not waited for: seconds until a phone or a host that does not answer is given up.
 _ANSWER_SECONDS = 10.0

@@ -12,12 +12,12 @@ from typing import Literal
 
 from pydantic import Field
 
-from fer_deploy.contract import Frozen
 from fer_deploy.devices.runners.build import ARCHES, Arch, build_hint, find_runner
 from fer_deploy.devices.transports.adb import adb_program
 from fer_deploy.devices.transports.browser import BrowserTransport
 from fer_deploy.devices.transports.qemu import ONNX_MIN_VERSION, find_qemu
 from fer_deploy.errors import DeviceError
+from fer_deploy.frozen import Frozen
 from fer_deploy.targets.registry import TARGET_NAMES, get_target
 
 Status = Literal["ready", "differs", "missing", "impossible here"]

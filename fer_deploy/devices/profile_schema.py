@@ -9,9 +9,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 
-from fer_deploy.contract import Frozen, first_problem
 from fer_deploy.errors import DeviceError
 from fer_deploy.files import read_toml
+from fer_deploy.frozen import Frozen, first_problem
 
 #: A name that is safe as a file name, a shell word and a command-line value.
 NAME_PATTERN = r"^[a-z0-9][a-z0-9.-]{0,63}$"

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
-from fer_deploy.contract import Frozen
+from fer_deploy.frozen import Frozen
 
 
 class TimingProtocol(Frozen):

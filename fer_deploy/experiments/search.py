@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fer_deploy.contract import Contract, Frozen, InputSpec, TrainedOn
+from fer_deploy.contract import Contract, InputSpec, TrainedOn
 from fer_deploy.data.faces import Faces
 from fer_deploy.data.registry import open_dataset
 from fer_deploy.devices.profile import load_profile
@@ -23,6 +23,7 @@ from fer_deploy.experiments.search_result import Effect, SearchReport, SearchRow
 from fer_deploy.experiments.search_spec import OPTIONS, Candidate, Option, SearchSpec, option_text
 from fer_deploy.experiments.study import host_latencies, int8_artifact
 from fer_deploy.files import write_atomic
+from fer_deploy.frozen import Frozen
 from fer_deploy.measure.macs import count_macs
 from fer_deploy.measure.measurement import Measurement, Unit, measured
 from fer_deploy.measure.parity import proportion

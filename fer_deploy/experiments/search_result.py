@@ -7,8 +7,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from fer_deploy.contract import Frozen
 from fer_deploy.files import write_atomic
+from fer_deploy.frozen import Frozen
 from fer_deploy.measure.measurement import Measurement
 from fer_deploy.report.wording import amount, interval
 from fer_deploy.views.markdown_template import fill

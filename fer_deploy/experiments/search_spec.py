@@ -9,10 +9,11 @@ from typing import Any, Literal, get_args
 import numpy as np
 from pydantic import Field, ValidationError, model_validator
 
-from fer_deploy.contract import Frozen, InputSpec, first_problem
+from fer_deploy.contract import InputSpec
 from fer_deploy.devices.timing import TimingProtocol
 from fer_deploy.errors import ConfigError
 from fer_deploy.experiments.study_spec import read_train_file, train_recipe
+from fer_deploy.frozen import Frozen, first_problem
 from fer_deploy.model import Architecture
 from fer_deploy.train.recipe import TrainRecipe
 

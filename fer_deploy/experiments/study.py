@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fer_deploy.contract import Frozen
 from fer_deploy.data.faces import Faces
 from fer_deploy.data.registry import open_dataset
 from fer_deploy.devices.profile import load_profile
@@ -17,6 +16,7 @@ from fer_deploy.errors import ConfigError
 from fer_deploy.experiments.study_result import StudyBudget, StudyReport, StudyRow, StudyRun
 from fer_deploy.experiments.study_spec import StudySpec
 from fer_deploy.files import write_atomic
+from fer_deploy.frozen import Frozen
 from fer_deploy.measure.inference import artifact_logits
 from fer_deploy.measure.latency import all_runtime_figures
 from fer_deploy.measure.measurement import Measurement, measured

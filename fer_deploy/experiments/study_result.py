@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from fer_deploy.contract import Frozen
+from fer_deploy.frozen import Frozen
 from fer_deploy.measure.figures import AccuracyFigures
 from fer_deploy.measure.measurement import Measurement
 from fer_deploy.report.schema import DatasetSummary, DelegationFigures

@@ -7,10 +7,10 @@ from typing import Any
 
 from pydantic import Field, ValidationError, field_validator
 
-from fer_deploy.contract import Frozen, first_problem
 from fer_deploy.devices.timing import TimingProtocol
 from fer_deploy.errors import ConfigError
 from fer_deploy.files import read_toml
+from fer_deploy.frozen import Frozen, first_problem
 from fer_deploy.model import Architecture
 from fer_deploy.train.recipe import TrainRecipe, anchored
 

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from fer_deploy.contract import Frozen
+from fer_deploy.frozen import Frozen
 from fer_deploy.measure.measurement import Provenance, Unit
 
 Acceptable = Literal["measured", "emulated", "estimated"]

@@ -9,8 +9,8 @@ from typing import Literal
 
 from pydantic import Field, ValidationError
 
-from fer_deploy.contract import Frozen, first_problem
 from fer_deploy.errors import ArtifactError, BudgetExceededError, NotMeasuredError
+from fer_deploy.frozen import Frozen, first_problem
 from fer_deploy.measure.measurement import Measurement
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from fer_deploy.contract import Frozen
+from fer_deploy.frozen import Frozen, Unknown
 from fer_deploy.measure.figures import ParityFigures
 from fer_deploy.measure.layer_outputs import LayerOutput
 from fer_deploy.measure.measurement import Measurement, Unit, measured, not_measured
@@ -51,14 +51,17 @@ def sqnr_db(reference: NDArray[np.float32], other: NDArray[np.float32]) -> float
     return 10 * float(np.log10(signal / noise)) if signal > 0 else float("-inf")
 
 
-def compare_layers(first: list[LayerOutput], second: list[LayerOutput]) -> tuple[LayerComparison, ...] | str:
-    """Return the layers in order, or a sentence on why they cannot be set side by side."""
+def compare_layers(
+    first: list[LayerOutput], second: list[LayerOutput]
+) -> tuple[LayerComparison, ...] | Unknown:
+    """Return the layers in order, or why they cannot be set side by side."""
     if len(first) != len(second):
-        return f"the two have {len(first)} and {len(second)} layers with weights"
+        return Unknown(reason=f"the two have {len(first)} and {len(second)} layers with weights")
     rows = []
     for ours, theirs in zip(first, second, strict=True):
         if ours.values.size != theirs.values.size:
-            return f"layer {ours.name} has shape {ours.values.shape} in one and {theirs.values.shape} in the other"
+            shapes = f"{ours.values.shape} in one and {theirs.values.shape} in the other"
+            return Unknown(reason=f"layer {ours.name} has shape {shapes}")
         other = theirs.values.reshape(ours.values.shape)
         ratio = sqnr_db(ours.values, other)
         equal = bool(np.array_equal(ours.values, other))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from fer_deploy.contract import Frozen
+from fer_deploy.frozen import Frozen
 from fer_deploy.measure.measurement import Measurement
 
 

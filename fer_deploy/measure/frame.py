@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import Field
 
-from fer_deploy.contract import Contract, Frozen
+from fer_deploy.contract import Contract
 from fer_deploy.data.preprocess import face_pixels
 from fer_deploy.devices.estimator.npu import npu_rows
 from fer_deploy.devices.estimator.published_mobile import blazeface
 from fer_deploy.devices.profile import DeviceProfile
+from fer_deploy.frozen import Frozen
 from fer_deploy.measure.estimate import estimated_latency
 from fer_deploy.measure.measurement import (
     Interval,

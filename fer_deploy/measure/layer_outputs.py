@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_deploy.errors import ArtifactError, first_line
+from fer_deploy.frozen import Unknown
 from fer_deploy.quantize.layers import attribute, clamp_operators, layer_name, name_layers, weighted_operators
 from fer_deploy.targets.artifact import Artifact
 from fer_deploy.targets.onnx.session import session_options
@@ -50,7 +51,7 @@ class ArtifactLayers:
     emulation: str | None
 
 
-def artifact_layers(artifact: Artifact, pixels: NDArray[np.uint8]) -> ArtifactLayers | str:
+def artifact_layers(artifact: Artifact, pixels: NDArray[np.uint8]) -> ArtifactLayers | Unknown:
     """Return the output of every weighted layer of an artifact on this machine, in order, or why there is none.
 
     Args:
@@ -66,11 +67,12 @@ def artifact_layers(artifact: Artifact, pixels: NDArray[np.uint8]) -> ArtifactLa
         case "coreml":
             return ArtifactLayers(coreml_layers(artifact.file, pixels), "interpreter")
         case "executorch":
-            return (
+            reason = (
                 "ExecuTorch runs the graph as one XNNPACK delegate, whose inner values it does not give out"
             )
+            return Unknown(reason=reason)
         case other:
-            return f"target {other} gives no inner values"
+            return Unknown(reason=f"target {other} gives no inner values")
 
 
 def torch_layers(module: torch.nn.Module, pixels: NDArray[np.uint8]) -> list[LayerOutput]:

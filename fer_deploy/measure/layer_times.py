@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 from pydantic import Field
 
-from fer_deploy.contract import Frozen
 from fer_deploy.devices.layer_trace import LayerTrace, read_trace
 from fer_deploy.devices.profile import DeviceProfile
 from fer_deploy.devices.timing import TimingProtocol
 from fer_deploy.devices.transports.base import Transport
 from fer_deploy.devices.transports.open import open_transport
 from fer_deploy.errors import DeviceError
+from fer_deploy.frozen import Frozen
 from fer_deploy.measure.figures import LayerTime, RuntimeFigures
 from fer_deploy.measure.measurement import Interval, Measurement, Provenance, Unit, measured, not_measured
 from fer_deploy.progress import track

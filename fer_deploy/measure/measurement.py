@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
-from fer_deploy.contract import Frozen
+from fer_deploy.frozen import Frozen
 
 
 class Provenance(StrEnum):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from fer_deploy.frozen import Unknown
 from fer_deploy.measure.comparison import compare_layers
 from fer_deploy.measure.emulation import as_emulated
 from fer_deploy.measure.figures import LayerFigures
@@ -12,7 +13,7 @@ from fer_deploy.measure.layer_outputs import LayerOutput
 
 def layer_noise(
     reference: Sequence[LayerOutput], other: Sequence[LayerOutput], emulation: str | None = None
-) -> tuple[LayerFigures, ...] | str:
+) -> tuple[LayerFigures, ...] | Unknown:
     """Return the noise of each layer against the float model's, or why the two cannot be set side by side.
 
     What a layer adds and what reaches it from the layers before are in one figure: a layer that stands out below
@@ -24,7 +25,7 @@ def layer_noise(
         emulation: how ``other`` was emulated; None when it was run.
     """
     rows = compare_layers(list(reference), list(other))
-    if isinstance(rows, str):
+    if isinstance(rows, Unknown):
         return rows
     return tuple(
         as_emulated(LayerFigures(name=row.name, operator=layer.operator, sqnr=row.sqnr), emulation)

@@ -6,11 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from fer_deploy.contract import Frozen, InputSpec
+from fer_deploy.contract import InputSpec
 from fer_deploy.devices.runners.job import golden_tolerance
 from fer_deploy.devices.transports.emulated import EmulatedTransport
 from fer_deploy.devices.transports.host import HostTransport
 from fer_deploy.errors import DeviceError
+from fer_deploy.frozen import Frozen
 from fer_deploy.measure.emulation import as_emulated
 from fer_deploy.measure.measurement import Measurement, Unit, measured, not_measured
 from fer_deploy.targets.artifact import Artifact

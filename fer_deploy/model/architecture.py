@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from fer_deploy.contract import Frozen
+from fer_deploy.frozen import Frozen
 
 if TYPE_CHECKING:
     from torch import nn

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field, ValidationError
 
-from fer_deploy.contract import Contract, Frozen, contract_table, first_problem, parse_contract
+from fer_deploy.contract import Contract, contract_table, parse_contract
 from fer_deploy.errors import ModelError
 from fer_deploy.files import read_toml, sha256_of, write_together
+from fer_deploy.frozen import Frozen, first_problem
 from fer_deploy.model.architecture import Architecture
 from fer_deploy.model.definition import Model
 from fer_deploy.model.state import load_state, read_state

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_deploy.data.faces import Faces
+from fer_deploy.frozen import Unknown
 from fer_deploy.measure.diagnosis import explain_artifact
 from fer_deploy.measure.emulation import as_emulated
 from fer_deploy.measure.inference import Inference
@@ -37,10 +38,10 @@ Logits = NDArray[np.float32]
 def artifact_report(
     one: Exported,
     reference: Logits,
-    answers: Inference | str,
+    answers: Inference | Unknown,
     test: Faces,
     plain: Graph,
-    layers: tuple[LayerFigures, ...] | str,
+    layers: tuple[LayerFigures, ...] | Unknown,
 ) -> ArtifactReport:
     """Return all that is known of an artifact on any device.
 
@@ -54,8 +55,8 @@ def artifact_report(
     """
     info = one.artifact.info
     diagnosis = None
-    if isinstance(answers, str):
-        accuracy, parity = missing_accuracy(test, answers), missing_parity(answers)
+    if isinstance(answers, Unknown):
+        accuracy, parity = missing_accuracy(test, answers.reason), missing_parity(answers.reason)
     else:
         accuracy = as_emulated(accuracy_figures(answers.logits, test), answers.emulation)
         parity = as_emulated(parity_figures(reference, answers.logits, test), answers.emulation)
@@ -71,13 +72,13 @@ def artifact_report(
         accuracy=accuracy,
         parity=parity,
         diagnosis=diagnosis,
-        layers=() if isinstance(layers, str) else layers,
-        layers_reason=layers if isinstance(layers, str) else None,
+        layers=() if isinstance(layers, Unknown) else layers,
+        layers_reason=layers.reason if isinstance(layers, Unknown) else None,
     )
 
 
 def between_targets(
-    exported: list[Exported], answers: dict[str, Inference | str]
+    exported: list[Exported], answers: dict[str, Inference | Unknown]
 ) -> tuple[TargetParity, ...]:
     """Return the parity of each pair of artifacts of the same recipe."""
     pairs = []
@@ -85,7 +86,11 @@ def between_targets(
         for second in exported[index + 1 :]:
             ours, theirs = answers[first.artifact.key], answers[second.artifact.key]
             recipe = first.artifact.info.recipe
-            if recipe != second.artifact.info.recipe or isinstance(ours, str) or isinstance(theirs, str):
+            if (
+                recipe != second.artifact.info.recipe
+                or isinstance(ours, Unknown)
+                or isinstance(theirs, Unknown)
+            ):
                 continue
             names = (first.artifact.info.target, second.artifact.info.target)
             parity = target_parity(recipe, *names, (ours.logits, theirs.logits))

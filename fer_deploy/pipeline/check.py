@@ -8,10 +8,11 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from fer_deploy.contract import contract_table, first_problem, parse_contract
+from fer_deploy.contract import contract_table, parse_contract
 from fer_deploy.devices.profile import DeviceProfile, load_profile
 from fer_deploy.errors import ArtifactError, ConfigError, DeviceError, ModelError
 from fer_deploy.files import read_toml, sha256_of
+from fer_deploy.frozen import first_problem
 from fer_deploy.gate.changes import against_reference, changes, comparable, reference_of
 from fer_deploy.gate.figures import Expected
 from fer_deploy.gate.integrity import CurrentModel, integrity
@@ -29,22 +30,28 @@ REFERENCE_FILE = "fer-deploy.reference.json"
 
 
 def check_report(
-    path: Path, config: Config | None, budget: Budget, reference: Path | None, today: datetime.date
+    path: Path,
+    config: Config | None = None,
+    budget: Budget | None = None,
+    reference: Path | None = None,
+    today: datetime.date | None = None,
 ) -> tuple[Report, Check]:
     """Return the report in ``path`` and the verdicts on it.
 
     Args:
         path: ``report.json``, its artifacts beside it.
         config: what was asked for; None when there is no configuration.
-        budget: the limits, the command line's among them.
+        budget: the limits; None for those of the configuration.
         reference: a committed reference to compare with, or None.
-        today: decides which waivers hold.
+        today: decides which waivers hold; None for this day, UTC.
 
     Raises:
         ArtifactError: the report or the reference cannot be read.
         ConfigError: there is nothing to hold the report to.
     """
     report = load_report(path)
+    if budget is None:
+        budget = config.budget if config else Budget()
     devices = _profiles(report, config)
     profiles = {name: limits for name, one in devices.items() if (limits := _limits(one)) is not None}
     if budget.empty and not profiles and reference is None:
@@ -59,9 +66,10 @@ def check_report(
         *verdicts(report, budget, expected, profiles),
         *(against_reference(before, report) if before is not None else ()),
     )
-    judged, notes = apply_waivers(found, config.waiver if config else (), today)
+    now = datetime.datetime.now(datetime.UTC)
+    judged, notes = apply_waivers(found, config.waiver if config else (), today or now.date())
     return report, Check(
-        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        created=now.isoformat(timespec="seconds"),
         report=str(path),
         report_sha256=sha256_of(path),
         model=report.model.name,

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from fer_deploy.contract import Contract
 from fer_deploy.data.registry import DatasetSpec, Role, open_dataset
 from fer_deploy.errors import ConfigError, TargetError
+from fer_deploy.frozen import Unknown
 from fer_deploy.measure.comparison import (
     PART_BELOW_DB,
     Comparison,
@@ -46,7 +47,7 @@ class _Side:
             return infer(self.source, pixels)
         return Inference(float_graph(self.source).logits(pixels, f"evaluating {self.source.name}"), None)
 
-    def layers(self, pixels: NDArray[np.uint8]) -> ArtifactLayers | str:
+    def layers(self, pixels: NDArray[np.uint8]) -> ArtifactLayers | Unknown:
         """Return each weighted layer's output, or why this side does not show them."""
         if isinstance(self.source, Artifact):
             return artifact_layers(self.source, pixels)
@@ -91,7 +92,7 @@ def compare(
         parity_figures(before.logits, after.logits, faces), before.emulation or after.emulation
     )
     layers = _layers(ours, theirs, faces.pixels[:LAYER_IMAGES])
-    rows = () if isinstance(layers, str) else layers
+    rows = () if isinstance(layers, Unknown) else layers
     return Comparison(
         first=ours.name,
         second=theirs.name,
@@ -99,7 +100,7 @@ def compare(
         images=len(faces),
         parity=parity,
         layers=rows,
-        layers_reason=layers if isinstance(layers, str) else None,
+        layers_reason=layers.reason if isinstance(layers, Unknown) else None,
         part_below_db=part_below_db,
         first_difference=first_difference(rows),
         first_parting=first_parting(rows, part_below_db),
@@ -133,16 +134,16 @@ def _require_same_images(ours: _Side, theirs: _Side) -> None:
         )
 
 
-def _layers(ours: _Side, theirs: _Side, pixels: NDArray[np.uint8]) -> tuple[LayerComparison, ...] | str:
+def _layers(ours: _Side, theirs: _Side, pixels: NDArray[np.uint8]) -> tuple[LayerComparison, ...] | Unknown:
     first = ours.layers(pixels)
-    if isinstance(first, str):
-        return f"{ours.name}: {first}"
+    if isinstance(first, Unknown):
+        return Unknown(reason=f"{ours.name}: {first.reason}")
     second = theirs.layers(pixels)
-    if isinstance(second, str):
-        return f"{theirs.name}: {second}"
+    if isinstance(second, Unknown):
+        return Unknown(reason=f"{theirs.name}: {second.reason}")
     count = min(len(one.outputs[0].values) if one.outputs else 0 for one in (first, second))
     rows = compare_layers(*([_first(layer, count) for layer in one.outputs] for one in (first, second)))
-    if isinstance(rows, str):
+    if isinstance(rows, Unknown):
         return rows
     return tuple(as_emulated(row, first.emulation or second.emulation) for row in rows)
 

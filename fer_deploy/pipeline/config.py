@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field, ValidationError, field_validator
 
-from fer_deploy.contract import Frozen, first_problem
 from fer_deploy.data.registry import DatasetSpec
 from fer_deploy.devices.timing import TimingProtocol
 from fer_deploy.errors import ConfigError
 from fer_deploy.files import read_toml
+from fer_deploy.frozen import Frozen, first_problem
 from fer_deploy.gate.limits import Budget, Waiver
 from fer_deploy.quantize.options import PtqOptions
 from fer_deploy.quantize.recipe import parse_recipe
@@ -88,7 +89,9 @@ class Config(Frozen):
 
 
 def load_config(
-    path: Path | None, overrides: dict[str, dict[str, Any]], replace: tuple[str, ...] = ()
+    path: Path | None = None,
+    overrides: Mapping[str, Mapping[str, Any]] | None = None,
+    replace: tuple[str, ...] = (),
 ) -> Config:
     """Return the configuration in ``path`` with ``overrides`` laid over it.
 
@@ -109,7 +112,7 @@ def load_config(
         table = _anchored(read_toml(source, ConfigError, "configuration"), source.parent)
     for section in replace:
         table.pop(section, None)
-    table = _laid_over(table, overrides)
+    table = _laid_over(table, overrides or {})
     if "model" not in table:
         where = f"{source} has no [model] table" if source.is_file() else f"there is no {CONFIG_FILE} here"
         raise ConfigError(f"{where} and no --model was given; name the model to deploy in either")
@@ -119,10 +122,10 @@ def load_config(
         raise ConfigError(f"configuration {source} is not valid: {first_problem(error)}") from None
 
 
-def _laid_over(table: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
+def _laid_over(table: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(table)
     for key, value in overrides.items():
-        if isinstance(value, dict):
+        if isinstance(value, Mapping):
             below = merged.get(key)
             inner = _laid_over(below if isinstance(below, dict) else {}, value)
             if inner:

@@ -8,11 +8,12 @@ import numpy as np
 
 from fer_deploy.data.faces import Faces
 from fer_deploy.errors import FerDeployError
+from fer_deploy.frozen import Unknown
 from fer_deploy.measure.figures import LayerFigures
 from fer_deploy.measure.layer_outputs import LayerOutput, artifact_layers, torch_layers
 from fer_deploy.measure.noise import layer_noise
 from fer_deploy.pipeline.export import Exported
-from fer_deploy.pipeline.store import Store, digest
+from fer_deploy.pipeline.store import LAYERS, Store, digest
 from fer_deploy.quantize.graph import Graph
 from fer_deploy.quantize.recipe import parse_recipe
 from fer_deploy.report.schema import GraphReport
@@ -21,7 +22,7 @@ from fer_deploy.report.schema import GraphReport
 #: memory at once; a layer's ratio of powers is a sum over thousands of activations per image.
 IMAGES = 32
 
-Noise = tuple[LayerFigures, ...] | str
+Noise = tuple[LayerFigures, ...] | Unknown
 
 
 class LayerComparer:
@@ -34,7 +35,7 @@ class LayerComparer:
         test: Faces,
         images_sha256: str | None,
         store: Store,
-        takes_over: bool,
+        reuse: bool,
     ) -> None:
         """Choose the images.
 
@@ -44,11 +45,11 @@ class LayerComparer:
             test: the test images, of which :data:`IMAGES` are taken.
             images_sha256: their digest.
             store: where comparisons are kept.
-            takes_over: whether a former run's comparison may stand for this one's; False for a model that is code.
+            reuse: whether an earlier run's comparison may stand for this one's; False for a model that is code.
         """
         count = min(fixed_batch or IMAGES, len(test))
         chosen = np.linspace(0, len(test) - 1, count).round().astype(np.int64)
-        self._plain, self._store, self._takes_over = plain, store, takes_over
+        self._plain, self._store, self._reuse = plain, store, reuse
         self._pixels = test.pixels[chosen]
         self._images = digest(images=images_sha256, rows=[int(row) for row in chosen])
         self._reference: list[LayerOutput] | None = None
@@ -60,7 +61,7 @@ class LayerComparer:
 
         Args:
             recipes: by name.
-            graph_of: gives a recipe's graph; not asked for what is taken over.
+            graph_of: gives a recipe's graph; not asked for what is reused.
             made_from: gives the digest of what a recipe's graph is made from.
         """
         found = []
@@ -71,10 +72,10 @@ class LayerComparer:
             def compare(recipe: str = recipe) -> Noise:
                 return layer_noise(self._float_layers(), torch_layers(graph_of(recipe).module, self._pixels))
 
-            noise = self._taken_over_or(f"graph-{recipe}", made_from(recipe), compare)
+            noise = self._once(f"graph-{recipe}", made_from(recipe), compare)
             found.append(
-                GraphReport(recipe=recipe, layers_reason=noise)
-                if isinstance(noise, str)
+                GraphReport(recipe=recipe, layers_reason=noise.reason)
+                if isinstance(noise, Unknown)
                 else GraphReport(recipe=recipe, layers=noise)
             )
         return tuple(found)
@@ -86,26 +87,26 @@ class LayerComparer:
 
         def compare() -> Noise:
             layers = artifact_layers(one.artifact, self._pixels)
-            if isinstance(layers, str):
+            if isinstance(layers, Unknown):
                 return layers
             return layer_noise(self._float_layers(), layers.outputs, layers.emulation)
 
-        return self._taken_over_or(one.artifact.key, one.artifact.info.sha256, compare)
+        return self._once(one.artifact.key, one.artifact.info.sha256, compare)
 
     def names(self) -> tuple[str, ...]:
         """Return the names of the float model's layers that have a weight, in order."""
         return tuple(one.name for one in self._float_layers())
 
-    def _taken_over_or(self, name: str, made_from: str, compare: Callable[[], Noise]) -> Noise:
-        inputs = digest(of=made_from, images=self._images)
-        noise = self._store.layers(name, inputs) if self._takes_over else None
-        if noise is None:
+    def _once(self, name: str, made_from: str, compare: Callable[[], Noise]) -> Noise:
+        def compared() -> Noise:
             try:
-                noise = compare()
+                return compare()
             except FerDeployError as error:  # an emulation that lacks an operation
-                noise = str(error)
-            self._store.keep_layers(name, noise, inputs)
-        return noise
+                return Unknown(reason=str(error))
+
+        return self._store.once(
+            LAYERS, name, digest(of=made_from, images=self._images), compared, self._reuse
+        )
 
     def _float_layers(self) -> list[LayerOutput]:
         if self._reference is None:

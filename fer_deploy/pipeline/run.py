@@ -15,7 +15,9 @@ from fer_deploy.data.registry import open_dataset
 from fer_deploy.devices.profile import DeviceProfile, resolve
 from fer_deploy.errors import ProofError, QuantizationError, TargetError
 from fer_deploy.files import require_writable_folder
+from fer_deploy.frozen import Unknown
 from fer_deploy.measure.diagnosis import explain_float_model
+from fer_deploy.measure.figures import RuntimeFigures
 from fer_deploy.measure.inference import Inference, infer
 from fer_deploy.measure.latency import all_runtime_figures
 from fer_deploy.measure.layer_times import with_layer_times
@@ -33,7 +35,7 @@ from fer_deploy.pipeline.export import (
 )
 from fer_deploy.pipeline.layer_noise import LayerComparer
 from fer_deploy.pipeline.stages import Stages
-from fer_deploy.pipeline.store import Store, digest, only_run
+from fer_deploy.pipeline.store import ANSWERS, TIMINGS, Store, artifact_in, digest, only_run
 from fer_deploy.pipeline.summaries import calibration_summary, dataset_summary, faces_digest, model_summary
 from fer_deploy.progress import say
 from fer_deploy.quantize.calibration import CalibrationSet
@@ -41,14 +43,11 @@ from fer_deploy.quantize.fit import check_fit
 from fer_deploy.quantize.graph import Graph
 from fer_deploy.quantize.ptq import float_graph
 from fer_deploy.quantize.recipe import parse_recipe
-from fer_deploy.report.schema import (
-    DatasetSummary,
-    DeviceReport,
-    MissingArtifact,
-    Report,
-)
-from fer_deploy.targets.artifact import tool_versions
+from fer_deploy.report.schema import DeviceReport, MissingArtifact, Report
+from fer_deploy.targets.artifact import Artifact, tool_versions
+from fer_deploy.targets.base import Delegation
 from fer_deploy.targets.registry import get_target
+from fer_deploy.views.write import write_views
 
 Logits = NDArray[np.float32]
 
@@ -83,203 +82,221 @@ def load_inputs(config: Config) -> Inputs:
     return Inputs(model, plan, test, calibration, tuple(one.profile for one in resolved))
 
 
-def run(config: Config, command: str, fresh: bool = False, stages: Stages | None = None) -> Report:
-    """Export every artifact of the plan, measure it, and return the report.
-
-    What an earlier run completed from the same inputs is taken over, and the report says what; see
-    :mod:`fer_deploy.pipeline.store`.
+def run(config: Config, command: str = "", fresh: bool = False) -> Report:
+    """Do the whole job, as ``fer-deploy run`` does: artifacts, report.json, report.md and report.html are written.
 
     Args:
         config: what to do.
         command: printed in the report.
-        fresh: take nothing over.
-        stages: where to note how long each stage takes.
+        fresh: reuse nothing of an earlier run.
 
     Raises:
         FerDeployError: an input is unusable, or no target takes the model.
     """
-    stages = stages or Stages()
-    with stages.stage("loading model and data"):
-        inputs = load_inputs(config)
-    with only_run(config.export.output / inputs.model.name):
-        return _run(config, inputs, command, Store(config.export.output / inputs.model.name, fresh), stages)
+    return Run(config, command, fresh).report()
 
 
-def _run(config: Config, inputs: Inputs, command: str, store: Store, stages: Stages) -> Report:
-    model, test = inputs.model, inputs.test
-    plain = float_graph(model)
-    dataset = dataset_summary(test)
-    with stages.stage("evaluating the float model"):
-        reference = _reference(inputs, plain, dataset, store)
-        require_spread(reference, model.source)
-        if inputs.calibration is not None:
-            check_fit(model, inputs.calibration.faces)
-    graphs = Graphs(model, inputs.calibration, config.quantize, config.data)
-    exported, missing = _export(config, inputs, store, stages, graphs)
-    answers = {}
-    for one in exported:
-        with stages.stage(f"evaluating {one.artifact.key}"):
-            answers[one.artifact.key] = _host_logits(one, test, dataset, store)
-    with stages.stage("comparing layers"):
-        comparer = LayerComparer(
-            lambda: graphs.of("float"), model.fixed_batch, test, dataset.sha256, store, _is_data(model)
-        )
-        shared = comparer.graphs(
-            inputs.plan.recipes, graphs.of, lambda recipe: _made_from(inputs, config, None, recipe)
-        )
-        noise = {one.artifact.key: comparer.artifact(one) for one in exported}
-    devices = [_device_report(exported, device, config, store, comparer, stages) for device in inputs.devices]
-    with stages.stage("figures"):
-        return Report(
-            created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            command=command,
-            versions=tool_versions(),
-            model=model_summary(model, plain),
-            dataset=dataset,
-            calibration=calibration_summary(inputs.calibration, config.quantize.ptq.observer),
-            float_accuracy=accuracy_figures(reference, test),
-            graphs=shared,
-            artifacts=tuple(
-                artifact_report(
-                    one, reference, answers[one.artifact.key], test, plain, noise[one.artifact.key]
-                )
-                for one in exported
-            ),
-            between_targets=between_targets(exported, answers),
-            devices=tuple(devices),
-            warnings=run_warnings(inputs.plan, inputs.calibration, exported, missing),
-            missing=tuple(missing),
-            diagnosis=explain_float_model(plain, test),
-            reused=tuple(store.reused),
-        )
+class Run:
+    """One run: what it works on, what it may reuse, and where its time goes.
 
+    What an earlier run completed from the same inputs is reused, and the report says what; see
+    :mod:`fer_deploy.pipeline.store`.
 
-def _reference(inputs: Inputs, plain: Graph, dataset: DatasetSummary, store: Store) -> Logits:
-    """Return the float model's logits on the test images."""
-    model = inputs.model
-    made_from = digest(weights=model.weights_sha256, contract=model.contract.sha256, images=dataset.sha256)
-    kept = store.answers("float-model", made_from) if _is_data(model) else None
-    if kept is not None:
-        return kept.logits
-    logits = plain.logits(inputs.test.pixels, "evaluating the float model")
-    store.keep_answers("float-model", Inference(logits, None), made_from)
-    return logits
-
-
-def _is_data(model: Model) -> bool:
-    """Return whether the model is files alone; a factory is code, which may change while its weights do not."""
-    return ":" not in model.source
-
-
-def _export(
-    config: Config, inputs: Inputs, store: Store, stages: Stages, graphs: Graphs
-) -> tuple[list[Exported], list[MissingArtifact]]:
-    """Return the artifacts of the plan, and those that could not be made; a graph is built for what is not there yet.
-
-    Raises:
-        TargetError: none could be made.
+    Attributes:
+        stages: seconds by stage.
+        views: the files of the report by format, once it is written.
     """
-    model, output = inputs.model, config.export.output
-    made_from = {pair: _made_from(inputs, config, *pair) for pair in inputs.plan.pairs}
-    found: dict[tuple[str, str], Exported] = {}
-    for pair in inputs.plan.pairs if _is_data(model) else ():
-        kept = store.artifact(output / model.name / "-".join(pair), made_from[pair])
-        if kept is not None:
-            found[pair] = Exported(*kept)
-    left = Plan(tuple(pair for pair in inputs.plan.pairs if pair not in found), inputs.plan.impossible)
-    with stages.stage("building the graphs"):
-        if left.pairs:
-            say("building the graphs")
-        for recipe in left.recipes:
-            # said where an artifact of it is asked for
-            with contextlib.suppress(QuantizationError, ProofError):
-                graphs.of(recipe)
-    missing: list[MissingArtifact] = []
-    for pair in left.pairs:
-        with stages.stage(f"lowering {'-'.join(pair)}"):
-            one = write_artifact_of(model, pair, graphs, inputs.calibration, config.export)
-            if isinstance(one, MissingArtifact):
-                missing.append(one)
-                continue
-            found[pair] = one
-            store.keep_artifact(one.artifact, one.delegation, made_from[pair])
-    if not found:
-        raise TargetError(
-            f"no artifact could be made: {'; '.join(dict.fromkeys(one.reason for one in missing))}"
+
+    def __init__(self, config: Config, command: str = "", fresh: bool = False) -> None:
+        """Load and check every input; nothing is written yet. Arguments and errors as :func:`run`."""
+        self._config, self._command = config, command
+        self.stages = Stages()
+        self.views: dict[str, Path] = {}
+        with self.stages.stage("loading model and data"):
+            self._inputs = load_inputs(config)
+        self.folder = config.export.output / self._inputs.model.name
+        self._store = Store(self.folder, fresh)
+        # A factory is code, which may change while its weights do not.
+        self._is_data = ":" not in self._inputs.model.source
+        self._dataset = dataset_summary(self._inputs.test)
+        self._graphs = Graphs(self._inputs.model, self._inputs.calibration, config.quantize, config.data)
+
+    def report(self) -> Report:
+        """Return the report, after everything is made, measured and written."""
+        with only_run(self.folder):
+            report = self._measured()
+            with self.stages.stage("writing the report"):
+                self.views = write_views(report, self.folder)
+            self._store.finish()
+            return report
+
+    def _measured(self) -> Report:
+        model, test, calibration = self._inputs.model, self._inputs.test, self._inputs.calibration
+        plain = float_graph(model)
+        with self.stages.stage("evaluating the float model"):
+            reference = self._reference(plain)
+            require_spread(reference, model.source)
+            if calibration is not None:
+                check_fit(model, calibration.faces)
+        exported, missing = self._export()
+        answers = {}
+        for made in exported:
+            with self.stages.stage(f"evaluating {made.artifact.key}"):
+                answers[made.artifact.key] = self._host_answers(made)
+        with self.stages.stage("comparing layers"):
+            comparer = LayerComparer(
+                lambda: self._graphs.of("float"),
+                model.fixed_batch,
+                test,
+                self._dataset.sha256,
+                self._store,
+                self._is_data,
+            )
+            recipes = self._inputs.plan.recipes
+            shared = comparer.graphs(recipes, self._graphs.of, lambda recipe: self._made_from(None, recipe))
+            noise = {made.artifact.key: comparer.artifact(made) for made in exported}
+        devices = [self._device_report(exported, device, comparer) for device in self._inputs.devices]
+        with self.stages.stage("figures"):
+            return Report(
+                created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+                command=self._command,
+                versions=tool_versions(),
+                model=model_summary(model, plain),
+                dataset=self._dataset,
+                calibration=calibration_summary(calibration, self._config.quantize.ptq.observer),
+                float_accuracy=accuracy_figures(reference, test),
+                graphs=shared,
+                artifacts=tuple(
+                    artifact_report(
+                        made, reference, answers[made.artifact.key], test, plain, noise[made.artifact.key]
+                    )
+                    for made in exported
+                ),
+                between_targets=between_targets(exported, answers),
+                devices=tuple(devices),
+                warnings=run_warnings(self._inputs.plan, calibration, exported, missing),
+                missing=tuple(missing),
+                diagnosis=explain_float_model(plain, test),
+                reused=tuple(self._store.reused),
+            )
+
+    def _reference(self, plain: Graph) -> Logits:
+        """Return the float model's logits on the test images."""
+        model = self._inputs.model
+
+        def answer() -> Inference:
+            return Inference(plain.logits(self._inputs.test.pixels, "evaluating the float model"), None)
+
+        inputs = digest(
+            weights=model.weights_sha256, contract=model.contract.sha256, images=self._dataset.sha256
         )
-    return [found[pair] for pair in inputs.plan.pairs if pair in found], missing
+        answers = self._store.once(ANSWERS, "float-model", inputs, answer, self._is_data)
+        assert isinstance(answers, Inference)
+        return answers.logits
 
+    def _export(self) -> tuple[list[Exported], list[MissingArtifact]]:
+        """Return the artifacts of the plan, and those that could not be made.
 
-def _made_from(inputs: Inputs, config: Config, target: str | None, recipe: str) -> str:
-    """Return the digest of everything that an artifact depends on; without a target, that its graph does."""
-    model, calibration = inputs.model, inputs.calibration
-    images = faces_digest(calibration.faces) if calibration and parse_recipe(recipe).quantized else None
-    # the data set too: w8a8-qat trains on it
-    settings = config.model_dump(mode="json", include={"quantize", "export", "data"})
-    settings["export"] = {
-        key: value for key, value in settings["export"].items() if key not in ("targets", "recipes", "output")
-    }
-    return digest(
-        weights=model.weights_sha256,
-        contract=model.contract.sha256,
-        name=model.name,
-        target=target,
-        recipe=recipe,
-        calibration=images,
-        settings=settings,
-    )
+        Raises:
+            TargetError: none could be made.
+        """
+        exported: list[Exported] = []
+        missing: list[MissingArtifact] = []
+        for pair in self._inputs.plan.pairs:
+            made = self._artifact(*pair)
+            if isinstance(made, MissingArtifact):
+                missing.append(made)
+            else:
+                exported.append(made)
+        if not exported:
+            reasons = dict.fromkeys(artifact.reason for artifact in missing)
+            raise TargetError(f"no artifact could be made: {'; '.join(reasons)}")
+        return exported, missing
 
+    def _artifact(self, target: str, recipe: str) -> Exported | MissingArtifact:
+        folder = self.folder / f"{target}-{recipe}"
 
-def _host_logits(one: Exported, test: Faces, dataset: DatasetSummary, store: Store) -> Inference | str:
-    """Return the artifact's answers to the test images, or why this machine cannot give them."""
-    obstacle = get_target(one.artifact.info.target).host_obstacle()
-    if obstacle is not None:
-        return obstacle
-    made_from = digest(file=one.artifact.info.sha256, images=dataset.sha256)
-    kept = store.answers(one.artifact.key, made_from)
-    if kept is not None:
-        return kept
-    try:
-        answers = infer(one.artifact, test.pixels)
-    except TargetError as error:  # an emulation that lacks an operation
-        return str(error)
-    store.keep_answers(one.artifact.key, answers, made_from)
-    return answers
+        def lower() -> tuple[Artifact, Delegation] | Unknown:
+            with self.stages.stage("building the graphs"), contextlib.suppress(QuantizationError, ProofError):
+                self._graphs.of(recipe)  # what it raises is said where the artifact is asked for
+            with self.stages.stage(f"lowering {folder.name}"):
+                made = write_artifact_of(
+                    self._inputs.model,
+                    (target, recipe),
+                    self._graphs,
+                    self._inputs.calibration,
+                    self._config.export,
+                )
+            if isinstance(made, MissingArtifact):
+                return Unknown(reason=made.reason)
+            return made.artifact, made.delegation
 
+        made = self._store.once(
+            artifact_in(folder), folder.name, self._made_from(target, recipe), lower, self._is_data
+        )
+        if isinstance(made, Unknown):
+            return MissingArtifact(target=target, recipe=recipe, reason=made.reason)
+        return Exported(*made)
 
-def _device_report(
-    exported: list[Exported],
-    device: DeviceProfile,
-    config: Config,
-    store: Store,
-    comparer: LayerComparer,
-    stages: Stages,
-) -> DeviceReport:
-    timing = config.profile.timing
-    made_from = digest(
-        files={one.artifact.key: one.artifact.info.sha256 for one in exported},
-        device=device.model_dump(mode="json"),
-        protocol=timing.model_dump(mode="json"),
-    )
-    figures = store.timings(device.name, made_from)
-    if figures is None:
-        artifacts = [one.artifact for one in exported]
-        with stages.stage(f"timing on {device.market_name}"):
-            say(f"timing {len(exported)} artifacts on {device.market_name}")
-            figures = all_runtime_figures(artifacts, device, timing)
-        with stages.stage(f"profiling layers on {device.market_name}"):
-            figures = with_layer_times(figures, artifacts, device, timing, comparer.names())
-        store.keep_timings(device.name, figures, made_from)
-    return DeviceReport(
-        name=device.name,
-        market_name=device.market_name,
-        soc=device.soc,
-        os=device.os,
-        transport=device.transport,
-        figures=figures,
-    )
+    def _made_from(self, target: str | None, recipe: str) -> str:
+        """Return the digest of everything that an artifact depends on; without a target, that its graph does."""
+        model, calibration = self._inputs.model, self._inputs.calibration
+        images = faces_digest(calibration.faces) if calibration and parse_recipe(recipe).quantized else None
+        # the data set too: w8a8-qat trains on it
+        settings = self._config.model_dump(mode="json", include={"quantize", "export", "data"})
+        others = ("targets", "recipes", "output")
+        settings["export"] = {key: value for key, value in settings["export"].items() if key not in others}
+        return digest(
+            weights=model.weights_sha256,
+            contract=model.contract.sha256,
+            name=model.name,
+            target=target,
+            recipe=recipe,
+            calibration=images,
+            settings=settings,
+        )
 
+    def _host_answers(self, made: Exported) -> Inference | Unknown:
+        """Return the artifact's answers to the test images, or why this machine cannot give them."""
+        artifact = made.artifact
 
-def report_folder(config: Config, report: Report) -> Path:
-    """Return the folder that holds the report: that of the model's artifacts."""
-    return config.export.output / report.model.name
+        def answer() -> Inference | Unknown:
+            obstacle = get_target(artifact.info.target).host_obstacle()
+            if obstacle is not None:
+                return Unknown(reason=obstacle)
+            try:
+                return infer(artifact, self._inputs.test.pixels)
+            except TargetError as error:  # an emulation that lacks an operation
+                return Unknown(reason=str(error))
+
+        inputs = digest(file=artifact.info.sha256, images=self._dataset.sha256)
+        return self._store.once(ANSWERS, artifact.key, inputs, answer)
+
+    def _device_report(
+        self, exported: list[Exported], device: DeviceProfile, comparer: LayerComparer
+    ) -> DeviceReport:
+        timing = self._config.profile.timing
+        artifacts = [made.artifact for made in exported]
+
+        def measure() -> tuple[RuntimeFigures, ...]:
+            with self.stages.stage(f"timing on {device.market_name}"):
+                say(f"timing {len(artifacts)} artifacts on {device.market_name}")
+                figures = all_runtime_figures(artifacts, device, timing)
+            with self.stages.stage(f"profiling layers on {device.market_name}"):
+                return with_layer_times(figures, artifacts, device, timing, comparer.names())
+
+        inputs = digest(
+            files={artifact.key: artifact.info.sha256 for artifact in artifacts},
+            device=device.model_dump(mode="json"),
+            protocol=timing.model_dump(mode="json"),
+        )
+        figures = self._store.once(TIMINGS, device.name, inputs, measure)
+        assert not isinstance(figures, Unknown)
+        return DeviceReport(
+            name=device.name,
+            market_name=device.market_name,
+            soc=device.soc,
+            os=device.os,
+            transport=device.transport,
+            figures=figures,
+        )

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from pydantic import Field
 
-from fer_deploy.contract import Frozen
 from fer_deploy.data.faces import Faces
 from fer_deploy.data.registry import DatasetSpec, open_dataset
+from fer_deploy.frozen import Frozen
 from fer_deploy.model import Model, load_model
 from fer_deploy.pipeline.export import calibration_for
 from fer_deploy.quantize.calibration import CalibrationSet

@@ -1,8 +1,8 @@
-"""What a run may take over from one before it: only what was complete, and made from the very same inputs.
+"""What a run may reuse of one before it: only what was complete, and made from the very same inputs.
 
-Everything lies in ``<output>/<model>/.cache``: a file per artifact that names the inputs it was made from and the
-digest of its whole folder, and a file per set of answers. Each is written as a whole or not at all, after what it
-vouches for. Timings are kept only until the report is written: a later run measures anew.
+Everything lies in ``<output>/<model>/.cache``: a file per artifact that vouches for its whole folder, and a file per
+set of answers, of layers and of timings. Each is written as a whole or not at all, after what it vouches for. Timings
+are kept only until the report is written: a later run measures anew.
 """
 
 from __future__ import annotations
@@ -14,17 +14,18 @@ import io
 import json
 import shutil
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
-from fer_deploy.contract import Frozen
 from fer_deploy.errors import ArtifactError, OutputError
 from fer_deploy.files import sha256_of, write_atomic
+from fer_deploy.frozen import Frozen, Unknown
 from fer_deploy.measure.figures import LayerFigures, RuntimeFigures
 from fer_deploy.measure.inference import Inference
 from fer_deploy.targets.artifact import Artifact, open_artifact, tool_versions
@@ -33,19 +34,73 @@ from fer_deploy.targets.base import Delegation
 FOLDER = ".cache"
 _LOCK = ".lock"
 _DELEGATION = TypeAdapter(Delegation)
-_TIMINGS = TypeAdapter(tuple[RuntimeFigures, ...])
-_LAYERS: TypeAdapter[tuple[LayerFigures, ...] | str] = TypeAdapter(tuple[LayerFigures, ...] | str)
+#: What reading a file that is not what it should be raises.
+_DAMAGED = (ValueError, KeyError, TypeError, EOFError, OSError, zipfile.BadZipFile, ArtifactError)
+
+Value = TypeVar("Value")
 
 
-_Kept = TypeVar("_Kept")
+@dataclass(frozen=True)
+class Kind(Generic[Value]):
+    """A kind of thing that is reused.
+
+    Attributes:
+        prefix: of its files' names.
+        label: what the report calls one, with ``{}`` for its name.
+        dump: its bytes.
+        load: it again; raises one of many errors where the bytes, or what they vouch for, are damaged.
+    """
+
+    prefix: str
+    label: str
+    dump: Callable[[Value], bytes]
+    load: Callable[[bytes], Value]
 
 
-class _Entry(Frozen):
-    """A complete artifact: what it was made from, and the digest of its folder."""
+def _json_kind(prefix: str, label: str, type_: Any) -> Kind[Any]:
+    adapter = TypeAdapter(type_)
+    return Kind(prefix, label, adapter.dump_json, adapter.validate_json)
 
-    inputs: str
+
+def _dump_answers(answers: Inference) -> bytes:
+    stream = io.BytesIO()
+    np.savez(stream, logits=answers.logits, emulation=answers.emulation or "")
+    return stream.getvalue()
+
+
+def _load_answers(content: bytes) -> Inference:
+    with np.load(io.BytesIO(content), allow_pickle=False) as kept:
+        return Inference(kept["logits"], str(kept["emulation"]) or None)
+
+
+class _Voucher(Frozen):
+    """Stands for a complete artifact: the digest of its whole folder, and what lowering said of it."""
+
     folder_sha256: str
     delegation: dict[str, Any]
+
+
+def artifact_in(folder: Path) -> Kind[tuple[Artifact, Delegation]]:
+    """Return the kind of an artifact that lies in ``folder``: what is kept vouches for the folder as it is."""
+
+    def dump(made: tuple[Artifact, Delegation]) -> bytes:
+        told = _DELEGATION.dump_python(made[1], mode="json")
+        return _Voucher(folder_sha256=sha256_of(folder), delegation=told).model_dump_json().encode()
+
+    def load(content: bytes) -> tuple[Artifact, Delegation]:
+        voucher = _Voucher.model_validate_json(content)
+        if sha256_of(folder) != voucher.folder_sha256:
+            raise ArtifactError(f"{folder} is not as it was left")
+        return open_artifact(folder), _DELEGATION.validate_python(voucher.delegation)
+
+    return Kind("artifact", "artifact {}", dump, load)
+
+
+ANSWERS: Kind[Inference] = Kind("answers", "answers of {}", _dump_answers, _load_answers)
+LAYERS: Kind[tuple[LayerFigures, ...]] = _json_kind("layers", "layers of {}", tuple[LayerFigures, ...])
+TIMINGS: Kind[tuple[RuntimeFigures, ...]] = _json_kind(
+    "timings", "timings on {}, of the run that was interrupted", tuple[RuntimeFigures, ...]
+)
 
 
 def digest(**inputs: Any) -> str:
@@ -65,111 +120,53 @@ def _code() -> str:
 
 
 class Store:
-    """What earlier runs left in a model's output folder, and what was taken over from it.
+    """What earlier runs left in a model's output folder, and what of it was reused.
 
     Attributes:
-        reused: a line per thing taken over, for the report.
+        reused: a line per thing reused, for the report.
     """
 
     def __init__(self, output: Path, fresh: bool = False) -> None:
+        """Keep things in ``output``; with ``fresh`` reuse nothing of what is there."""
         self._folder = output / FOLDER
         self._fresh = fresh
         self.reused: list[str] = []
 
-    def artifact(self, folder: Path, inputs: str) -> tuple[Artifact, Delegation] | None:
-        """Return the artifact in ``folder`` when it is whole and was made from ``inputs``."""
-        entry = self._read(f"artifact-{folder.name}.json")
-        if entry is None:
-            return None
-        try:
-            known = _Entry.model_validate_json(entry)
-            if known.inputs != inputs or not folder.is_dir() or sha256_of(folder) != known.folder_sha256:
-                return None
-            artifact, delegation = open_artifact(folder), _DELEGATION.validate_python(known.delegation)
-        except (ValidationError, ArtifactError, OSError):
-            return None
-        self.reused.append(f"artifact {artifact.key}")
-        return artifact, delegation
+    def once(
+        self,
+        kind: Kind[Value],
+        name: str,
+        inputs: str,
+        make: Callable[[], Value | Unknown],
+        reuse: bool = True,
+    ) -> Value | Unknown:
+        """Return the thing of this kind and name that was made from ``inputs``, made now unless it was before.
 
-    def keep_artifact(self, artifact: Artifact, delegation: Delegation, inputs: str) -> None:
-        """Remember a complete artifact."""
-        entry = _Entry(
-            inputs=inputs,
-            folder_sha256=sha256_of(artifact.folder),
-            delegation=_DELEGATION.dump_python(delegation, mode="json"),
-        )
-        write_atomic(self._folder / f"artifact-{artifact.folder.name}.json", entry.model_dump_json())
-
-    def answers(self, name: str, inputs: str) -> Inference | None:
-        """Return the logits kept under ``name`` when they were computed from ``inputs``."""
-        raw = self._read(f"answers-{name}.npz")
-        if raw is None:
-            return None
-        try:
-            with np.load(io.BytesIO(raw), allow_pickle=False) as kept:
-                if str(kept["inputs"]) != inputs:
-                    return None
-                emulation = str(kept["emulation"])
-                answers = Inference(kept["logits"], emulation or None)
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-            return None
-        self.reused.append(f"answers of {name}")
-        return answers
-
-    def keep_answers(self, name: str, answers: Inference, inputs: str) -> None:
-        """Remember logits."""
-        stream = io.BytesIO()
-        np.savez(stream, logits=answers.logits, inputs=inputs, emulation=answers.emulation or "")
-        write_atomic(self._folder / f"answers-{name}.npz", stream.getvalue())
-
-    def layers(self, name: str, inputs: str) -> tuple[LayerFigures, ...] | str | None:
-        """Return the layers kept under ``name``, or why there were none, when they were compared on ``inputs``."""
-        found = self._figures(f"layers-{name}.json", inputs, _LAYERS)
-        if found is not None:
-            self.reused.append(f"layers of {name}")
-        return found
-
-    def keep_layers(self, name: str, layers: tuple[LayerFigures, ...] | str, inputs: str) -> None:
-        """Remember a comparison of layers."""
-        self._keep_figures(f"layers-{name}.json", layers, inputs, _LAYERS)
-
-    def timings(self, device: str, inputs: str) -> tuple[RuntimeFigures, ...] | None:
-        """Return the timings that an interrupted run took of the same files on the same device."""
-        figures = self._figures(f"timings-{device}.json", inputs, _TIMINGS)
-        if figures is not None:
-            self.reused.append(f"timings on {device}, taken by the run that was interrupted")
-        return figures
-
-    def keep_timings(self, device: str, figures: tuple[RuntimeFigures, ...], inputs: str) -> None:
-        """Remember timings until :meth:`finish`."""
-        self._keep_figures(f"timings-{device}.json", figures, inputs, _TIMINGS)
+        Args:
+            kind: what it is.
+            name: tells it from others of its kind.
+            inputs: :func:`digest` of everything that it depends on.
+            make: makes it; that it cannot be made is an :class:`Unknown`, which is not kept.
+            reuse: whether an earlier one may stand for it; False where it depends on more than a digest can tell.
+        """
+        file = self._folder / f"{kind.prefix}-{name}"
+        if reuse and not self._fresh:
+            # damaged is as good as not there
+            with contextlib.suppress(*_DAMAGED):
+                made_from, _, content = file.read_bytes().partition(b"\n")
+                if made_from.decode() == inputs:
+                    value = kind.load(content)
+                    self.reused.append(kind.label.format(name))
+                    return value
+        made = make()
+        if not isinstance(made, Unknown):
+            write_atomic(file, inputs.encode() + b"\n" + kind.dump(made))
+        return made
 
     def finish(self) -> None:
         """Forget the timings: the report that needed them is written."""
-        for path in self._folder.glob("timings-*.json"):
+        for path in self._folder.glob(f"{TIMINGS.prefix}-*"):
             path.unlink(missing_ok=True)
-
-    def _figures(self, name: str, inputs: str, kind: TypeAdapter[_Kept]) -> _Kept | None:
-        raw = self._read(name)
-        if raw is None:
-            return None
-        try:
-            document = json.loads(raw)
-            return kind.validate_python(document["figures"]) if document["inputs"] == inputs else None
-        except (ValueError, KeyError, TypeError):
-            return None
-
-    def _keep_figures(self, name: str, figures: _Kept, inputs: str, kind: TypeAdapter[_Kept]) -> None:
-        document = {"inputs": inputs, "figures": kind.dump_python(figures, mode="json")}
-        write_atomic(self._folder / name, json.dumps(document))
-
-    def _read(self, name: str) -> bytes | None:
-        if self._fresh:
-            return None
-        try:
-            return (self._folder / name).read_bytes()
-        except OSError:
-            return None
 
 
 @contextlib.contextmanager

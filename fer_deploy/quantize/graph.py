@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_deploy.contract import Contract, Frozen
+from fer_deploy.contract import Contract
+from fer_deploy.frozen import Frozen
 from fer_deploy.progress import track
 from fer_deploy.quantize.layers import attribute
 from fer_deploy.quantize.options import PtqOptions

@@ -6,8 +6,8 @@ from typing import Literal, get_args
 
 from pydantic import Field, ValidationError
 
-from fer_deploy.contract import Frozen, first_problem
 from fer_deploy.errors import ConfigError
+from fer_deploy.frozen import Frozen, first_problem
 
 ObserverName = Literal["min-max", "histogram", "percentile", "mse"]
 OBSERVERS: tuple[ObserverName, ...] = get_args(ObserverName)

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_deploy.contract import Frozen
 from fer_deploy.errors import ProofError
+from fer_deploy.frozen import Frozen
 from fer_deploy.quantize.layers import layer_name, value_name
 
 if TYPE_CHECKING:

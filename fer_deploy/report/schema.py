@@ -7,9 +7,10 @@ from typing import Literal
 
 from pydantic import Field, ValidationError
 
-from fer_deploy.contract import Contract, Frozen, first_problem
+from fer_deploy.contract import Contract
 from fer_deploy.errors import ArtifactError
 from fer_deploy.files import write_atomic
+from fer_deploy.frozen import Frozen, first_problem
 from fer_deploy.measure.figures import AccuracyFigures as AccuracyFigures
 from fer_deploy.measure.figures import ClassFigures as ClassFigures
 from fer_deploy.measure.figures import Flip as Flip
@@ -149,7 +150,7 @@ class Report(Frozen):
         default=(), description="artifacts that were asked for and could not be made"
     )
     reused: tuple[str, ...] = Field(
-        default=(), description="what was taken over from an earlier run of the same inputs"
+        default=(), description="what was reused of an earlier run of the same inputs"
     )
     diagnosis: str | None = Field(
         default=None, description="the known mistake that explains a poor float model, if one does"

@@ -14,9 +14,10 @@ from typing import Literal
 import numpy as np
 from pydantic import Field, ValidationError
 
-from fer_deploy.contract import Contract, Frozen, first_problem
+from fer_deploy.contract import Contract
 from fer_deploy.errors import ArtifactError, TargetError
 from fer_deploy.files import folder_atomic, sha256_of, size_of, write_atomic
+from fer_deploy.frozen import Frozen, first_problem
 from fer_deploy.quantize.costs import GraphCosts, graph_costs
 from fer_deploy.quantize.graph import Graph, Scales, batches
 from fer_deploy.quantize.options import PtqOptions

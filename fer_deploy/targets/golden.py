@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from fer_deploy.contract import Frozen, InputSpec
+from fer_deploy.contract import InputSpec
+from fer_deploy.frozen import Frozen
 from fer_deploy.quantize.graph import Graph
 
 _BLOBS = 4

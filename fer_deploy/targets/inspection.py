@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from fer_deploy.contract import Frozen
+from fer_deploy.frozen import Frozen, Unknown
 
 
 class Port(Frozen):
@@ -20,12 +20,6 @@ class StoredWeights(Frozen):
 
     values: int
     bytes: int
-
-
-class Unknown(Frozen):
-    """Stands where a figure cannot be read from the file, with the reason."""
-
-    reason: str
 
 
 class Share(Frozen):

@@ -7,10 +7,11 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from fer_deploy.contract import Frozen, InputSpec, first_problem
+from fer_deploy.contract import InputSpec
 from fer_deploy.data.registry import DatasetSpec
 from fer_deploy.errors import TrainingError
 from fer_deploy.files import read_toml
+from fer_deploy.frozen import Frozen, first_problem
 from fer_deploy.model import Architecture
 
 

@@ -241,7 +241,7 @@ class _Document:
         versions = ", ".join(f"{name} {version}" for name, version in report.versions.items())
         yield f"- Versions: {escape(versions)}; schema {report.schema_version}"
         if report.reused:
-            yield f"- Taken over from an earlier run of the same inputs: {escape(', '.join(report.reused))}"
+            yield f"- Reused from an earlier run of the same inputs: {escape(', '.join(report.reused))}"
 
     def _gaps(self) -> Iterator[str]:
         yield "## Not measured, and why"

@@ -1,4 +1,4 @@
-"""Interrupted runs: nothing half done is taken for whole, and what was whole is taken over."""
+"""Interrupted runs: nothing half done is taken for whole, and what was whole is reused."""
 
 from __future__ import annotations
 
@@ -19,10 +19,12 @@ from click.testing import CliRunner
 import fer_deploy
 from fer_deploy.cli import main
 from fer_deploy.errors import OutputError
+from fer_deploy.frozen import Unknown
 from fer_deploy.measure.inference import Inference
-from fer_deploy.pipeline.store import FOLDER, Store, digest, only_run
+from fer_deploy.pipeline.store import ANSWERS, FOLDER, TIMINGS, Store, artifact_in, digest, only_run
 from fer_deploy.report.schema import Report, load_report
-from fer_deploy.targets.artifact import INFO_FILE, open_artifact
+from fer_deploy.targets.artifact import INFO_FILE, Artifact, open_artifact
+from fer_deploy.targets.base import Delegation
 from fer_deploy.targets.golden import Golden
 from fixtures.lowered import Lower
 from fixtures.sample_report import host_runtime
@@ -32,28 +34,46 @@ KILLS = 30
 
 @pytest.fixture
 def output(tmp_path: Path, lowered: Lower) -> Path:
-    """An output folder with one artifact, remembered as made from ``inputs``."""
+    """An output folder with one artifact, kept as made from ``inputs``."""
     artifact, delegation = lowered("onnx", "float")
     folder = tmp_path / "net" / artifact.key
     shutil.copytree(artifact.folder, folder)
-    Store(folder.parent).keep_artifact(open_artifact(folder), delegation, "inputs")
+    kept = open_artifact(folder), delegation
+    Store(folder.parent).once(artifact_in(folder), folder.name, "inputs", lambda: kept)
     return folder.parent
 
 
+def _not_there() -> Unknown:
+    return Unknown(reason="made anew")
+
+
+def _artifact(store: Store, output: Path, inputs: str = "inputs") -> tuple[Artifact, Delegation] | Unknown:
+    return store.once(artifact_in(output / "onnx-float"), "onnx-float", inputs, _not_there)
+
+
 class TestArtifacts:
-    def test_taken_over_with_what_lowering_said(self, output: Path, lowered: Lower) -> None:
+    def test_reused_with_what_lowering_said(self, output: Path, lowered: Lower) -> None:
         store = Store(output)
-        kept = store.artifact(output / "onnx-float", "inputs")
-        assert kept is not None
+        kept = _artifact(store, output)
+        assert not isinstance(kept, Unknown)
         assert kept[0].info == lowered("onnx", "float")[0].info
         assert kept[1] == lowered("onnx", "float")[1]
         assert store.reused == ["artifact onnx-float"]
 
     def test_not_of_other_inputs(self, output: Path) -> None:
-        assert Store(output).artifact(output / "onnx-float", "others") is None
+        assert isinstance(_artifact(Store(output), output, "others"), Unknown)
 
     def test_not_when_all_is_to_be_fresh(self, output: Path) -> None:
-        assert Store(output, fresh=True).artifact(output / "onnx-float", "inputs") is None
+        assert isinstance(_artifact(Store(output, fresh=True), output), Unknown)
+
+    def test_not_where_it_may_not_stand_for_the_new_one(self, output: Path) -> None:
+        kind = artifact_in(output / "onnx-float")
+        made = Store(output).once(kind, "onnx-float", "inputs", _not_there, reuse=False)
+        assert isinstance(made, Unknown)
+
+    def test_not_in_another_folder(self, output: Path) -> None:
+        (output / "onnx-float").rename(output / "elsewhere")
+        assert isinstance(_artifact(Store(output), output), Unknown)
 
     @pytest.mark.parametrize("name", ["model.onnx", INFO_FILE, "golden.json"])
     @pytest.mark.parametrize("damage", ["truncate", "change", "remove"])
@@ -65,13 +85,15 @@ class TestArtifacts:
         else:
             path.write_bytes(raw[:-1] if damage == "truncate" else raw[:-2] + b" " + raw[-1:])
         store = Store(output)
-        assert store.artifact(output / "onnx-float", "inputs") is None
+        assert isinstance(_artifact(store, output), Unknown)
         assert store.reused == []
 
-    @pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"inputs": "inputs"}'])
+    @pytest.mark.parametrize(
+        "text", ["", "{", "inputs", "inputs\n", "inputs\n[]", 'inputs\n{"folder_sha256": ""}']
+    )
     def test_not_by_a_damaged_note(self, output: Path, text: str) -> None:
-        (output / FOLDER / "artifact-onnx-float.json").write_text(text)
-        assert Store(output).artifact(output / "onnx-float", "inputs") is None
+        (output / FOLDER / "artifact-onnx-float").write_text(text)
+        assert isinstance(_artifact(Store(output), output), Unknown)
 
 
 class TestAnswers:
@@ -79,30 +101,38 @@ class TestAnswers:
 
     def test_round_trip(self, tmp_path: Path) -> None:
         for emulation in (None, "an interpreter"):
-            Store(tmp_path).keep_answers("net", Inference(self.logits, emulation), "inputs")
-            kept = Store(tmp_path).answers("net", "inputs")
-            assert kept is not None
+            given = Inference(self.logits, emulation)
+            made = Store(tmp_path).once(ANSWERS, "net", str(emulation), lambda given=given: given)
+            assert made is given
+            kept = Store(tmp_path).once(ANSWERS, "net", str(emulation), _not_there)
+            assert isinstance(kept, Inference)
             assert kept.emulation == emulation
             np.testing.assert_array_equal(kept.logits, self.logits)
-        assert Store(tmp_path).answers("net", "other images") is None
+        assert isinstance(Store(tmp_path).once(ANSWERS, "net", "other images", _not_there), Unknown)
 
     def test_a_truncated_file_is_no_answer(self, tmp_path: Path) -> None:
-        Store(tmp_path).keep_answers("net", Inference(self.logits, None), "inputs")
-        path = tmp_path / FOLDER / "answers-net.npz"
+        Store(tmp_path).once(ANSWERS, "net", "inputs", lambda: Inference(self.logits, None))
+        path = tmp_path / FOLDER / "answers-net"
         raw = path.read_bytes()
         for length in range(0, len(raw), 7):
             path.write_bytes(raw[:length])
-            assert Store(tmp_path).answers("net", "inputs") is None
+            assert isinstance(Store(tmp_path).once(ANSWERS, "net", "inputs", _not_there), Unknown)
+
+    def test_what_cannot_be_made_is_tried_again(self, tmp_path: Path) -> None:
+        assert isinstance(Store(tmp_path).once(ANSWERS, "net", "inputs", _not_there), Unknown)
+        store = Store(tmp_path)
+        store.once(ANSWERS, "net", "inputs", lambda: Inference(self.logits, None))
+        assert store.reused == []
 
 
 def test_timings_live_until_the_report_is_written(tmp_path: Path) -> None:
     figures = (host_runtime("onnx-float"),)
-    Store(tmp_path).keep_timings("host", figures, "inputs")
+    Store(tmp_path).once(TIMINGS, "host", "inputs", lambda: figures)
     store = Store(tmp_path)
-    assert store.timings("host", "inputs") == figures
-    assert store.timings("host", "another protocol") is None
+    assert store.once(TIMINGS, "host", "inputs", _not_there) == figures
+    assert isinstance(store.once(TIMINGS, "host", "another protocol", _not_there), Unknown)
     store.finish()
-    assert Store(tmp_path).timings("host", "inputs") is None
+    assert isinstance(Store(tmp_path).once(TIMINGS, "host", "inputs", _not_there), Unknown)
 
 
 def test_the_digest_depends_on_every_input_and_not_on_their_order() -> None:
@@ -147,7 +177,7 @@ def same_figures(first: Report, second: Report) -> None:
     assert first.graphs == second.graphs
 
 
-def test_a_second_run_takes_over_all_but_the_timings(
+def test_a_second_run_reuses_all_but_the_timings(
     tmp_path: Path, model_folder: Path, faces_folder: Path
 ) -> None:
     config = configuration(tmp_path, model_folder, faces_folder)
@@ -175,6 +205,19 @@ def test_a_second_run_takes_over_all_but_the_timings(
     third = load_report(tmp_path / "out" / model_folder.name / "report.json")
     assert "artifact onnx-float" not in third.reused, "its settings are another run's"
     assert "artifact onnx-w8a8-ptq" not in third.reused
+
+
+def test_a_run_from_python_finishes_its_job_as_the_command_does(
+    tmp_path: Path, model_folder: Path, faces_folder: Path
+) -> None:
+    config = fer_deploy.load_config(configuration(tmp_path, model_folder, faces_folder))
+    first = fer_deploy.run(config)
+    folder = tmp_path / "out" / model_folder.name
+    assert {path.name for path in folder.glob("report.*")} == {"report.json", "report.md", "report.html"}
+    assert load_report(folder / "report.json") == first
+    second = fer_deploy.run(config)
+    assert not [line for line in second.reused if "timings" in line], "its timings are its own"
+    same_figures(first, second)
 
 
 @pytest.mark.slow

@@ -10,9 +10,10 @@ from click.testing import CliRunner
 
 from fer_deploy.cli import main
 from fer_deploy.errors import ArtifactError
+from fer_deploy.frozen import Unknown
 from fer_deploy.measure.macs import count_macs
 from fer_deploy.model import Model
-from fer_deploy.targets.inspection import Inspection, Share, Unknown
+from fer_deploy.targets.inspection import Inspection, Share
 from fer_deploy.targets.registry import TARGET_NAMES, get_target
 from fixtures.lowered import GraphOf, Lower
 

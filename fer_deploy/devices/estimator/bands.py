@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 from pydantic import Field, ValidationError
 
-from fer_deploy.contract import Frozen
 from fer_deploy.devices.estimator.cpu import Basis, Point, fit_cpu, log_errors
 from fer_deploy.devices.estimator.rows import DATA, Precision, Row, calibration_rows
 from fer_deploy.devices.estimator.workload import RIDGE
 from fer_deploy.files import write_json_atomic
+from fer_deploy.frozen import Frozen
 
 #: Share of published rows that a band is made to hold.
 COVERAGE = 0.90

@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from fer_deploy.contract import Frozen
 from fer_deploy.devices.estimator.networks import architecture, network
 from fer_deploy.devices.estimator.workload import workload
 from fer_deploy.devices.profile_schema import CoreCluster
 from fer_deploy.errors import DataError
 from fer_deploy.files import read_toml
+from fer_deploy.frozen import Frozen
 from fer_deploy.quantize.costs import GraphCosts
 
 DATA = Path(__file__).resolve().parent / "data"

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from fer_deploy.contract import first_problem
 from fer_deploy.devices.timing import TimingProtocol, TimingResult
 from fer_deploy.errors import DeviceError
+from fer_deploy.frozen import first_problem
 from fer_deploy.targets.artifact import GOLDEN_FILE, Artifact
 from fer_deploy.targets.golden import Golden, golden_inputs
 

@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from fer_deploy.contract import first_problem
 from fer_deploy.devices.runners.build import build_hint, find_runner, host_arch
 from fer_deploy.devices.runners.job import LOGITS, ONNX_RUNNER, TRACE, golden_pixels, make_job
 from fer_deploy.devices.timing import TimingProtocol, TimingResult
 from fer_deploy.devices.transports.base import Transport
 from fer_deploy.devices.transports.here import bundle_words, run_here
 from fer_deploy.errors import DeviceError
+from fer_deploy.frozen import first_problem
 from fer_deploy.targets.artifact import Artifact
 from fer_deploy.targets.registry import get_target
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_deploy.files import size_of
+from fer_deploy.frozen import Unknown
 from fer_deploy.targets.coreml.advice import advice
 from fer_deploy.targets.coreml.interpreter.program import (
     Argument,
@@ -19,7 +20,7 @@ from fer_deploy.targets.coreml.interpreter.program import (
     TensorType,
     open_program,
 )
-from fer_deploy.targets.inspection import Inspection, Port, Unknown, WeightCounter
+from fer_deploy.targets.inspection import Inspection, Port, WeightCounter
 
 #: Parameters of operations that hold trained values.
 _TRAINED = ("weight", "bias", "mean", "variance", "gamma", "beta", "alpha")

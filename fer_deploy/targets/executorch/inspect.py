@@ -17,8 +17,9 @@ from typing import Any
 
 from fer_deploy.errors import ArtifactError
 from fer_deploy.files import size_of
+from fer_deploy.frozen import Unknown
 from fer_deploy.quiet import quiet
-from fer_deploy.targets.inspection import Inspection, Port, Share, Unknown, WeightCounter
+from fer_deploy.targets.inspection import Inspection, Port, Share, WeightCounter
 
 _MAGIC = b"XH00"
 #: Magic at 4, then uint16 header length, uint32 offset and size of the flatbuffer.

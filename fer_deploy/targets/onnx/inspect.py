@@ -9,7 +9,8 @@ from typing import Any
 
 from fer_deploy.errors import ArtifactError
 from fer_deploy.files import size_of
-from fer_deploy.targets.inspection import Inspection, Port, Share, Unknown, WeightCounter
+from fer_deploy.frozen import Unknown
+from fer_deploy.targets.inspection import Inspection, Port, Share, WeightCounter
 
 #: Layers whose second and third input are weight and bias.
 _LAYERS = {"Conv", "ConvTranspose", "Gemm", "MatMul"}

@@ -7,10 +7,11 @@ from typing import Literal
 
 from pydantic import Field, ValidationError, field_validator
 
-from fer_deploy.contract import Frozen, InputSpec, first_problem
+from fer_deploy.contract import InputSpec
 from fer_deploy.data.corruptions import TRAINED
 from fer_deploy.errors import TrainingError
 from fer_deploy.files import read_toml
+from fer_deploy.frozen import Frozen, first_problem
 from fer_deploy.train.recipe import AugmentSpec
 
 

@@ -15,11 +15,12 @@ from pydantic import Field, ValidationError
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from fer_deploy.contract import Contract, Frozen, InputSpec, TrainedOn, first_problem
+from fer_deploy.contract import Contract, InputSpec, TrainedOn
 from fer_deploy.data.fer2013 import FER2013_LABELS, FERPLUS_LABELS
 from fer_deploy.data.fer2013_pairs import NO_FACE
 from fer_deploy.errors import ModelError, first_line
 from fer_deploy.files import write_atomic
+from fer_deploy.frozen import Frozen, first_problem
 from fer_deploy.model import Architecture, save_model
 from fer_deploy.model.state import load_state, read_state
 from fer_deploy.train.family.recipe import FamilyRecipe

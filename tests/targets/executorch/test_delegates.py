@@ -10,10 +10,10 @@ import pytest
 
 from fer_deploy.data.faces import Faces
 from fer_deploy.errors import ConfigError, TargetError
+from fer_deploy.frozen import Unknown
 from fer_deploy.targets.coreml.interpreter.execute import Interpreter
 from fer_deploy.targets.coreml.interpreter.program import open_program
 from fer_deploy.targets.executorch import ExecuTorchTarget
-from fer_deploy.targets.inspection import Unknown
 from fixtures.lowered import GraphOf
 
 
