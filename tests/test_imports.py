@@ -167,12 +167,13 @@ def test_no_heavy_import_at_module_level_outside_train_and_zoo(module: str) -> N
     [
         "import fer_deploy",
         "import fer_deploy.cli",
+        "import fer_deploy.cli.check",
         "import sys; sys.argv = ['fer-deploy', '--help']\nfrom fer_deploy.cli import main\n"
         "try: main()\nexcept SystemExit as end: assert not end.code, end.code",
         "import sys; sys.argv = ['fer-deploy', '--version']\nfrom fer_deploy.cli import main\n"
         "try: main()\nexcept SystemExit as end: assert not end.code, end.code",
     ],
-    ids=["package", "cli", "help", "version"],
+    ids=["package", "cli", "check", "help", "version"],
 )
 def test_start_up_imports_nothing_heavy(start: str) -> None:
     check = f"\nimport sys\nprint('HEAVY', sorted(set({_HEAVY!r}) & set(sys.modules)))"
