@@ -19,7 +19,9 @@ def _field(kind: Limit) -> tuple[Any, Any]:
     """Return what pydantic makes the field of a limit of: a number in range, or false to lift the limit."""
     # strict, since true is no number
     number = Annotated[float, Field(strict=True, ge=kind.counted.lowest, le=kind.counted.highest)]
-    return number | Literal[False] | None, Field(default=None, description=kind.help)
+    # in order, since pydantic takes 0 for False when it may choose
+    number_or_false = Annotated[number | Literal[False], Field(union_mode="left_to_right")]
+    return number_or_false | None, Field(default=None, description=kind.help)
 
 
 if TYPE_CHECKING:
@@ -99,7 +101,9 @@ class Budget(Limits):
     def empty(self) -> bool:
         """True when no limit is set anywhere in it."""
         tables = (self, *self.artifacts.values(), *self.devices.values())
-        return not any(table.said(kind) not in (None, False) for table in tables for kind in LIMITS.values())
+        said = (table.said(kind) for table in tables for kind in LIMITS.values())
+        # by identity: a limit of 0 equals False and is a limit all the same
+        return all(value is None or value is False for value in said)
 
 
 class Waiver(Frozen):

@@ -251,6 +251,11 @@ class TestWhereLimitsHold:
         assert Budget().empty
         assert Budget(artifacts={"x": Limits(max_flips=False)}).empty
 
+    def test_a_limit_of_nothing_at_all_is_a_limit(self) -> None:
+        assert Budget(max_flips=0).said(LIMITS["max_flips"]) is not False
+        assert not Budget(max_flips=0).empty
+        assert not Budget().overridden({"max_flips": 0.0}, ()).empty
+
 
 class TestWaivers:
     def verdict(self, figure: str = "size", device: str | None = None) -> Verdict:
