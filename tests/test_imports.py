@@ -1,4 +1,4 @@
-"""The floors of the building: imports run downward only, never in a circle, and start-up stays light."""
+"""The floors of the building: imports run down, never in a circle; start-up stays light; a name is one thing's."""
 
 from __future__ import annotations
 
@@ -141,6 +141,15 @@ def test_checker_sees_a_circle() -> None:
     graph = {name: {following} for name, following in pairwise(["a", "b", "c", "a"])}
     assert _cycle(graph | {"d": {"a"}}) == ["a", "b", "c", "a"]
     assert _cycle({"a": {"b", "c"}, "b": {"c"}, "c": set()}) is None
+
+
+def test_the_name_of_a_class_stands_for_one_thing() -> None:
+    homes: dict[str, list[str]] = {}
+    for module, path in _MODULES.items():
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                homes.setdefault(node.name, []).append(module)
+    assert {name: where for name, where in homes.items() if len(where) > 1} == {}
 
 
 @pytest.mark.parametrize("module", [name for name in _MODULES if _room(name) not in ("train", "zoo")])
