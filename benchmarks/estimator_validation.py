@@ -35,7 +35,7 @@ from fer_deploy.devices.estimator.bands import (
 from fer_deploy.devices.estimator.cpu import CpuModel, Point, fit_cpu, query_of
 from fer_deploy.devices.estimator.estimate import calibrated_cpu
 from fer_deploy.devices.estimator.npu import leave_one_model_out
-from fer_deploy.devices.estimator.rows import DATA, Row, calibration_rows, read_rows
+from fer_deploy.devices.estimator.rows import DATA, CalibrationRow, calibration_rows, read_rows
 from fer_deploy.files import write_atomic
 from fer_deploy.progress import track
 
@@ -45,7 +45,7 @@ _TARGET_ERROR, _TARGET_COVERAGE = 0.20, 0.85
 
 @dataclass(frozen=True)
 class Scored:
-    row: Row
+    row: CalibrationRow
     point: Point | None
     inside: bool
     width: float
@@ -57,7 +57,7 @@ class Scored:
         return abs(self.point.milliseconds / self.row.milliseconds - 1)
 
 
-def score(model: CpuModel, bands: Bands | None, rows: Sequence[Row]) -> list[Scored]:
+def score(model: CpuModel, bands: Bands | None, rows: Sequence[CalibrationRow]) -> list[Scored]:
     """Score rows; without ``bands``, with those learnt from the rows that the model was fitted on."""
     points = [model.predict(row.costs, query_of(row)) for row in rows]
     if bands is None:
@@ -76,7 +76,7 @@ def score(model: CpuModel, bands: Bands | None, rows: Sequence[Row]) -> list[Sco
     return found
 
 
-def held_out(rows: Sequence[Row], key: Key, what: str) -> list[Scored]:
+def held_out(rows: Sequence[CalibrationRow], key: Key, what: str) -> list[Scored]:
     """Score every row with a model and bands that have seen no row with its value of ``key``."""
     found: list[Scored] = []
     for value in track(sorted({key(row) for row in rows}, key=str), f"leaving out {what}"):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fer_deploy.contract import Contract
     from fer_deploy.errors import FerDeployError
-    from fer_deploy.gate.limits import Budget
+    from fer_deploy.gate.budget import Budget
     from fer_deploy.gate.verdicts import Check
     from fer_deploy.measure.latency import runtime_figures
     from fer_deploy.measure.measurement import Measurement
@@ -48,7 +48,7 @@ __all__ = [
 
 _HOMES = {
     "Artifact": "fer_deploy.targets.artifact",
-    "Budget": "fer_deploy.gate.limits",
+    "Budget": "fer_deploy.gate.budget",
     "Check": "fer_deploy.gate.verdicts",
     "Config": "fer_deploy.pipeline.config",
     "Contract": "fer_deploy.contract",

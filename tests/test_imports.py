@@ -1,4 +1,4 @@
-"""The floors of the building: imports run downward only, never in a circle, and start-up stays light."""
+"""The floors of the building: imports run down, never in a circle; start-up stays light; a name is one thing's."""
 
 from __future__ import annotations
 
@@ -143,6 +143,15 @@ def test_checker_sees_a_circle() -> None:
     assert _cycle({"a": {"b", "c"}, "b": {"c"}, "c": set()}) is None
 
 
+def test_the_name_of_a_class_stands_for_one_thing() -> None:
+    homes: dict[str, list[str]] = {}
+    for module, path in _MODULES.items():
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                homes.setdefault(node.name, []).append(module)
+    assert {name: where for name, where in homes.items() if len(where) > 1} == {}
+
+
 @pytest.mark.parametrize("module", [name for name in _MODULES if _room(name) not in ("train", "zoo")])
 def test_no_heavy_import_at_module_level_outside_train_and_zoo(module: str) -> None:
     """torch & co. are imported in functions; a command that doesn't need them must not pay for them."""
@@ -167,12 +176,13 @@ def test_no_heavy_import_at_module_level_outside_train_and_zoo(module: str) -> N
     [
         "import fer_deploy",
         "import fer_deploy.cli",
+        "import fer_deploy.cli.check",
         "import sys; sys.argv = ['fer-deploy', '--help']\nfrom fer_deploy.cli import main\n"
         "try: main()\nexcept SystemExit as end: assert not end.code, end.code",
         "import sys; sys.argv = ['fer-deploy', '--version']\nfrom fer_deploy.cli import main\n"
         "try: main()\nexcept SystemExit as end: assert not end.code, end.code",
     ],
-    ids=["package", "cli", "help", "version"],
+    ids=["package", "cli", "check", "help", "version"],
 )
 def test_start_up_imports_nothing_heavy(start: str) -> None:
     check = f"\nimport sys\nprint('HEAVY', sorted(set({_HEAVY!r}) & set(sys.modules)))"

@@ -2,40 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from fer_deploy.cli.options import PATH, Command, config_option, optional_configuration
+from fer_deploy.cli.options import PATH, all_of, config_option, optional_configuration
+from fer_deploy.gate.limits import LIMITS, Acceptable
 
 if TYPE_CHECKING:
-    from fer_deploy.gate.limits import Budget
+    from fer_deploy.gate.budget import Budget
     from fer_deploy.pipeline.config import Config
 
-_PERCENT = click.FloatRange(0, 100)
-_POSITIVE = click.FloatRange(0)
-_LIMITS = {
-    "min_accuracy": (_PERCENT, "Least accuracy, per cent."),
-    "max_accuracy_drop": (_POSITIVE, "Largest accuracy drop against the float model, points."),
-    "max_worst_class_drop": (_POSITIVE, "Largest recall drop of any class, points."),
-    "max_flips": (_PERCENT, "Largest share of images whose class changes, per cent."),
-    "max_ece_shift": (_POSITIVE, "Largest change of the calibration error, points."),
-    "min_target_agreement": (_PERCENT, "Least agreement between two targets, per cent."),
-    "max_size_kb": (_POSITIVE, "Largest model file, KB of 1000 bytes."),
-    "max_p90_ms": (_POSITIVE, "Largest p90 latency, milliseconds."),
-    "max_peak_memory_mb": (_POSITIVE, "Largest peak memory, MB of 1,000,000 bytes."),
-}
 
-
-def _limit_options(command: Command) -> Command:
-    for name, (kind, text) in reversed(_LIMITS.items()):
-        option: Callable[[Command], Command] = click.option(
-            f"--{name.replace('_', '-')}", name, type=kind, metavar="NUMBER", help=text
+_limit_options = all_of(
+    tuple(
+        click.option(
+            kind.option,
+            kind.key,
+            type=click.FloatRange(kind.counted.lowest, kind.counted.highest),
+            metavar="NUMBER",
+            help=kind.help,
         )
-        command = option(command)
-    return command
+        for kind in LIMITS.values()
+    )
+)
 
 
 @click.command("check", short_help="Hold a report to its budget; exit 3 or 4 when it does not pass.")
@@ -45,7 +36,7 @@ def _limit_options(command: Command) -> Command:
 @click.option(
     "--accept",
     multiple=True,
-    type=click.Choice(["measured", "emulated", "estimated"]),
+    type=click.Choice(get_args(Acceptable)),
     help="Provenance with which a figure may pass; may be given again.  [default: measured]",
 )
 @click.option(
@@ -99,7 +90,7 @@ def command(
 
 
 def _budget(config: Config | None, limits: dict[str, float | None], accept: tuple[str, ...]) -> Budget:
-    from fer_deploy.gate.limits import Budget
+    from fer_deploy.gate.budget import Budget
 
     return (config.budget if config else Budget()).overridden(limits, accept)
 

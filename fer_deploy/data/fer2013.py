@@ -38,7 +38,7 @@ _ARRAYS: dict[str, tuple[type[np.generic], tuple[int, ...]]] = {
 
 
 @dataclass(frozen=True)
-class Table:
+class FerTable:
     """The file's arrays, one row an image: uint8 (N, 48, 48), labels 0..6, split, votes (N, 10) or -1."""
 
     images: NDArray[np.uint8]
@@ -47,7 +47,7 @@ class Table:
     votes: NDArray[np.int16]
 
 
-def read_table(path: Path) -> Table:
+def read_table(path: Path) -> FerTable:
     """Return the arrays in the npz at ``path``.
 
     Raises:
@@ -76,7 +76,7 @@ def read_table(path: Path) -> Table:
             )
     if not np.isin(arrays["emotion"], np.arange(len(FER2013_LABELS))).all():
         raise DataError(f"array emotion in {path} holds values other than 0 to 6; is it {FILE_NAME}?")
-    return Table(arrays["images"], arrays["emotion"], arrays["usage"], arrays["ferplus_votes"])
+    return FerTable(arrays["images"], arrays["emotion"], arrays["usage"], arrays["ferplus_votes"])
 
 
 def leaked_twins(images: NDArray[np.uint8], usage: NDArray[np.str_]) -> NDArray[np.bool_]:

@@ -25,7 +25,7 @@ Status = Literal["ready", "differs", "missing", "impossible here"]
 _COMMAND_SECONDS = 10
 
 
-class Check(Frozen):
+class HealthCheck(Frozen):
     """One thing that was looked for."""
 
     area: Literal["packages", "targets", "transports"]
@@ -42,16 +42,16 @@ class Check(Frozen):
         return self.essential and self.status in ("missing", "impossible here")
 
 
-def examine() -> tuple[Check, ...]:
+def examine() -> tuple[HealthCheck, ...]:
     """Return every check: packages against the pins, targets, prerequisites of each transport."""
     return (*_python(), *_packages(), *_targets(), *_transports())
 
 
-def _python() -> tuple[Check, ...]:
+def _python() -> tuple[HealthCheck, ...]:
     wanted = importlib.metadata.metadata("fer-deploy")["Requires-Python"]
     good = satisfies(platform.python_version(), wanted)
     return (
-        Check(
+        HealthCheck(
             area="packages",
             name="python",
             status="ready" if good else "missing",
@@ -82,7 +82,7 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(map(int, found[1].split("."))) if found else ()
 
 
-def _packages() -> tuple[Check, ...]:
+def _packages() -> tuple[HealthCheck, ...]:
     return tuple(
         check
         for line in importlib.metadata.requires("fer-deploy") or ()
@@ -90,7 +90,7 @@ def _packages() -> tuple[Check, ...]:
     )
 
 
-def _package(requirement: str) -> Check | None:
+def _package(requirement: str) -> HealthCheck | None:
     match = re.match(r"([A-Za-z0-9_.-]+)\s*([=<>][^;]*)?", requirement)
     if match is None:
         return None
@@ -103,7 +103,7 @@ def _package(requirement: str) -> Check | None:
     else:
         status = "ready" if satisfies(version, wanted) else "differs"
         found = version if status == "ready" else f"{version}, needs {wanted}"
-    return Check(
+    return HealthCheck(
         area="packages",
         name=name,
         status=status,
@@ -114,7 +114,7 @@ def _package(requirement: str) -> Check | None:
     )
 
 
-def _targets() -> tuple[Check, ...]:
+def _targets() -> tuple[HealthCheck, ...]:
     checks = []
     for name in TARGET_NAMES:
         timing: str | None = None
@@ -125,7 +125,7 @@ def _targets() -> tuple[Check, ...]:
             obstacle = f"its tools cannot be imported: {error}"
         runs = f"artifacts run here; not timed: {timing}" if timing else "artifacts run and are timed here"
         checks.append(
-            Check(
+            HealthCheck(
                 area="targets",
                 name=name,
                 status="ready" if obstacle is None else "impossible here",
@@ -136,7 +136,7 @@ def _targets() -> tuple[Check, ...]:
     return tuple(checks)
 
 
-def _transports() -> tuple[Check, ...]:
+def _transports() -> tuple[HealthCheck, ...]:
     mac = sys.platform == "darwin"
     return (
         _adb(),
@@ -171,7 +171,7 @@ def _transports() -> tuple[Check, ...]:
         ),
         *(_runner(arch) for arch in ARCHES if arch in ("aarch64", platform.machine())),
         _browser_runner(),
-        Check(
+        HealthCheck(
             area="transports",
             name="macOS",
             status="ready" if mac else "impossible here",
@@ -181,9 +181,9 @@ def _transports() -> tuple[Check, ...]:
     )
 
 
-def _runner(arch: Arch) -> Check:
+def _runner(arch: Arch) -> HealthCheck:
     found = find_runner(arch)
-    return Check(
+    return HealthCheck(
         area="transports",
         name=f"C++ runner, {arch}",
         status="ready" if found else "missing",
@@ -193,9 +193,9 @@ def _runner(arch: Arch) -> Check:
     )
 
 
-def _browser_runner() -> Check:
+def _browser_runner() -> HealthCheck:
     obstacle = BrowserTransport().obstacle("onnx")
-    return Check(
+    return HealthCheck(
         area="transports",
         name="browser runner",
         status="ready" if obstacle is None else "missing",
@@ -205,9 +205,9 @@ def _browser_runner() -> Check:
     )
 
 
-def _adb() -> Check:
+def _adb() -> HealthCheck:
     found = shutil.which(adb_program())
-    return Check(
+    return HealthCheck(
         area="transports",
         name="adb client",
         status="ready" if found else "missing",
@@ -217,9 +217,9 @@ def _adb() -> Check:
     )
 
 
-def _qemu() -> Check:
+def _qemu() -> HealthCheck:
     """Return what the emulated transport would find, by its own search."""
-    check = Check(
+    check = HealthCheck(
         area="transports",
         name="qemu-aarch64",
         status="missing",
@@ -243,9 +243,11 @@ def _qemu() -> Check:
     return check.model_copy(update={"status": "ready", "found": f"{found}; {counts}", "add": None})
 
 
-def _program(name: str, programs: tuple[str, ...], needed_for: str, add: str, version: str | None) -> Check:
+def _program(
+    name: str, programs: tuple[str, ...], needed_for: str, add: str, version: str | None
+) -> HealthCheck:
     path = next((found for program in programs if (found := shutil.which(program))), None)
-    return Check(
+    return HealthCheck(
         area="transports",
         name=name,
         status="ready" if path else "missing",

@@ -83,7 +83,7 @@ class Space(Frozen):
         return self
 
 
-class Limits(Frozen):
+class SearchLimits(Frozen):
     """What a candidate may cost at most; one that costs more is drawn again and not trained."""
 
     parameters: int | None = Field(default=None, ge=1)
@@ -107,7 +107,7 @@ class SearchSpec(Frozen):
     tournament: int = Field(default=3, ge=1, description="parents are the best of so many drawn")
     seed: int = Field(default=0, ge=0)
     space: Space
-    limits: Limits
+    limits: SearchLimits
     train: dict[str, Any] = Field(description="a training recipe without architecture and seed: the proxy")
     timing: TimingProtocol = TimingProtocol()
 

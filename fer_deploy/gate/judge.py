@@ -5,19 +5,16 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterator, Mapping
 
+from fer_deploy.gate.budget import Budget, Limits, Waiver
 from fer_deploy.gate.figures import FLOAT_MODEL, Expected, Judged, judged
-from fer_deploy.gate.limits import LIMITS, Budget, LimitKind, Limits, Waiver
+from fer_deploy.gate.limits import LIMITS, DeviceLimit, Limit
 from fer_deploy.gate.verdicts import Outcome, Verdict, Waived
 from fer_deploy.measure.measurement import Unit
-from fer_deploy.measure.statistics import images_for_drop, images_for_share
 from fer_deploy.report.schema import ArtifactReport, Report
 from fer_deploy.report.wording import amount, interval
 
 #: Verdicts that no waiver excuses: without them no other verdict is about the files at hand.
 NEVER_WAIVED = ("integrity",)
-#: Figures judged by their value although they have an interval: with the few images that rare classes have, the
-#: interval of the worst of many classes is wider than any useful limit. The interval is printed.
-_BY_VALUE = ("max_worst_class_drop",)
 
 
 def verdicts(
@@ -32,13 +29,13 @@ def verdicts(
         profiles: by device name, the limits of the device's own profile.
     """
     found = [*_basics(report, expected)]
-    for key, kind in LIMITS.items():
-        for one in judged(report, key, expected):
-            limit = budget.limit(key, one.artifact, one.device, profiles.get(one.device or ""))
+    for kind in LIMITS.values():
+        for one in judged(report, kind, expected):
+            limit = budget.limit(kind, one.artifact, one.device, profiles.get(one.device or ""))
             if limit is not None:
-                found.append(_verdict(report, budget, kind, key, limit, one))
+                found.append(_verdict(report, budget, kind, limit, one))
             elif one.device is None and one.artifact is not None:
-                found += _on_profiles(report, budget, key, one, expected, profiles)
+                found += _on_profiles(report, budget, kind, one, expected, profiles)
     return tuple(found)
 
 
@@ -138,23 +135,23 @@ def _better_than_guessing(report: Report) -> Verdict:
 def _on_profiles(
     report: Report,
     budget: Budget,
-    key: str,
+    kind: Limit,
     one: Judged,
     expected: Expected,
     profiles: Mapping[str, Limits],
 ) -> Iterator[Verdict]:
     """Yield verdicts on a figure without a device, such as size, that device profiles limit for themselves."""
     for device in expected.device_names(report):
-        limit = budget.limit(key, one.artifact, device, profiles.get(device))
+        limit = budget.limit(kind, one.artifact, device, profiles.get(device))
         if limit is not None and one.artifact is not None and expected.runs(device, one.artifact):
             there = Judged(one.subject, one.artifact, device, one.figure, one.invalid)
-            yield _verdict(report, budget, LIMITS[key], key, limit, there)
+            yield _verdict(report, budget, kind, limit, there)
 
 
-def _verdict(report: Report, budget: Budget, kind: LimitKind, key: str, limit: float, one: Judged) -> Verdict:
-    outcome, message = _judge(report, budget, kind, key, limit, one)
+def _verdict(report: Report, budget: Budget, kind: Limit, limit: float, one: Judged) -> Verdict:
+    outcome, message = _judge(report, budget, kind, limit, one)
     artifact = _artifact(report, one.artifact)
-    if outcome is Outcome.FAIL and kind.figure in ("accuracy", "accuracy drop", "flips"):
+    if outcome is Outcome.FAIL and kind.diagnosed:
         message += _because(artifact.diagnosis if artifact else report.diagnosis)
     return Verdict(
         figure=kind.figure,
@@ -167,9 +164,7 @@ def _verdict(report: Report, budget: Budget, kind: LimitKind, key: str, limit: f
     )
 
 
-def _judge(
-    report: Report, budget: Budget, kind: LimitKind, key: str, limit: float, one: Judged
-) -> tuple[Outcome, str]:
+def _judge(report: Report, budget: Budget, kind: Limit, limit: float, one: Judged) -> tuple[Outcome, str]:
     figure = one.figure
     if figure.value is None:
         return Outcome.NOT_MEASURED, figure.reason or "no reason given"
@@ -182,35 +177,24 @@ def _judge(
         return Outcome.NOT_MEASURED, f"the timing is INVALID: {'; '.join(one.invalid)}"
     if figure.interval is None and kind.unit is Unit.MILLISECONDS:
         return Outcome.NOT_MEASURED, f"{amount(figure)} comes from too few runs for an interval"
-    goal = limit * kind.scale
     said = f"{amount(figure)} {interval(figure)}".rstrip()
-    if not _within(figure.value, goal, kind):
+    if not kind.holds(figure.value, limit):
         return Outcome.FAIL, f"{said} is not {kind.describe(limit)}"
     bound = figure.interval
-    if bound is None or key in _BY_VALUE or _within(bound.low if kind.least else bound.high, goal, kind):
+    if bound is None or kind.by_value or kind.holds(bound.low if kind.least else bound.high, limit):
         return Outcome.PASS, said
-    return Outcome.FAIL, f"{said} is {kind.describe(limit)}, but {_too_little(report, key, goal, one)}"
+    why = _too_little(report, kind, limit, figure.value, one.artifact)
+    return Outcome.FAIL, f"{said} is {kind.describe(limit)}, but {why}"
 
 
-def _within(value: float, goal: float, kind: LimitKind) -> bool:
-    return value >= goal if kind.least else value <= goal
-
-
-def _too_little(report: Report, key: str, goal: float, one: Judged) -> str:
+def _too_little(report: Report, kind: Limit, limit: float, value: float, artifact: str | None) -> str:
     """Return why a figure within its limit does not show that it is: too few images or samples."""
-    if key in ("max_p90_ms", "max_peak_memory_mb"):
+    if isinstance(kind, DeviceLimit):
         return "its interval reaches beyond: time more runs on a quiet device"
     images, needed = report.dataset.images, None
-    artifact = _artifact(report, one.artifact)
-    if key == "max_accuracy_drop":
-        parity = artifact.parity if artifact else None
-        if parity and parity.lost is not None and parity.gained is not None:
-            needed = images_for_drop(parity.lost, parity.gained, images, goal / 100)
-    elif one.figure.value is not None:
-        share, least = one.figure.value, goal
-        if key == "max_flips":
-            share, least = 1 - share, 1 - goal
-        needed = images_for_share(round(share * images), images, least)
+    if kind.needed is not None:
+        one = _artifact(report, artifact)
+        needed = kind.needed(value, images, kind.goal(limit), one.parity if one else None)
     more = f": about {needed:,} like these would" if needed else ""
     return f"{images:,} test images are too few to show it{more}"
 

@@ -1,150 +1,270 @@
-"""Limits that the gate holds a report to, and the waivers that excuse single verdicts for a time."""
+"""The limits of the gate: a limit is one row here, and everything about it is read from the row.
+
+So are the keys of ``[budget]``, the options of ``check``, the limits that device profiles set, the words of verdicts
+and the figure that is judged. Nothing heavy is imported: the command line makes its options of these rows.
+"""
 
 from __future__ import annotations
 
-import datetime
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
-from typing import Annotated, Literal
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field
+from fer_deploy.measure.unit import Unit
 
-from fer_deploy.frozen import Frozen
-from fer_deploy.measure.measurement import Provenance, Unit
+if TYPE_CHECKING:
+    from fer_deploy.devices.profile_schema import Budgets
+    from fer_deploy.measure.figures import ParityFigures, RuntimeFigures, TargetParity
+    from fer_deploy.measure.measurement import Measurement
+    from fer_deploy.report.schema import ArtifactReport, Report
 
+#: Provenances with which a budget may let a figure pass.
 Acceptable = Literal["measured", "emulated", "estimated"]
-#: A limit in TOML: a number, or false to lift one that holds elsewhere. Strict: true is no number.
-Number = Annotated[float, Field(strict=True, ge=0)] | Literal[False] | None
-Share = Annotated[float, Field(strict=True, ge=0, le=100)] | Literal[False] | None
-
-
-class Limits(Frozen):
-    """Limits of one table; None: not said here, false: no limit."""
-
-    min_accuracy: Share = Field(default=None, description="per cent, of the artifact and of the float model")
-    max_accuracy_drop: Number = Field(default=None, description="percentage points against the float model")
-    max_worst_class_drop: Number = Field(
-        default=None, description="percentage points of recall, of the class that loses most"
-    )
-    max_flips: Share = Field(default=None, description="images whose top-1 class changes, per cent")
-    max_ece_shift: Number = Field(
-        default=None, description="change of the calibration error, percentage points"
-    )
-    min_target_agreement: Share = Field(
-        default=None, description="same top-1 class on two targets of one recipe, per cent of the images"
-    )
-    max_size_kb: Number = Field(default=None, description="model file; 1 KB = 1000 bytes")
-    max_p90_ms: Number = Field(default=None, description="p90 latency, milliseconds")
-    max_peak_memory_mb: Number = Field(
-        default=None, description="above the bare runtime; 1 MB = 1,000,000 bytes"
-    )
-
-
-class Budget(Limits):
-    """``[budget]``: limits for every artifact, and those that one artifact or device has instead.
-
-    The nearest limit holds: that of the artifact, then of the device, then the general one, then the
-    device profile's own; of several names that match, the one written first.
-    """
-
-    accept: tuple[Acceptable, ...] = Field(
-        default=("measured",),
-        min_length=1,
-        description="provenances with which a figure may pass; any other counts as not measured",
-    )
-    artifacts: Mapping[str, Limits] = Field(
-        default_factory=dict, description="by target-recipe; names may hold *"
-    )
-    devices: Mapping[str, Limits] = Field(default_factory=dict, description="by device; names may hold *")
-
-    def accepts(self, provenance: Provenance) -> bool:
-        """Return whether a figure of this provenance may pass."""
-        return str(provenance) in self.accept
-
-    def limit(
-        self, key: str, artifact: str | None, device: str | None, profile: Limits | None = None
-    ) -> float | None:
-        """Return the limit called ``key`` of an artifact on a device, or None when there is none."""
-        tables = (
-            *(table for name, table in self.artifacts.items() if artifact and fnmatchcase(artifact, name)),
-            *(table for name, table in self.devices.items() if device and fnmatchcase(device, name)),
-            self,
-            profile,
-        )
-        for table in tables:
-            value = getattr(table, key) if table is not None else None
-            if value is not None:
-                return None if value is False else float(value)
-        return None
-
-    def overridden(self, limits: Mapping[str, float | None], accept: tuple[str, ...]) -> Budget:
-        """Return the budget with those of ``limits`` that are not None in the place of every limit of that name."""
-        given = {key: value for key, value in limits.items() if value is not None}
-        lifted = dict.fromkeys(given)
-        values: dict[str, object] = {
-            **given,
-            "artifacts": {name: one.model_copy(update=lifted) for name, one in self.artifacts.items()},
-            "devices": {name: one.model_copy(update=lifted) for name, one in self.devices.items()},
-        }
-        return self.model_copy(update=values | ({"accept": accept} if accept else {}))
-
-    @property
-    def empty(self) -> bool:
-        """True when no limit is set anywhere in it."""
-        tables = (self, *self.artifacts.values(), *self.devices.values())
-        return not any(getattr(table, key) not in (None, False) for table in tables for key in LIMITS)
-
-
-class Waiver(Frozen):
-    """``[[waiver]]``: a dated line that excuses a verdict; names may hold ``*``."""
-
-    figure: str = Field(min_length=1, description="as `fer-deploy check` prints it, e.g. 'p90 latency'")
-    artifact: str = "*"
-    device: str = "*"
-    until: datetime.date = Field(description="last day on which it holds")
-    reason: str = Field(min_length=1)
-
-    def covers(self, figure: str, subject: str, device: str | None) -> bool:
-        """Return whether the waiver is about this verdict, whatever the date."""
-        return (
-            fnmatchcase(figure, self.figure)
-            and fnmatchcase(subject, self.artifact)
-            and (self.device == "*" or (device is not None and fnmatchcase(device, self.device)))
-        )
 
 
 @dataclass(frozen=True)
-class LimitKind:
-    """What a limit is about.
+class LimitUnit:
+    """What the number of a limit counts.
 
     Attributes:
-        figure: its name in verdicts.
         unit: of the figure.
         scale: the figure's unit per unit of the limit, e.g. 1000 bytes per KB.
-        least: True when the figure must be at least the limit, False when at most.
         text: the limit's unit for people.
+        lowest, highest: the range of numbers that a limit may have; None: no end.
     """
 
-    figure: str
     unit: Unit
     scale: float
-    least: bool
     text: str
+    lowest: float = 0
+    highest: float | None = None
+
+
+PER_CENT = LimitUnit(Unit.FRACTION, 0.01, "%", highest=100)
+POINTS = LimitUnit(Unit.POINTS, 1, "points")
+KILOBYTES = LimitUnit(Unit.BYTES, 1e3, "KB")
+MEGABYTES = LimitUnit(Unit.BYTES, 1e6, "MB")
+MILLISECONDS = LimitUnit(Unit.MILLISECONDS, 1, "ms")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LimitKind:
+    """What every limit has.
+
+    Attributes:
+        key: its name in ``[budget]``.
+        figure: the figure's name in verdicts.
+        counted: what its number counts.
+        least: True when the figure must be at least the limit, False when at most.
+        help: one sentence for people.
+        by_value: True when the figure is held to its value although it has an interval.
+        diagnosed: True when a known mistake in the artifact explains a failure.
+        of_profile: reads the limit that a device sets for itself, in the figure's unit; None when none may.
+        needed: says how many images show a figure within its limit; takes the figure's value, the images there are,
+            the limit in the figure's unit and the artifact's parity. None where images don't narrow the figure.
+    """
+
+    key: str
+    figure: str
+    counted: LimitUnit
+    least: bool
+    help: str
+    by_value: bool = False
+    diagnosed: bool = False
+    of_profile: Callable[[Budgets], float | None] | None = None
+    needed: Callable[[float, int, float, ParityFigures | None], int | None] | None = None
+
+    @property
+    def option(self) -> str:
+        """The option of ``check`` that sets it."""
+        return f"--{self.key.replace('_', '-')}"
+
+    @property
+    def unit(self) -> Unit:
+        """The figure's unit."""
+        return self.counted.unit
+
+    def goal(self, limit: float) -> float:
+        """Return the limit in the figure's unit."""
+        return limit * self.counted.scale
+
+    def holds(self, value: float, limit: float) -> bool:
+        """Return whether a value in the figure's unit is within the limit."""
+        return value >= self.goal(limit) if self.least else value <= self.goal(limit)
 
     def describe(self, limit: float) -> str:
         """Return e.g. ``at most 0.5 points``."""
-        return f"{'at least' if self.least else 'at most'} {limit:,.10g} {self.text}"
+        return f"{'at least' if self.least else 'at most'} {limit:,.10g} {self.counted.text}"
 
 
-LIMITS: Mapping[str, LimitKind] = {
-    "min_accuracy": LimitKind("accuracy", Unit.FRACTION, 0.01, True, "%"),
-    "max_accuracy_drop": LimitKind("accuracy drop", Unit.POINTS, 1, False, "points"),
-    "max_worst_class_drop": LimitKind("worst-class recall drop", Unit.POINTS, 1, False, "points"),
-    "max_flips": LimitKind("flips", Unit.FRACTION, 0.01, False, "%"),
-    "max_ece_shift": LimitKind("ECE shift", Unit.POINTS, 1, False, "points"),
-    "min_target_agreement": LimitKind("target agreement", Unit.FRACTION, 0.01, True, "%"),
-    "max_size_kb": LimitKind("size", Unit.BYTES, 1e3, False, "KB"),
-    "max_p90_ms": LimitKind("p90 latency", Unit.MILLISECONDS, 1, False, "ms"),
-    "max_peak_memory_mb": LimitKind("peak memory", Unit.BYTES, 1e6, False, "MB"),
-}
+@dataclass(frozen=True, kw_only=True)
+class ArtifactLimit(LimitKind):
+    """A limit on a figure that an artifact has wherever it runs.
+
+    Attributes:
+        of: reads the figure.
+        of_float: reads the float model's, when it is held to the limit too.
+    """
+
+    of: Callable[[Report, ArtifactReport], Measurement]
+    of_float: Callable[[Report], Measurement] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairLimit(LimitKind):
+    """A limit on a figure of every two targets of one recipe.
+
+    Attributes:
+        of: reads the figure.
+    """
+
+    of: Callable[[TargetParity], Measurement]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceLimit(LimitKind):
+    """A limit on a figure of an artifact on a device.
+
+    Attributes:
+        of: reads the figure.
+        timed: True when an INVALID timing makes the figure worth nothing.
+    """
+
+    of: Callable[[RuntimeFigures], Measurement]
+    timed: bool
+
+
+Limit = ArtifactLimit | PairLimit | DeviceLimit
+
+
+def _worst_class_drop(report: Report, artifact: ArtifactReport) -> Measurement:
+    from fer_deploy.gate.derived import worst_class_drop
+
+    return worst_class_drop(report, artifact)
+
+
+def _flips(_: Report, artifact: ArtifactReport) -> Measurement:
+    from fer_deploy.gate.derived import complement
+
+    return complement(artifact.parity.agreement)
+
+
+def _ece_shift(report: Report, artifact: ArtifactReport) -> Measurement:
+    from fer_deploy.gate.derived import shift
+
+    return shift(report.float_accuracy.ece, artifact.accuracy.ece)
+
+
+def _images_for_share(share: float, images: int, least: float, _: ParityFigures | None = None) -> int | None:
+    from fer_deploy.measure.statistics import images_for_share
+
+    return images_for_share(round(share * images), images, least)
+
+
+def _images_for_flips(share: float, images: int, most: float, _: ParityFigures | None) -> int | None:
+    return _images_for_share(1 - share, images, 1 - most)
+
+
+def _images_for_drop(_: float, images: int, most: float, parity: ParityFigures | None) -> int | None:
+    from fer_deploy.measure.statistics import images_for_drop
+
+    if parity is None or parity.lost is None or parity.gained is None:
+        return None
+    return images_for_drop(parity.lost, parity.gained, images, most / 100)
+
+
+ACCURACY_DROP = ArtifactLimit(
+    key="max_accuracy_drop",
+    figure="accuracy drop",
+    counted=POINTS,
+    least=False,
+    help="Largest accuracy drop against the float model, points.",
+    diagnosed=True,
+    of=lambda _, artifact: artifact.parity.drop,
+    of_profile=lambda own: own.accuracy_drop_points,
+    needed=_images_for_drop,
+)
+_ROWS: tuple[Limit, ...] = (
+    ArtifactLimit(
+        key="min_accuracy",
+        figure="accuracy",
+        counted=PER_CENT,
+        least=True,
+        help="Least accuracy, per cent.",
+        diagnosed=True,
+        of=lambda _, artifact: artifact.accuracy.accuracy,
+        of_float=lambda report: report.float_accuracy.accuracy,
+        needed=_images_for_share,
+    ),
+    ACCURACY_DROP,
+    ArtifactLimit(
+        key="max_worst_class_drop",
+        figure="worst-class recall drop",
+        counted=POINTS,
+        least=False,
+        help="Largest recall drop of any class, points.",
+        # with the few images that rare classes have, the interval of the worst of many classes is wider than any
+        # useful limit; it is printed
+        by_value=True,
+        of=_worst_class_drop,
+    ),
+    ArtifactLimit(
+        key="max_flips",
+        figure="flips",
+        counted=PER_CENT,
+        least=False,
+        help="Largest share of images whose class changes, per cent.",
+        diagnosed=True,
+        of=_flips,
+        needed=_images_for_flips,
+    ),
+    ArtifactLimit(
+        key="max_ece_shift",
+        figure="ECE shift",
+        counted=POINTS,
+        least=False,
+        help="Largest change of the calibration error, points.",
+        of=_ece_shift,
+    ),
+    PairLimit(
+        key="min_target_agreement",
+        figure="target agreement",
+        counted=PER_CENT,
+        least=True,
+        help="Least agreement between two targets, per cent.",
+        of=lambda pair: pair.agreement,
+        needed=_images_for_share,
+    ),
+    ArtifactLimit(
+        key="max_size_kb",
+        figure="size",
+        counted=KILOBYTES,
+        least=False,
+        help="Largest model file, KB of 1000 bytes.",
+        of=lambda _, artifact: artifact.size,
+        of_profile=lambda own: own.size_bytes,
+    ),
+    DeviceLimit(
+        key="max_p90_ms",
+        figure="p90 latency",
+        counted=MILLISECONDS,
+        least=False,
+        help="Largest p90 latency, milliseconds.",
+        of=lambda figures: figures.latency_p90,
+        timed=True,
+        of_profile=lambda own: own.p90_ms,
+    ),
+    DeviceLimit(
+        key="max_peak_memory_mb",
+        figure="peak memory",
+        counted=MEGABYTES,
+        least=False,
+        help="Largest peak memory, MB of 1,000,000 bytes.",
+        of=lambda figures: figures.peak_memory,
+        timed=False,
+        of_profile=lambda own: own.peak_memory_bytes,
+    ),
+)
+#: By key, in the order in which they are judged and shown.
+LIMITS: Mapping[str, Limit] = MappingProxyType({row.key: row for row in _ROWS})

@@ -44,10 +44,10 @@ _DETECTOR_PX = 128
 #: The part of qualcomm/ai-hub-models' MediaPipe face model that finds faces.
 _NPU_DETECTOR = "FaceDetector"
 
-Verdict = Literal["fits", "does not fit", "may not fit", "not known"]
+Fit = Literal["fits", "does not fit", "may not fit", "not known"]
 
 
-class Stage(Frozen):
+class FrameStage(Frozen):
     """One step of a frame."""
 
     name: str
@@ -60,9 +60,9 @@ class FrameBudget(Frozen):
 
     device: str
     frame_ms: float = Field(gt=0)
-    stages: tuple[Stage, ...]
+    stages: tuple[FrameStage, ...]
     total: Measurement
-    verdict: Verdict
+    verdict: Fit
 
     @property
     def left_ms(self) -> float:
@@ -84,13 +84,13 @@ def frame_budget(
     """
     stages = (
         _detection(profile, threads),
-        Stage(
+        FrameStage(
             name="crop and resize",
             what=f"{FRAME_SIZE[0]}x{FRAME_SIZE[1]} frame, {FACE_BOX[2] - FACE_BOX[0]} px face, reference code",
             latency=_crop(profile, contract),
         ),
-        Stage(name="classification", what="one inference", latency=classification),
-        Stage(
+        FrameStage(name="classification", what="one inference", latency=classification),
+        FrameStage(
             name="smoothing",
             what="softmax and exponential smoothing, reference code",
             latency=_smoothing(profile, contract),
@@ -106,7 +106,7 @@ def frame_budget(
     )
 
 
-def _detection(profile: DeviceProfile, threads: int) -> Stage:
+def _detection(profile: DeviceProfile, threads: int) -> FrameStage:
     rows = [
         row
         for row in npu_rows()
@@ -124,17 +124,19 @@ def _detection(profile: DeviceProfile, threads: int) -> Stage:
                 "runtime": "NPU",
             },
         )
-        return Stage(name="face detection", what="MediaPipe face detector, 256 px, int8, NPU", latency=figure)
+        return FrameStage(
+            name="face detection", what="MediaPipe face detector, 256 px, int8, NPU", latency=figure
+        )
     name = f"BlazeFace without its heads, {_DETECTOR_PX} px, CPU"
     if not profile.cores:
         reason = "no face detector is part of this package; the apps use the system's own"
-        return Stage(
+        return FrameStage(
             name="face detection",
             what="the system's detector",
             latency=not_measured(Unit.MILLISECONDS, reason),
         )
     figure = estimated_latency(profile, blazeface(_DETECTOR_PX), "float", "tflite", threads)
-    return Stage(name="face detection", what=name, latency=figure)
+    return FrameStage(name="face detection", what=name, latency=figure)
 
 
 def _crop(profile: DeviceProfile, contract: Contract) -> Measurement:
@@ -200,7 +202,7 @@ def _ends(figure: Measurement) -> tuple[float, float]:
     return figure.interval.low, figure.interval.high
 
 
-def _total(stages: tuple[Stage, ...]) -> Measurement:
+def _total(stages: tuple[FrameStage, ...]) -> Measurement:
     missing = [stage.name for stage in stages if not stage.latency.known]
     if missing:
         return not_measured(Unit.MILLISECONDS, f"no figure for {', '.join(missing)}")
@@ -215,7 +217,7 @@ def _total(stages: tuple[Stage, ...]) -> Measurement:
     return estimated(value, Unit.MILLISECONDS, interval, {"stages": "one after the other"})
 
 
-def _verdict(stages: tuple[Stage, ...], frame_ms: float) -> Verdict:
+def _verdict(stages: tuple[FrameStage, ...], frame_ms: float) -> Fit:
     ends = [_ends(stage.latency) for stage in stages if stage.latency.known]
     low, high = sum(end[0] for end in ends), sum(end[1] for end in ends)
     if low > frame_ms:

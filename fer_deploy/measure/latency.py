@@ -87,9 +87,9 @@ def _figures(artifact: Artifact, result: TimingResult, protocol: TimingProtocol)
     samples = np.array(result.samples_ms)
     if len(samples) == 0:
         return missing_runtime(artifact, "the runner took no sample")
-    verdict = judge(result, protocol)
+    validity = judge(result, protocol)
     conditions: dict[str, object] = {
-        "verdict": verdict,
+        "verdict": validity,
         "threads": result.threads,
         "cores": "not known" if result.cores is None else ",".join(str(core) for core in result.cores),
         "pinned": "yes" if protocol.cores else "no",
@@ -128,7 +128,7 @@ def _figures(artifact: Artifact, result: TimingResult, protocol: TimingProtocol)
             if result.peak_memory_bytes is not None
             else not_measured(Unit.BYTES, result.peak_memory_reason or "the runner reported none")
         ),
-        invalid=verdict.reasons,
+        invalid=validity.reasons,
     )
 
 

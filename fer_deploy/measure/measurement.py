@@ -9,6 +9,17 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from fer_deploy.frozen import Frozen
+from fer_deploy.measure.unit import Unit
+
+__all__ = [
+    "Interval",
+    "Measurement",
+    "Provenance",
+    "Unit",
+    "estimated",
+    "measured",
+    "not_measured",
+]
 
 
 class Provenance(StrEnum):
@@ -18,19 +29,6 @@ class Provenance(StrEnum):
     EMULATED = "emulated"
     ESTIMATED = "estimated"
     NOT_MEASURED = "not measured"
-
-
-class Unit(StrEnum):
-    """Units that reports use. ``fraction`` is 0..1; ``points`` are percentage points."""
-
-    FRACTION = "fraction"
-    POINTS = "points"
-    MILLISECONDS = "ms"
-    BYTES = "bytes"
-    COUNT = "count"
-    DECIBEL = "dB"
-    LOGITS = "logits"
-    NATS = "nats"
 
 
 class Interval(Frozen):

@@ -20,8 +20,8 @@ MIN_SAMPLES = 30
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """The outcome, and every reason against the timing."""
+class Validity:
+    """Whether a timing is worth anything: every reason against it."""
 
     reasons: tuple[str, ...]
 
@@ -34,14 +34,14 @@ class Verdict:
         return "VALID" if self.valid else "INVALID: " + "; ".join(self.reasons)
 
 
-def judge(result: TimingResult, protocol: TimingProtocol) -> Verdict:
-    """Return the verdict on a timing taken by a protocol."""
+def judge(result: TimingResult, protocol: TimingProtocol) -> Validity:
+    """Return whether a timing taken by a protocol is valid, and why not."""
     reasons = [*_too_few(result, protocol)]
     samples = np.array(result.samples_ms)
     if len(samples) >= MIN_SAMPLES:
         reasons += [*_drift(samples), *_spread(samples)]
     reasons += [*_heat(result), *_wrong(result), *_elsewhere(result, protocol)]
-    return Verdict(tuple(reasons))
+    return Validity(tuple(reasons))
 
 
 def _too_few(result: TimingResult, protocol: TimingProtocol) -> list[str]:

@@ -13,11 +13,12 @@ from fer_deploy.devices.profile import DeviceProfile, load_profile
 from fer_deploy.errors import ArtifactError, ConfigError, DeviceError, ModelError
 from fer_deploy.files import read_toml, sha256_of
 from fer_deploy.frozen import first_problem
+from fer_deploy.gate.budget import Budget, Limits
 from fer_deploy.gate.changes import against_reference, changes, comparable, reference_of
 from fer_deploy.gate.figures import Expected
 from fer_deploy.gate.integrity import CurrentModel, integrity
 from fer_deploy.gate.judge import apply_waivers, verdicts
-from fer_deploy.gate.limits import Budget, Limits
+from fer_deploy.gate.limits import ACCURACY_DROP
 from fer_deploy.gate.verdicts import Check, Outcome
 from fer_deploy.model import MODEL_FILE, Weights
 from fer_deploy.pipeline.config import Config
@@ -53,11 +54,15 @@ def check_report(
     if budget is None:
         budget = config.budget if config else Budget()
     devices = _profiles(report, config)
-    profiles = {name: limits for name, one in devices.items() if (limits := _limits(one)) is not None}
+    profiles = {
+        name: limits
+        for name, one in devices.items()
+        if (limits := Limits.of_profile(one.budgets)) is not None
+    }
     if budget.empty and not profiles and reference is None:
         raise ConfigError(
             "there is nothing to check: set limits in [budget] of fer-deploy.toml, by flags such as "
-            "--max-accuracy-drop 0.5, or commit a reference with `fer-deploy baseline`"
+            f"{ACCURACY_DROP.option} 0.5, or commit a reference with `fer-deploy baseline`"
         )
     expected = _expected(config, devices)
     before = load_report(reference) if reference is not None else None
@@ -141,18 +146,6 @@ def _profiles(report: Report, config: Config | None) -> dict[str, DeviceProfile]
             continue  # a report from another machine may name a profile that only exists there
         found[profile.name] = profile
     return found
-
-
-def _limits(profile: DeviceProfile) -> Limits | None:
-    """Return the limits that a device profile sets for itself, or None without any."""
-    own = profile.budgets
-    limits = Limits(
-        max_accuracy_drop=own.accuracy_drop_points,
-        max_p90_ms=own.p90_ms,
-        max_size_kb=None if own.size_bytes is None else own.size_bytes / 1e3,
-        max_peak_memory_mb=None if own.peak_memory_bytes is None else own.peak_memory_bytes / 1e6,
-    )
-    return None if limits == Limits() else limits
 
 
 def _current_model(config: Config | None) -> CurrentModel | None:

@@ -13,7 +13,7 @@ from fer_deploy.devices.timing import TimingProtocol
 from fer_deploy.errors import ConfigError
 from fer_deploy.files import read_toml
 from fer_deploy.frozen import Frozen, first_problem
-from fer_deploy.gate.limits import Budget, Waiver
+from fer_deploy.gate.budget import Budget, Waiver
 from fer_deploy.quantize.options import PtqOptions
 from fer_deploy.quantize.recipe import parse_recipe
 from fer_deploy.targets.coreml.options import CoreMLOptions

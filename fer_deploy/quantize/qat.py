@@ -41,7 +41,7 @@ _STANDARD_ERRORS = 1.96
 
 
 @dataclass(frozen=True)
-class Candidate:
+class GraphScore:
     """One of the two graphs on the validation split; both are fractions."""
 
     accuracy: float
@@ -64,8 +64,8 @@ class QatResult:
     graph: Graph
     kept: Literal["ptq", "qat"]
     reason: str
-    ptq: Candidate
-    qat: Candidate
+    ptq: GraphScore
+    qat: GraphScore
     log: list[list[float]]
 
 
@@ -168,7 +168,7 @@ def _better(model: Model, ptq: Graph, qat: Graph, validation: Faces, log: list[l
     reference = float_graph(model).logits(validation.pixels, "validating float").argmax(axis=1)
     answers = [graph.logits(validation.pixels, "validating int8").argmax(axis=1) for graph in (ptq, qat)]
     candidates = [
-        Candidate(float((one == validation.targets).mean()), float((one == reference).mean()))
+        GraphScore(float((one == validation.targets).mean()), float((one == reference).mean()))
         for one in answers
     ]
     before, after = candidates

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from fer_deploy.cli import main
 from fer_deploy.devices import health
-from fer_deploy.devices.health import Check
+from fer_deploy.devices.health import HealthCheck
 from fixtures.fake_adb import FakeAdb
 from fixtures.lowered import Lower
 
@@ -30,7 +30,7 @@ def test_doctor_prints_tables_and_json() -> None:
 
 
 def test_doctor_ends_with_2_when_the_main_job_cannot_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    gone = Check(
+    gone = HealthCheck(
         area="packages",
         name="executorch",
         status="missing",

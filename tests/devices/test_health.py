@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fer_deploy.devices import health
-from fer_deploy.devices.health import Check, examine, satisfies
+from fer_deploy.devices.health import HealthCheck, examine, satisfies
 from fer_deploy.devices.transports.emulated import EmulatedTransport
 
 
-def _by_name(checks: tuple[Check, ...]) -> dict[str, Check]:
+def _by_name(checks: tuple[HealthCheck, ...]) -> dict[str, HealthCheck]:
     """Packages and transports by name; targets share names with packages."""
     others = [check for check in checks if check.area != "targets"]
     found = {check.name: check for check in others}

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from fer_deploy.gate.budget import Budget, Limits, Waiver
 from fer_deploy.gate.figures import Expected
 from fer_deploy.gate.judge import apply_waivers, verdicts
-from fer_deploy.gate.limits import Budget, Limits, Waiver
+from fer_deploy.gate.limits import LIMITS
 from fer_deploy.gate.verdicts import Check, Outcome, Verdict
 from fer_deploy.measure.measurement import Interval, Measurement, Provenance, Unit, measured, not_measured
 from fer_deploy.measure.parity import drop_measurement
@@ -243,12 +244,17 @@ class TestWhereLimitsHold:
     def test_flags_override_every_table(self) -> None:
         budget = Budget(max_flips=1.0, artifacts={"onnx-*": Limits(max_flips=5.0, max_size_kb=3.0)})
         flagged = budget.overridden({"max_flips": 2.0, "max_size_kb": None}, ("estimated",))
-        assert flagged.limit("max_flips", "onnx-float", None) == 2.0
-        assert flagged.limit("max_size_kb", "onnx-float", None) == 3.0
+        assert flagged.limit(LIMITS["max_flips"], "onnx-float", None) == 2.0
+        assert flagged.limit(LIMITS["max_size_kb"], "onnx-float", None) == 3.0
         assert flagged.accept == ("estimated",)
         assert not flagged.empty
         assert Budget().empty
         assert Budget(artifacts={"x": Limits(max_flips=False)}).empty
+
+    def test_a_limit_of_nothing_at_all_is_a_limit(self) -> None:
+        assert Budget(max_flips=0).said(LIMITS["max_flips"]) is not False
+        assert not Budget(max_flips=0).empty
+        assert not Budget().overridden({"max_flips": 0.0}, ()).empty
 
 
 class TestWaivers:

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
+from fer_deploy.gate.budget import Budget, Waiver
 from fer_deploy.gate.figures import Expected
 from fer_deploy.gate.judge import apply_waivers, verdicts
-from fer_deploy.gate.limits import Budget, Waiver
 from fer_deploy.gate.verdicts import Check
 from fer_deploy.views.write import write_check, write_views
 from fixtures.sample_report import sample_report

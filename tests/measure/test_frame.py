@@ -67,7 +67,7 @@ def test_too_slow_alone_does_not_fit_whatever_else_is_unknown() -> None:
 def test_verdicts(monkeypatch: pytest.MonkeyPatch, low: float, high: float, verdict: str) -> None:
     from fer_deploy.measure import frame
 
-    known = frame.Stage(name="face detection", what="a detector", latency=_ms(1.0))
+    known = frame.FrameStage(name="face detection", what="a detector", latency=_ms(1.0))
     monkeypatch.setattr(frame, "_detection", lambda _profile, _threads: known)
     band = Interval(low=low, high=high, method="test")
     classification = estimated((low + high) / 2, Unit.MILLISECONDS, band)

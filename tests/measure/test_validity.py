@@ -28,23 +28,24 @@ def steady(count: int = 300, seed: int = 0, noise: float = 0.02) -> np.ndarray:
 
 @given(st.integers(0, 10_000))
 def test_steady_noise_is_valid(seed: int) -> None:
-    verdict = judge(result(steady(seed=seed)), PROTOCOL)
-    assert verdict.valid, str(verdict)
-    assert str(verdict) == "VALID"
+    validity = judge(result(steady(seed=seed)), PROTOCOL)
+    assert validity.valid, str(validity)
+    assert str(validity) == "VALID"
 
 
 @given(st.floats(0.15, 3))
 def test_slowing_down_is_drift(slower: float) -> None:
     samples = steady() * np.linspace(1, 1 + slower, 300)
-    verdict = judge(result(samples), PROTOCOL)
+    validity = judge(result(samples), PROTOCOL)
     assert any(
-        reason.startswith("drift: the last third is") and "throttling" in reason for reason in verdict.reasons
+        reason.startswith("drift: the last third is") and "throttling" in reason
+        for reason in validity.reasons
     )
 
 
 def test_speeding_up_is_drift_too() -> None:
-    verdict = judge(result(steady() * np.linspace(1.5, 1, 300)), PROTOCOL)
-    assert any("faster (not warmed up" in reason for reason in verdict.reasons)
+    validity = judge(result(steady() * np.linspace(1.5, 1, 300)), PROTOCOL)
+    assert any("faster (not warmed up" in reason for reason in validity.reasons)
 
 
 def test_single_outliers_do_not_spoil_a_run() -> None:
@@ -56,8 +57,8 @@ def test_single_outliers_do_not_spoil_a_run() -> None:
 def test_two_levels_are_unstable() -> None:
     samples = steady()
     samples[::2] *= 2
-    verdict = judge(result(samples), PROTOCOL)
-    assert [reason.partition(":")[0] for reason in verdict.reasons] == ["unstable"]
+    validity = judge(result(samples), PROTOCOL)
+    assert [reason.partition(":")[0] for reason in validity.reasons] == ["unstable"]
 
 
 @pytest.mark.parametrize(
@@ -86,10 +87,10 @@ def test_heat_wrong_answers_and_lost_pinning() -> None:
         golden_tolerance=0.25,
         cores=(0, 1),
     )
-    verdict = judge(spoilt, PROTOCOL.model_copy(update={"cores": (1,)}))
-    assert [reason.partition(":")[0] for reason in verdict.reasons] == [
+    validity = judge(spoilt, PROTOCOL.model_copy(update={"cores": (1,)}))
+    assert [reason.partition(":")[0] for reason in validity.reasons] == [
         "throttled",
         "wrong answers",
         "not pinned",
     ]
-    assert str(verdict).startswith("INVALID: throttled: Android's thermal status is 2")
+    assert str(validity).startswith("INVALID: throttled: Android's thermal status is 2")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pydantic import Field, ValidationError
 
 from fer_deploy.devices.estimator.cpu import Basis, Point, fit_cpu, log_errors
-from fer_deploy.devices.estimator.rows import DATA, Precision, Row, calibration_rows
+from fer_deploy.devices.estimator.rows import DATA, CalibrationRow, Precision, calibration_rows
 from fer_deploy.devices.estimator.workload import RIDGE
 from fer_deploy.files import write_json_atomic
 from fer_deploy.frozen import Frozen
@@ -23,20 +23,20 @@ _ENOUGH = 10
 _FILE = DATA / "bands.json"
 _CALIBRATION_FILES = ("cpu_rows.csv", "calibration_devices.toml")
 
-Key = Callable[[Row], Hashable]
+Key = Callable[[CalibrationRow], Hashable]
 
 
-def by_architecture(row: Row) -> Hashable:
+def by_architecture(row: CalibrationRow) -> Hashable:
     """Leave-one-model-out: every width, size, precision and device of one architecture at once."""
     return row.architecture
 
 
-def by_conditions(row: Row) -> Hashable:
+def by_conditions(row: CalibrationRow) -> Hashable:
     """Leave-one-condition-out: a device's runtime, threads and precision, whatever the source calls the cores."""
     return (row.device.name, row.runtime, row.threads, row.precision)
 
 
-def by_device(row: Row) -> Hashable:
+def by_device(row: CalibrationRow) -> Hashable:
     """Leave-one-device-out: every device with one SoC at once."""
     return row.device.family
 
@@ -60,12 +60,12 @@ LEFT_OUT: dict[Basis, Key] = {
 class LeftOut:
     """A row predicted by a model that has not seen it."""
 
-    row: Row
+    row: CalibrationRow
     point: Point
     log_error: float
 
 
-def leave_out(rows: Sequence[Row], key: Key, ridge: float = RIDGE) -> Iterator[LeftOut]:
+def leave_out(rows: Sequence[CalibrationRow], key: Key, ridge: float = RIDGE) -> Iterator[LeftOut]:
     """Yield every row that has an answer, predicted from the rows with other values of ``key``."""
     for value in sorted({key(row) for row in rows}, key=str):
         kept = [row for row in rows if key(row) != value]
@@ -120,7 +120,9 @@ def width_for(errors: Mapping[Hashable, Sequence[float]], coverage: float = COVE
     return weighted[-1][0]
 
 
-def fit_bands(rows: Sequence[Row], sha256: str = "", bases: Iterable[Basis] = tuple(LEFT_OUT)) -> Bands:
+def fit_bands(
+    rows: Sequence[CalibrationRow], sha256: str = "", bases: Iterable[Basis] = tuple(LEFT_OUT)
+) -> Bands:
     """Return the bands of ``bases`` learnt from leaving rows out, for each precision; some dozens of fits."""
     bands = []
     precisions: tuple[Precision, ...] = ("float", "int8")

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from fer_deploy.devices.estimator.rows import FAMILIES, Precision, Row
+from fer_deploy.devices.estimator.rows import FAMILIES, CalibrationRow, Precision
 from fer_deploy.devices.estimator.speed import MARGIN, SpeedModel, fit_speed, known_as, rating, reference
 from fer_deploy.devices.estimator.terms import Array, Family, Group, Terms, fit_terms
 from fer_deploy.devices.estimator.workload import RIDGE, TERMS, shares, workload
@@ -72,7 +72,7 @@ class Point:
 
     milliseconds: float
     basis: Basis
-    rows: tuple[Row, ...]
+    rows: tuple[CalibrationRow, ...]
     borrowed: str = ""
     beyond: str = ""
 
@@ -110,7 +110,7 @@ class CpuModel:
     speed: SpeedModel
     macs: tuple[int, int]
     shares: Array
-    rows: tuple[Row, ...]
+    rows: tuple[CalibrationRow, ...]
 
     def predict(self, costs: GraphCosts, query: Query) -> Point | str:
         """Return the latency, or the reason why it is outside of what the rows cover."""
@@ -227,7 +227,7 @@ class CpuModel:
         return None
 
 
-def fit_cpu(rows: Sequence[Row], ridge: float = RIDGE) -> CpuModel:
+def fit_cpu(rows: Sequence[CalibrationRow], ridge: float = RIDGE) -> CpuModel:
     """Return the model fitted on rows."""
     terms = fit_terms(rows, ridge)
     macs = [row.costs.macs for row in rows]
@@ -235,12 +235,12 @@ def fit_cpu(rows: Sequence[Row], ridge: float = RIDGE) -> CpuModel:
     return CpuModel(terms, fit_speed(terms), (min(macs), max(macs)), most, tuple(rows))
 
 
-def query_of(row: Row) -> Query:
+def query_of(row: CalibrationRow) -> Query:
     """Return the question that a row answers."""
     return Query(row.device.cores, row.runtime, row.precision, row.threads, row.device.name, row.processor)
 
 
-def log_errors(model: CpuModel, rows: Sequence[Row]) -> list[tuple[Row, Point, float]]:
+def log_errors(model: CpuModel, rows: Sequence[CalibrationRow]) -> list[tuple[CalibrationRow, Point, float]]:
     """Return the rows that ``model`` has an answer for, with it and log(predicted / published)."""
     found = []
     for row in rows:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from fer_deploy.devices.estimator.bands import COVERAGE, calibrated_bands
 from fer_deploy.devices.estimator.cpu import CpuModel, Point, Query, fit_cpu
 from fer_deploy.devices.estimator.npu import NPU_RUNTIMES, predict_npu
-from fer_deploy.devices.estimator.rows import Precision, Row, calibration_devices, calibration_rows
+from fer_deploy.devices.estimator.rows import CalibrationRow, Precision, calibration_devices, calibration_rows
 from fer_deploy.devices.profile_schema import DeviceProfile
 from fer_deploy.quantize.costs import GraphCosts, graph_costs
 
@@ -126,7 +126,7 @@ def _banded(point: Point, precision: Precision, runtime: str, family: str) -> Es
     )
 
 
-def _citations(rows: tuple[Row, ...]) -> tuple[str, ...]:
+def _citations(rows: tuple[CalibrationRow, ...]) -> tuple[str, ...]:
     """Return one line per source with the numbers of its rows in the shipped file."""
     numbers: dict[str, list[int]] = {}
     for row in rows:

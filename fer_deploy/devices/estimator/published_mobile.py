@@ -16,7 +16,7 @@ from fer_deploy.quantize.costs import GraphCosts
 _CLASSES = 1000
 
 
-class Row(NamedTuple):
+class ResidualRow(NamedTuple):
     """A row of the papers' tables: ``repeat`` inverted residuals, the first one with the stride."""
 
     expand: float
@@ -67,17 +67,19 @@ def mobilenet_v1(width: float, px: int) -> GraphCosts:
 
 
 _V2 = (
-    Row(1, 16, 1, 1),
-    Row(6, 24, 2, 2),
-    Row(6, 32, 3, 2),
-    Row(6, 64, 4, 2),
-    Row(6, 96, 3, 1),
-    Row(6, 160, 3, 2),
-    Row(6, 320, 1, 1),
+    ResidualRow(1, 16, 1, 1),
+    ResidualRow(6, 24, 2, 2),
+    ResidualRow(6, 32, 3, 2),
+    ResidualRow(6, 64, 4, 2),
+    ResidualRow(6, 96, 3, 1),
+    ResidualRow(6, 160, 3, 2),
+    ResidualRow(6, 320, 1, 1),
 )
 
 
-def _rows(net: Builder, rows: Sequence[Row], width: float, excite: int = 0, swish: bool = False) -> None:
+def _rows(
+    net: Builder, rows: Sequence[ResidualRow], width: float, excite: int = 0, swish: bool = False
+) -> None:
     """Append all rows; ``excite``: squeeze-and-excitation to 1/excite of the block's input channels."""
     for row in rows:
         out = divisible(row.out * width)
@@ -195,13 +197,13 @@ def mobilenet_v3_ncnn(px: int) -> GraphCosts:
 
 
 _MNASNET_B1 = (
-    Row(1, 16, 1, 1),
-    Row(3, 24, 3, 2),
-    Row(3, 40, 3, 2, 5),
-    Row(6, 80, 3, 2, 5),
-    Row(6, 96, 2, 1),
-    Row(6, 192, 4, 2, 5),
-    Row(6, 320, 1, 1),
+    ResidualRow(1, 16, 1, 1),
+    ResidualRow(3, 24, 3, 2),
+    ResidualRow(3, 40, 3, 2, 5),
+    ResidualRow(6, 80, 3, 2, 5),
+    ResidualRow(6, 96, 2, 1),
+    ResidualRow(6, 192, 4, 2, 5),
+    ResidualRow(6, 320, 1, 1),
 )
 
 
@@ -240,13 +242,13 @@ def proxylessnas_ncnn(px: int) -> GraphCosts:
 
 
 _EFFICIENTNET = (
-    Row(1, 16, 1, 1),
-    Row(6, 24, 2, 2),
-    Row(6, 40, 2, 2, 5),
-    Row(6, 80, 3, 2),
-    Row(6, 112, 3, 1, 5),
-    Row(6, 192, 4, 2, 5),
-    Row(6, 320, 1, 1),
+    ResidualRow(1, 16, 1, 1),
+    ResidualRow(6, 24, 2, 2),
+    ResidualRow(6, 40, 2, 2, 5),
+    ResidualRow(6, 80, 3, 2),
+    ResidualRow(6, 112, 3, 1, 5),
+    ResidualRow(6, 192, 4, 2, 5),
+    ResidualRow(6, 320, 1, 1),
 )
 
 
@@ -284,7 +286,7 @@ class FusedRow(NamedTuple):
 
 
 def _efficientnet_v2(
-    name: str, px: int, stem: int, fused: Sequence[FusedRow], rows: Sequence[Row], head: int
+    name: str, px: int, stem: int, fused: Sequence[FusedRow], rows: Sequence[ResidualRow], head: int
 ) -> GraphCosts:
     net = Builder(name, px).conv(stem, 3, 2).elementwise()
     for row in fused:
@@ -308,7 +310,7 @@ def efficientnet_v2_b0(px: int) -> GraphCosts:
         px,
         32,
         (FusedRow(1, 16, 1, 1), FusedRow(4, 32, 2, 2), FusedRow(4, 48, 2, 2)),
-        (Row(4, 96, 3, 2), Row(6, 112, 5, 1), Row(6, 192, 8, 2)),
+        (ResidualRow(4, 96, 3, 2), ResidualRow(6, 112, 5, 1), ResidualRow(6, 192, 8, 2)),
         1280,
     )
 

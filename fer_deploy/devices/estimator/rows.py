@@ -46,7 +46,7 @@ class CalibrationDevice(Frozen):
 
 
 @dataclass(frozen=True)
-class Row:
+class CalibrationRow:
     """One published CPU latency.
 
     Attributes:
@@ -104,12 +104,12 @@ def calibration_devices() -> tuple[CalibrationDevice, ...]:
 
 
 @functools.cache
-def calibration_rows() -> tuple[Row, ...]:
+def calibration_rows() -> tuple[CalibrationRow, ...]:
     """Return the usable rows of the shipped file."""
     return read_rows(DATA / "cpu_rows.csv")[0]
 
 
-def read_rows(path: Path) -> tuple[tuple[Row, ...], tuple[Unused, ...]]:
+def read_rows(path: Path) -> tuple[tuple[CalibrationRow, ...], tuple[Unused, ...]]:
     """Return the CPU rows of a csv file with the columns of ``cpu_rows.csv``, and those that cannot be used.
 
     Rows of a ``verified`` column, where there is one, count when it says ``read``.
@@ -136,18 +136,18 @@ def read_rows(path: Path) -> tuple[tuple[Row, ...], tuple[Unused, ...]]:
     missing = sorted(needed - set(reader.fieldnames or ()))
     if missing:
         raise DataError(f"latency rows {path} have no column '{missing[0]}'")
-    rows: list[Row] = []
+    rows: list[CalibrationRow] = []
     unused: list[Unused] = []
     for number, cells in enumerate(reader, start=1):
         parsed = _row(number, cells)
-        if isinstance(parsed, Row):
+        if isinstance(parsed, CalibrationRow):
             rows.append(parsed)
         else:
             unused.append(Unused(number, cells["model"] or "", cells["device"] or "", parsed))
     return tuple(rows), tuple(unused)
 
 
-def _row(number: int, cells: Mapping[str, str]) -> Row | str:
+def _row(number: int, cells: Mapping[str, str]) -> CalibrationRow | str:
     """Return the row, or why it is not used."""
     if cells.get("verified", "read") != "read":
         return f"its figure was not read at the source ({cells['verified']})"
@@ -177,7 +177,7 @@ def _row(number: int, cells: Mapping[str, str]) -> Row | str:
     name = architecture(cells["model"])
     if costs is None or name is None:
         return f"no layer table of {cells['model']}"
-    return Row(
+    return CalibrationRow(
         number,
         cells["model"],
         name,

@@ -11,7 +11,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_deploy.devices.estimator.rows import Precision, Row
+from fer_deploy.devices.estimator.rows import CalibrationRow, Precision
 from fer_deploy.devices.estimator.workload import PRIOR, RIDGE, workload
 
 Array = NDArray[np.float64]
@@ -39,7 +39,7 @@ class Terms:
 
     groups: dict[Group, Array]
     families: dict[Family, Array]
-    rows: dict[Group, tuple[Row, ...]]
+    rows: dict[Group, tuple[CalibrationRow, ...]]
     ridge: float
 
 
@@ -68,15 +68,17 @@ def _ridge(matrix: Array, target: Array, prior: Array, pull: float) -> Array:
         free &= terms > 0
 
 
-def grouped(rows: Iterable[Row], key: Callable[[Row], Key]) -> dict[Key, list[Row]]:
+def grouped(
+    rows: Iterable[CalibrationRow], key: Callable[[CalibrationRow], Key]
+) -> dict[Key, list[CalibrationRow]]:
     """Return the rows by ``key``, in order."""
-    found: dict[Key, list[Row]] = defaultdict(list)
+    found: dict[Key, list[CalibrationRow]] = defaultdict(list)
     for row in rows:
         found[key(row)].append(row)
     return dict(found)
 
 
-def _family(row: Row) -> Family:
+def _family(row: CalibrationRow) -> Family:
     return (row.runtime, row.precision)
 
 
@@ -85,11 +87,11 @@ def _floored(terms: Array) -> Array:
     return floored
 
 
-def fit_terms(rows: Sequence[Row], ridge: float = RIDGE) -> Terms:
+def fit_terms(rows: Sequence[CalibrationRow], ridge: float = RIDGE) -> Terms:
     """Return the terms fitted on ``rows``; integer families are drawn to their float ones."""
     amounts = {id(row): row.amounts if ridge == RIDGE else workload(row.costs, ridge) for row in rows}
 
-    def stacked(some: Sequence[Row], factor: dict[Group, float]) -> tuple[Array, Array]:
+    def stacked(some: Sequence[CalibrationRow], factor: dict[Group, float]) -> tuple[Array, Array]:
         matrix = np.array([amounts[id(row)] for row in some])
         return matrix, np.array([row.milliseconds / factor.get(row.group, 1.0) for row in some])
 
@@ -117,6 +119,6 @@ def fit_terms(rows: Sequence[Row], ridge: float = RIDGE) -> Terms:
     )
 
 
-def _factor(rows: Sequence[Row], terms: Array, amounts: dict[int, Array]) -> float:
+def _factor(rows: Sequence[CalibrationRow], terms: Array, amounts: dict[int, Array]) -> float:
     ratios = [math.log(row.milliseconds / float(amounts[id(row)] @ terms)) for row in rows]
     return math.exp(sum(ratios) / len(ratios))

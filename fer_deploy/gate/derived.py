@@ -1,0 +1,47 @@
+"""Figures that no report holds and that are worked out of those it does."""
+
+from __future__ import annotations
+
+from fer_deploy.measure.measurement import Interval, Measurement, Provenance, Unit, not_measured
+from fer_deploy.report.schema import ArtifactReport, Report
+
+_WORST_FIRST = (Provenance.NOT_MEASURED, Provenance.ESTIMATED, Provenance.EMULATED, Provenance.MEASURED)
+
+
+def worst_class_drop(report: Report, artifact: ArtifactReport) -> Measurement:
+    """Return the largest drop in recall, or that it is not known because a class has no image."""
+    drop = artifact.parity.worst_class_drop
+    empty = [label for label, count in report.dataset.per_class.items() if count == 0]
+    if empty and drop.known:
+        return not_measured(Unit.POINTS, f"the test set has no image of {', '.join(empty)}")
+    return drop
+
+
+def complement(share: Measurement) -> Measurement:
+    """Return 1 - share, with its interval."""
+    if share.value is None:
+        return share
+    bound = share.interval
+    return share.model_copy(
+        update={
+            "value": 1 - share.value,
+            "interval": bound and Interval(low=1 - bound.high, high=1 - bound.low, method=bound.method),
+        }
+    )
+
+
+def shift(before: Measurement, after: Measurement) -> Measurement:
+    """Return the size of the difference of two fractions in points, with the weaker of their provenances."""
+    for one in (before, after):
+        if not one.known:
+            return not_measured(Unit.POINTS, one.reason or "")
+    assert before.value is not None  # known
+    assert after.value is not None
+    weaker = min((before, after), key=lambda one: _WORST_FIRST.index(one.provenance))
+    return Measurement(
+        value=100 * abs(after.value - before.value),
+        unit=Unit.POINTS,
+        provenance=weaker.provenance,
+        conditions=weaker.conditions,
+        interval=None,
+    )
