@@ -161,12 +161,14 @@ def _ends(node: torch.fx.Node) -> tuple[Any, Any]:
         return node.args[1], None
     if node.target == aten.clamp_max.default:
         return None, node.args[1]
-    if node.target == aten.hardtanh.default:
-        return (*node.args[1:], *(-1.0, 1.0)[len(node.args) - 1 :])[:2]
-    given = (*node.args[1:], None, None)
-    return given[0] if len(node.args) > 1 else node.kwargs.get("min"), (
-        given[1] if len(node.args) > 2 else node.kwargs.get("max")
-    )
+    hard = node.target == aten.hardtanh.default
+    ends: list[Any]
+    names, ends = (("min_val", "max_val"), [-1.0, 1.0]) if hard else (("min", "max"), [None, None])
+    for place, name in enumerate(names):
+        ends[place] = node.kwargs.get(name, ends[place])
+        if len(node.args) > place + 1:
+            ends[place] = node.args[place + 1]
+    return ends[0], ends[1]
 
 
 def prelu_by_parts(module: torch.fx.GraphModule) -> int:
