@@ -162,12 +162,13 @@ def _ends(node: torch.fx.Node) -> tuple[Any, Any]:
     if node.target == aten.clamp_max.default:
         return None, node.args[1]
     hard = node.target == aten.hardtanh.default
-    ends: list[Any]
-    names, ends = (("min_val", "max_val"), [-1.0, 1.0]) if hard else (("min", "max"), [None, None])
+    names = ("min_val", "max_val") if hard else ("min", "max")
+    ends: list[Any] = [-1.0, 1.0] if hard else [None, None]
     for place, name in enumerate(names):
-        ends[place] = node.kwargs.get(name, ends[place])
         if len(node.args) > place + 1:
             ends[place] = node.args[place + 1]
+        elif name in node.kwargs:
+            ends[place] = node.kwargs[name]
     return ends[0], ends[1]
 
 
