@@ -218,7 +218,9 @@ def doubts(artifact: Artifact) -> tuple[str, ...]:
         return ()
     if proven.contract == "not proven":
         return (f"not proven to be the network: {proven.note}",)
-    found = [] if proven.note is None else [f"proven on {proven.note}"]
+    found = [*artifact.info.cautions]
+    if proven.note is not None:
+        found.append(f"proven on {proven.note}")
     sqnr, agreed = proven.sqnr_db, proven.agreement
     if (sqnr is not None and sqnr < LARGE_LOSS_DB) or (agreed is not None and agreed < LARGE_LOSS_AGREEMENT):
         layers = ", ".join(artifact.info.costliest_layers)

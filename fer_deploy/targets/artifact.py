@@ -24,7 +24,7 @@ from fer_deploy.quantize.options import PtqOptions
 from fer_deploy.quantize.proof import Proof, said
 from fer_deploy.targets.base import Delegation, Session, Target
 from fer_deploy.targets.golden import Golden, golden_inputs, tolerance, vectors
-from fer_deploy.targets.proof import lower, prove_lowering
+from fer_deploy.targets.proof import cautions, lower, prove_lowering
 
 INFO_FILE = "artifact.json"
 GOLDEN_FILE = "golden.json"
@@ -76,6 +76,8 @@ class ArtifactInfo(Frozen):
     """What a user has to know about how the graph came about, e.g. that QAT was no better than PTQ."""
     proofs: tuple[Proof, ...] = ()
     """What each step on the way to the file showed of itself on faces; the last is the file's own."""
+    cautions: tuple[str, ...] = ()
+    """What an app that opens the file without care gets, as far as the machine that made it shows."""
     costliest_layers: tuple[str, ...] = ()
     """Layers that cost a quantized artifact most, worst first."""
     costs: GraphCosts | None = Field(default=None, description="operators, for latency estimates")
@@ -162,6 +164,7 @@ def write_artifact(
             lowering=lowered.choices,
             note=graph.note,
             proofs=(*graph.proofs, *lowered.proofs, proven),
+            cautions=cautions(target, graph, file),
             costliest_layers=said(dict(graph.costs)),
             costs=graph_costs(graph),
             versions=tool_versions(),

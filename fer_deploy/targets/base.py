@@ -112,6 +112,13 @@ class Target(ABC):
             TargetError: this machine cannot run the target; see :meth:`host_obstacle`.
         """
 
+    def open_plainly(self, file: Path) -> tuple[Session, str] | None:  # noqa: ARG002
+        """Return a session as an app opens it that was told nothing, and when it may go wrong.
+
+        None where no such session can differ from :meth:`open`'s on this machine.
+        """
+        return None
+
     def host_obstacle(self) -> str | None:
         """Return why this machine cannot give the logits of the target's artifacts, or None when it can."""
         return None

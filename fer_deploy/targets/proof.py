@@ -102,6 +102,24 @@ def prove_lowering(target: Target, graph: Graph, file: Path) -> Proof:
     return proven if evidence.real else proven.model_copy(update={"note": evidence.source})
 
 
+def cautions(target: Target, graph: Graph, file: Path) -> tuple[str, ...]:
+    """Return what an app gets that opens an int8 file without care, where that is not the network; measured here."""
+    opened = target.open_plainly(file) if graph.recipe.quantized else None
+    if opened is None:
+        return ()
+    session, when = opened
+    evidence = graph.evidence or drawn_evidence(graph)
+    wanted, pixels = evidence.logits[:PROOF_IMAGES], evidence.pixels[:PROOF_IMAGES]
+    careful, plain = answers(target.open(file, threads=1), pixels), answers(session, pixels)
+    if np.array_equal(careful, plain):
+        return ()
+    return (
+        f"{when} its answers to {len(pixels)} faces are at {sqnr_of(wanted, plain):.1f} dB and "
+        f"{agreement_of(wanted, plain):.0%} agreement with the float network, not at {sqnr_of(wanted, careful):.1f} dB "
+        f"and {agreement_of(wanted, careful):.0%}",
+    )
+
+
 def _prove_integers(
     step: str,
     target: Target,

@@ -121,12 +121,17 @@ def test_padding_same_is_a_number(kernel: int | tuple[int, int]) -> None:
         (lambda x: x.clamp(max=0.5), "aten.hardtanh.default"),
         (lambda x: torch.clamp_min(x, 0.1), "aten.hardtanh.default"),
         (lambda x: x.clamp(-0.5, 0.5), "aten.hardtanh.default"),
+        (lambda x: x.clamp(0, 6), "aten.hardtanh.default"),
+        (nn.Hardtanh(-1, 2), "aten.hardtanh.default"),
+        (torch.ops.aten.elu.default, "aten.elu.default"),
+        (nn.CELU(), "aten.elu.default"),
+        (nn.CELU(0.7), "aten.elu.default"),
     ],
 )
 def test_activations_that_a_target_lacks(function: Function, operator: str) -> None:
     changed, operators, error = _rewritten(function, 10 * _map(2, 3, 8, 9), plain_activations)
     assert changed == 1
-    assert error < 1e-4 if isinstance(function, nn.Softplus) else error < 1e-6  # e^-10 beyond its threshold
+    assert error < 1e-4 if isinstance(function, nn.Softplus) else error < 1e-5  # e^-10 beyond its threshold
     assert operators[operator] == 1
 
 
@@ -140,3 +145,8 @@ def test_attention_gets_an_axis_of_heads(causal: bool) -> None:
     assert error < 1e-6
     assert operators["aten.squeeze.dim"] == 1
     assert _rewritten(attend, _map(2, 3, 6, 8), attention_in_four_axes)[0] == 0
+
+
+def test_a_hardtanh_with_both_ends_is_left() -> None:
+    assert _rewritten(F.relu6, _map(2, 3, 8, 9), plain_activations)[0] == 0
+    assert _rewritten(nn.Hardtanh(-2.0, 1.5), _map(2, 3, 8, 9), plain_activations)[0] == 0

@@ -87,15 +87,16 @@ def _numbers_as_tensors(module: torch.fx.GraphModule) -> int:
 def plain_activations(module: torch.fx.GraphModule) -> int:
     """Write activations that some target lacks in those that all have; return how many.
 
-    RReLU is off: a leaky ReLU. coremltools has no LogSigmoid (9.0). ExecuTorch writes Softplus, and Mish with it, in
-    operations that fail between int8 layers (executorch 1.5.1). XNNPACK's partitioner takes a
-    clamp behind an int8 convolution as hardtanh only, which has both ends (executorch 1.5.1): the one that is
-    missing is the largest number there is.
+    RReLU is off: a leaky ReLU. coremltools has neither LogSigmoid nor CELU, and fails on the numbers of hardtanh and
+    ELU where they are left out or whole (9.0). ExecuTorch writes Softplus, and Mish with it, in operations that fail
+    between int8 layers, and XNNPACK's partitioner takes a clamp behind an int8 convolution as hardtanh only, which has
+    both ends (1.5.1): the one that is missing is the largest number there is.
     """
     import torch
 
     aten = torch.ops.aten
     endless = torch.finfo(torch.float32).max
+    clamps = (aten.clamp.default, aten.clamp_min.default, aten.clamp_max.default, aten.hardtanh.default)
     changed = 0
     for node in list(module.graph.nodes):
         args: Any = node.args
@@ -112,10 +113,19 @@ def plain_activations(module: torch.fx.GraphModule) -> int:
         elif node.target == aten.mish.default:
             curve = call(module, node, aten.tanh.default, (_softplus(module, node, args[0], 1.0),))
             new = call(module, node, aten.mul.Tensor, (args[0], curve))
-        elif node.target in (aten.clamp.default, aten.clamp_min.default, aten.clamp_max.default):
+        elif node.target == aten.celu.default:
+            alpha = float(args[1]) if len(args) > 1 else 1.0
+            inner = args[0] if alpha == 1.0 else call(module, node, aten.mul.Tensor, (args[0], 1.0 / alpha))
+            new = call(module, node, aten.elu.default, (inner, 1.0))
+            if alpha != 1.0:
+                new = call(module, node, aten.mul.Tensor, (new, alpha))
+        elif node.target == aten.elu.default and len(args) == 1:
+            new = call(module, node, aten.elu.default, (args[0], 1.0))
+        elif node.target in clamps:
             low, high = _ends(node)
-            ends = -endless if low is None else low, endless if high is None else high
-            new = call(module, node, aten.hardtanh.default, (args[0], *ends))
+            ends = -endless if low is None else float(low), endless if high is None else float(high)
+            if node.target != aten.hardtanh.default or (*args[1:],) != ends or _whole(args[1:]):
+                new = call(module, node, aten.hardtanh.default, (args[0], *ends))
         if new is not None:
             replace(node, new)
             changed += 1
@@ -151,10 +161,15 @@ def _ends(node: torch.fx.Node) -> tuple[Any, Any]:
         return node.args[1], None
     if node.target == aten.clamp_max.default:
         return None, node.args[1]
-    given = (*node.args[1:], None, None)
-    return given[0] if len(node.args) > 1 else node.kwargs.get("min"), (
-        given[1] if len(node.args) > 2 else node.kwargs.get("max")
-    )
+    hard = node.target == aten.hardtanh.default
+    names = ("min_val", "max_val") if hard else ("min", "max")
+    ends: list[Any] = [-1.0, 1.0] if hard else [None, None]
+    for place, name in enumerate(names):
+        if len(node.args) > place + 1:
+            ends[place] = node.args[place + 1]
+        elif name in node.kwargs:
+            ends[place] = node.kwargs[name]
+    return ends[0], ends[1]
 
 
 def prelu_by_parts(module: torch.fx.GraphModule) -> int:
@@ -213,6 +228,10 @@ def attention_in_four_axes(module: torch.fx.GraphModule) -> int:
         changed += 1
     clean(module)
     return changed
+
+
+def _whole(ends: tuple[Any, ...]) -> bool:
+    return any(isinstance(end, int) for end in ends)
 
 
 def _number(value: Any) -> bool:

@@ -10,15 +10,18 @@ if TYPE_CHECKING:
     from onnxruntime import SessionOptions
 
 
-def session_options(threads: int) -> SessionOptions:
-    """Return options for ``threads`` threads, with exact int8 kernels and nothing said below an error."""
+def session_options(threads: int, exact: bool = True) -> SessionOptions:
+    """Return options for ``threads`` threads, with exact int8 kernels and nothing said below an error.
+
+    Not ``exact``: as an app opens a file that was told nothing.
+    """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    if lacks_vnni():
+    if exact and lacks_vnni():
         options.add_session_config_entry("session.x64quantprecision", "1")
     return options
 

@@ -16,7 +16,7 @@ from fer_deploy.quantize.graph import Graph
 from fer_deploy.quiet import quiet
 from fer_deploy.targets.base import Delegation, Lowered, Session, Target
 from fer_deploy.targets.inspection import Inspection, Share
-from fer_deploy.targets.onnx.session import session_options
+from fer_deploy.targets.onnx.session import lacks_vnni, session_options
 
 FILE = "model.onnx"
 #: The newest opset that onnxruntime-android 1.20 (2024) and later read; 13 is the first with per-channel QDQ.
@@ -89,6 +89,16 @@ class OnnxTarget(Target):
         """Create an inference session on the CPU provider."""
         return _OnnxSession(file, threads)
 
+    def open_plainly(self, file: Path) -> tuple[Session, str] | None:
+        """Return a session without the option that keeps int8 exact, where this processor needs it."""
+        if not lacks_vnni():
+            return None
+        when = (
+            "opened without session.x64quantprecision = 1 on x86 without VNNI (a PC or an emulator; ARM is exact "
+            "without it)"
+        )
+        return _OnnxSession(file, 1, exact=False), when
+
     def inspect(self, file: Path) -> Inspection:
         """Read the model's graph; integer kernels are counted in the graph that ONNX Runtime makes of it."""
         from fer_deploy.targets.onnx.inspect import inspect, is_quantized
@@ -135,12 +145,13 @@ def _delegation(file: Path, quantized: bool) -> Delegation:
 
 
 class _OnnxSession(Session):
-    def __init__(self, file: Path, threads: int) -> None:
+    def __init__(self, file: Path, threads: int, exact: bool = True) -> None:
         import onnxruntime
 
+        options = session_options(threads, exact)
         try:
             self._session = onnxruntime.InferenceSession(
-                file.read_bytes(), session_options(threads), providers=["CPUExecutionProvider"]
+                file.read_bytes(), options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # onnxruntime's exception classes have no common public base
             raise ArtifactError(

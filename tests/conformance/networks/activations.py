@@ -73,7 +73,12 @@ group.layer("softsign", "Softsign", nn.Softsign)
 group.layer("tanh", "Tanh", nn.Tanh)
 group.layer("sigmoid", "Sigmoid", nn.Sigmoid)
 group.layer("log_sigmoid", "LogSigmoid", nn.LogSigmoid)
-group.layer("hardshrink", "Hardshrink", nn.Hardshrink)
+group.layer(
+    "hardshrink",
+    "Hardshrink",
+    nn.Hardshrink,
+    refused={"coreml": "hardshrink", "executorch w8a8-ptq": "hardshrink"},
+)
 group.layer("softshrink", "Softshrink", nn.Softshrink)
 group.layer("threshold", "Threshold", lambda: nn.Threshold(0.3, -0.2))
 group.layer("glu", "GLU over the channels", lambda: nn.GLU(1), width=8)
