@@ -9,7 +9,7 @@ import click
 from fer_deploy.cli.options import PATH, config_option, optional_configuration
 
 
-@click.command("baseline", short_help="Write the reference that later checks are held to.")
+@click.command("baseline")
 @click.argument("report", type=PATH, required=False)
 @config_option
 @click.option(

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 
-@click.command("build-runner", short_help="Build what runs artifacts on devices.")
+@click.command("build-runner")
 @click.option(
     "--arch",
     type=click.Choice(["host", "x86_64", "aarch64", "browser"]),

@@ -9,7 +9,7 @@ import click
 from fer_deploy.cli.options import PATH
 
 
-@click.command("bundle", short_help="Put an artifact into a demo app.")
+@click.command("bundle")
 @click.argument("artifact", type=PATH)
 @click.option("--app", required=True, help="android (onnx and executorch artifacts) or ios (coreml).")
 @click.option(

@@ -9,7 +9,7 @@ import click
 from fer_deploy.cli.options import PATH, data_options
 
 
-@click.command("card", short_help="Measure a zoo model and write its card.md.")
+@click.command("card")
 @click.argument("model", type=PATH)
 @data_options
 def command(model: Path, dataset: str | None, data: Path | None) -> None:

@@ -29,7 +29,7 @@ _limit_options = all_of(
 )
 
 
-@click.command("check", short_help="Hold a report to its budget; exit 3 or 4 when it does not pass.")
+@click.command("check")
 @click.argument("report", type=PATH, required=False)
 @config_option
 @_limit_options

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _SHOWN_FLIPS = 20
 
 
-@click.command("compare", short_help="Compare two artifacts, or an artifact and its float model.")
+@click.command("compare")
 @click.argument("first")
 @click.argument("second")
 @foreign_model_options

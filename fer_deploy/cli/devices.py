@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from fer_deploy.devices.profile_schema import CoreCluster
 
 
-@click.command("devices", short_help="List the device profiles and what is attached now.")
+@click.command("devices")
 @click.argument("device", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print profiles and attached devices as JSON.")
 def command(device: str | None, as_json: bool) -> None:

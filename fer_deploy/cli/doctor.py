@@ -7,7 +7,7 @@ import json
 import click
 
 
-@click.command("doctor", short_help="Say what can run here and what is missing.")
+@click.command("doctor")
 @click.option("--json", "as_json", is_flag=True, help="Print the checks as JSON.")
 @click.pass_context
 def command(context: click.Context, as_json: bool) -> None:

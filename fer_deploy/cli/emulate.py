@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from fer_deploy.measure.processor_parity import ProcessorParity
 
 
-@click.command("emulate", short_help="Run artifacts on an emulated processor: parity, instructions.")
+@click.command("emulate")
 @click.argument("artifacts", nargs=-1, required=True, type=PATH)
 @click.option("--device", help="Device profile whose processor is emulated; see `fer-deploy devices`.")
 @click.option(

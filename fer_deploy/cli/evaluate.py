@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from fer_deploy.report.schema import AccuracyFigures
 
 
-@click.command("evaluate", short_help="Print how a model or an artifact classifies a test set.")
+@click.command("evaluate")
 @click.argument("model")
 @foreign_model_options
 @data_options

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from fer_deploy.targets.artifact import Artifact
 
 
-@click.command("export", short_help="Lower a model to one target's artifacts.")
+@click.command("export")
 @click.option(
     "--target",
     "targets",

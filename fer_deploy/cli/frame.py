@@ -9,7 +9,7 @@ import click
 from fer_deploy.cli.options import PATH
 
 
-@click.command("frame", short_help="Add up what one camera frame costs on a device.")
+@click.command("frame")
 @click.argument("artifact", type=PATH)
 @click.option("--device", default="host", show_default=True, help="Device profile; see `fer-deploy devices`.")
 @click.option(

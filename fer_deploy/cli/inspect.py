@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _ENDINGS = {".pte": "executorch", ".onnx": "onnx", ".mlpackage": "coreml"}
 
 
-@click.command("inspect", short_help="Show what an artifact holds.")
+@click.command("inspect")
 @click.argument("artifact", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print the inspection as JSON.")
 def command(artifact: Path, as_json: bool) -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from fer_deploy.measure.layer_times import LayerProfile
 
 
-@click.command("layers", short_help="Show where the time goes inside an artifact.")
+@click.command("layers")
 @click.argument("artifact", type=PATH)
 @click.option("--device", default="host", show_default=True, help="Device profile; see `fer-deploy devices`.")
 @click.option("--address", help="Which device: an ssh host or alias, or a phone's serial number.")

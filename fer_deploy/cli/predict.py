@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from fer_deploy.contract import Contract
 
 
-@click.command("predict", short_help="Classify one image with a model or an artifact.")
+@click.command("predict")
 @click.argument("image", type=PATH)
 @config_option
 @model_options

@@ -9,7 +9,7 @@ import click
 from fer_deploy.cli.options import PATH
 
 
-@click.command("profile", short_help="Time exported artifacts on a device.")
+@click.command("profile")
 @click.argument("artifacts", nargs=-1, type=PATH)
 @click.option("--device", default="host", show_default=True, help="Device profile; see `fer-deploy devices`.")
 @click.option(

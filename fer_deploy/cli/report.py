@@ -10,7 +10,7 @@ import click
 from fer_deploy.cli.options import PATH
 
 
-@click.command("report", short_help="Print a report in full, or what changed between two.")
+@click.command("report")
 @click.argument("reports", nargs=-1, type=PATH)
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of report.json and exit.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")

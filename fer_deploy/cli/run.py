@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from fer_deploy.pipeline.stages import Stages
 
 
-@click.command("run", short_help="Quantize, export, profile and report: the whole job.")
+@click.command("run")
 @config_option
 @model_options
 @data_options

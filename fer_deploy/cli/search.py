@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from fer_deploy.experiments.search_result import SearchReport
 
 
-@click.command("search", short_help="Search a space of architectures under a budget.")
+@click.command("search")
 @click.argument("search", type=PATH)
 @experiment_options
 def command(

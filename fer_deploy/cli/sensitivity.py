@@ -18,7 +18,7 @@ _SVG = "http://www.w3.org/2000/svg"
 _ROW_INCHES, _WIDTH_INCHES = 0.19, 7.2
 
 
-@click.command("sensitivity", short_help="Print and plot what quantizing each layer alone costs.")
+@click.command("sensitivity")
 @click.argument("model")
 @click.option("--contract", type=PATH, help="Contract TOML of a .pt2 or a factory.")
 @click.option("--weights", type=PATH, help="State dict of a factory's module (.safetensors or .pt).")

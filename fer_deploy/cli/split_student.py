@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from fer_deploy.train.family.student_file import Head
 
 
-@click.command("split-student", short_help="Make a model of one label set of a family's student.")
+@click.command("split-student")
 @click.argument("student", type=PATH)
 @click.argument("output", type=PATH)
 @click.option(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from fer_deploy.experiments.study_result import StudyReport
 
 
-@click.command("study", short_help="Train architectures under the same conditions and compare them.")
+@click.command("study")
 @click.argument("study", type=PATH)
 @experiment_options
 def command(

@@ -9,7 +9,7 @@ import click
 from fer_deploy.cli.options import PATH
 
 
-@click.command("train", short_help="Train a model from a recipe.")
+@click.command("train")
 @click.argument("recipe", type=PATH)
 @click.option("--data", type=PATH, help="The dataset's file or folder.  [default: the recipe's]")
 @click.option("--work-dir", type=PATH, help="Checkpoint and log.csv.  [default: runs/NAME of the output]")

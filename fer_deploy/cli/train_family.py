@@ -9,7 +9,7 @@ import click
 from fer_deploy.cli.options import PATH
 
 
-@click.command("train-family", short_help="Train teachers and all shipped models at once.")
+@click.command("train-family")
 @click.argument("recipe", type=PATH)
 @click.option("--data", type=PATH, help="The npz with FER2013 and FER+.  [default: FER_DATA's]")
 @click.option("--output", type=PATH, default=Path("runs/family"), show_default=True, help="Folder to write.")

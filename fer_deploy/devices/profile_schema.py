@@ -130,11 +130,6 @@ class DeviceProfile(Frozen):
         return self
 
     @property
-    def big_cores(self) -> CoreCluster | None:
-        """The cluster listed first, or None when the cores are not known."""
-        return self.cores[0] if self.cores else None
-
-    @property
     def core_count(self) -> int:
         """Number of cores of all clusters, 0 when not known."""
         return sum(cluster.count for cluster in self.cores)

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from fer_deploy.devices.estimator.rows import FAMILIES, CalibrationRow, Precision
+from fer_deploy.devices.estimator.rows import CalibrationRow, Precision
 from fer_deploy.devices.estimator.speed import MARGIN, SpeedModel, fit_speed, known_as, rating, reference
 from fer_deploy.devices.estimator.terms import Array, Family, Group, Terms, fit_terms
 from fer_deploy.devices.estimator.workload import RIDGE, TERMS, shares, workload
@@ -248,8 +248,3 @@ def log_errors(model: CpuModel, rows: Sequence[CalibrationRow]) -> list[tuple[Ca
         if isinstance(point, Point):
             found.append((row, point, float(np.log(point.milliseconds / row.milliseconds))))
     return found
-
-
-def known_runtime(runtime: str) -> str | None:
-    """Return the family of kernels behind a runtime's name, or None."""
-    return FAMILIES.get(runtime)
