@@ -99,6 +99,10 @@ def table(rows: dict[str, Row]) -> Iterable[str]:
     )
     yield ""
     yield "Written by `PYTHONPATH=.:tests python -m conformance.table` from `tests/conformance/networks/`."
+    left = [name for name in NETWORKS if name not in rows]
+    if left:
+        yield ""
+        yield f"**Not run**, because the command was stopped before it was through: {', '.join(left)}."
     listed = [NETWORKS[name] for name in rows]
     for kind, networks in groupby(listed, key=lambda network: network.kind):
         notes: dict[str, int] = {}
