@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import combinations
 
+from fer_deploy.measure.figures import RuntimeFigures
 from fer_deploy.measure.measurement import Interval, Measurement, Provenance, Unit, not_measured
-from fer_deploy.report.schema import ArtifactReport, DeviceReport, Report, RuntimeFigures
+from fer_deploy.report.schema import ArtifactReport, DeviceReport, Report
 
 FLOAT_MODEL = "float model"
 _WORST_FIRST = (Provenance.NOT_MEASURED, Provenance.ESTIMATED, Provenance.EMULATED, Provenance.MEASURED)

@@ -10,11 +10,11 @@ from fer_deploy.data.faces import Faces
 from fer_deploy.data.registry import DatasetSpec, Role, open_dataset
 from fer_deploy.errors import ConfigError, TargetError
 from fer_deploy.measure.emulation import as_emulated
+from fer_deploy.measure.figures import AccuracyFigures
 from fer_deploy.measure.inference import infer
 from fer_deploy.measure.parity import accuracy_figures
 from fer_deploy.model import load_model
 from fer_deploy.quantize.ptq import float_graph
-from fer_deploy.report.schema import AccuracyFigures
 from fer_deploy.targets.artifact import INFO_FILE, open_artifact
 from fer_deploy.targets.registry import get_target
 

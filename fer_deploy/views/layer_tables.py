@@ -6,16 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from fer_deploy.measure.comparison import EQUAL
+from fer_deploy.measure.figures import LayerFigures, LayerTime, RuntimeFigures
 from fer_deploy.measure.measurement import Measurement, Unit, not_measured
-from fer_deploy.report.schema import (
-    ArtifactReport,
-    DeviceReport,
-    GraphReport,
-    LayerFigures,
-    LayerTime,
-    Report,
-    RuntimeFigures,
-)
+from fer_deploy.report.schema import ArtifactReport, DeviceReport, GraphReport, Report
 from fer_deploy.views.tables import Cell, Table
 
 #: Layers that a summary names.

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from fer_deploy.measure.figures import AccuracyFigures
 from fer_deploy.measure.measurement import Measurement, Provenance
-from fer_deploy.report.schema import AccuracyFigures, ArtifactReport, DeviceReport, Report
+from fer_deploy.report.schema import ArtifactReport, DeviceReport, Report
 from fer_deploy.report.wording import clean
 from fer_deploy.views.svg import FEWER, GRID, INK, MARKERS, MORE, MUTED, SERIES, draw
 from fer_deploy.views.tables import FLOAT_ROW, INVALID, has_recall

@@ -10,13 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeGuard
 
+from fer_deploy.measure.figures import AccuracyFigures, Flip
 from fer_deploy.measure.measurement import Measurement, Unit, not_measured
-from fer_deploy.report.schema import (
-    AccuracyFigures,
-    ArtifactReport,
-    Flip,
-    Report,
-)
+from fer_deploy.report.schema import ArtifactReport, Report
 from fer_deploy.report.wording import clean, grounds, probability
 
 Cell = Measurement | str
