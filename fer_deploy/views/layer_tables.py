@@ -68,12 +68,6 @@ def time_table(figures: RuntimeFigures) -> Table:
     return Table("layer or operator", ("time", SHARE, "MACs", "bytes", "kernel", "runs in"), rows)
 
 
-def longest_share(table: Table) -> float:
-    """Return the largest share in a :func:`time_table`, the length of its longest bar; 1 without any."""
-    shares = [figure.value for _, column, figure in table.figures() if column == SHARE and figure.value]
-    return max(shares, default=1.0)
-
-
 def slowest(figures: RuntimeFigures) -> tuple[LayerTime, ...]:
     """Return the operators that take the longest, the slowest first."""
     ordered = sorted(figures.layers, key=_milliseconds, reverse=True)

@@ -211,6 +211,18 @@ def flip_groups(flips: tuple[Flip, ...]) -> tuple[FlipGroup, ...]:
     return tuple(FlipGroup(*names, tuple(sorted(rows))) for names, rows in ordered)
 
 
+def flip_table(artifact: ArtifactReport) -> Table:
+    """Return the flips of an artifact, one row per pair of classes."""
+    rows = tuple(
+        (
+            group.label,
+            (group.reference, group.artifact, f"{len(group.rows):,}", ", ".join(map(str, group.rows))),
+        )
+        for group in flip_groups(artifact.parity.flips)
+    )
+    return Table("true class", ("float says", "artifact says", "images", "rows"), rows)
+
+
 def table_grounds(table: Table) -> dict[str, str]:
     """Return how the table's figures were obtained: each distinct way, and the figures it holds for."""
     ways: dict[str, dict[str, list[str]]] = {}
