@@ -111,10 +111,11 @@ def reliability_curve(report: Report) -> str | None:
 def changed_cells(report: Report, artifact: ArtifactReport) -> list[list[int]] | None:
     """Return artifact minus float, in images, per true class (row) and predicted class (column).
 
-    None where either was not measured, or where not one image moved.
+    None where either was not measured or is no square over the classes, or where not one image moved.
     """
     before, after = report.float_accuracy.confusion, artifact.accuracy.confusion
-    if not after or len(before) != len(after) or len(report.float_accuracy.classes) != len(after):
+    classes = len(report.float_accuracy.classes)
+    if not after or any(len(side) != classes for side in (before, after, *before, *after)):
         return None
     change = [[new - old for new, old in zip(*rows, strict=True)] for rows in zip(after, before, strict=True)]
     return change if any(cell for row in change for cell in row) else None
