@@ -83,7 +83,7 @@ def command(
     if as_json:
         click.echo(check.model_dump_json(indent=2))
     else:
-        print_check(judged, check, stdout_console())
+        print_check(check, stdout_console())
     if github:
         _tell_github(check, config)
     click.get_current_context().exit(check.exit_code)

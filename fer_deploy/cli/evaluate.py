@@ -11,7 +11,7 @@ from fer_deploy.cli.options import data_options, foreign_model_options, split_op
 
 if TYPE_CHECKING:
     from fer_deploy.data.registry import Role
-    from fer_deploy.report.schema import AccuracyFigures
+    from fer_deploy.measure.figures import AccuracyFigures
 
 
 @click.command("evaluate")

@@ -49,4 +49,4 @@ def command(reports: tuple[Path, ...], schema: bool, as_json: bool) -> None:
             json.dumps([one.model_dump(mode="json") | {"message": one.message} for one in found], indent=2)
         )
     else:
-        print_changes(found, loaded[1], stdout_console())
+        print_changes(found, stdout_console())

@@ -5,9 +5,9 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 
-from fer_deploy.measure.figures import ClassFigures, ParityFigures
+from fer_deploy.measure.figures import AccuracyFigures, ClassFigures, ParityFigures
 from fer_deploy.measure.measurement import Measurement
-from fer_deploy.report.schema import AccuracyFigures, DatasetSummary, ModelSummary
+from fer_deploy.report.schema import DatasetSummary, ModelSummary
 from fer_deploy.report.wording import amount, describe, interval
 from fer_deploy.views.markdown_template import fill
 

@@ -14,9 +14,10 @@ from fer_deploy.contract import Contract
 from fer_deploy.gate.figures import FLOAT_MODEL
 from fer_deploy.gate.integrity import differences
 from fer_deploy.gate.verdicts import Change, Outcome, Verdict
+from fer_deploy.measure.figures import AccuracyFigures, RuntimeFigures
 from fer_deploy.measure.measurement import Measurement, Unit, not_measured
 from fer_deploy.measure.statistics import paired_drop_interval
-from fer_deploy.report.schema import AccuracyFigures, ArtifactReport, DeviceReport, Report, RuntimeFigures
+from fer_deploy.report.schema import ArtifactReport, DeviceReport, Report
 from fer_deploy.report.wording import amount, describe
 
 #: Least relative change of a size, a time or a memory figure that counts. Sizes vary by version strings inside the

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from itertools import combinations
 
 from fer_deploy.gate.limits import ArtifactLimit, DeviceLimit, Limit, PairLimit
+from fer_deploy.measure.figures import RuntimeFigures
 from fer_deploy.measure.measurement import Measurement, not_measured
-from fer_deploy.report.schema import DeviceReport, Report, RuntimeFigures
+from fer_deploy.report.schema import DeviceReport, Report
 
 FLOAT_MODEL = "float model"
 

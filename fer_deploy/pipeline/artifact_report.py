@@ -9,6 +9,7 @@ from fer_deploy.data.faces import Faces
 from fer_deploy.frozen import Unknown
 from fer_deploy.measure.diagnosis import explain_artifact
 from fer_deploy.measure.emulation import as_emulated
+from fer_deploy.measure.figures import LayerFigures, TargetParity
 from fer_deploy.measure.inference import Inference
 from fer_deploy.measure.parity import (
     accuracy_figures,
@@ -25,12 +26,7 @@ from fer_deploy.pipeline.export import (
 from fer_deploy.pipeline.summaries import delegation_figures, size_figure
 from fer_deploy.quantize.calibration import CalibrationSet
 from fer_deploy.quantize.graph import Graph
-from fer_deploy.report.schema import (
-    ArtifactReport,
-    LayerFigures,
-    MissingArtifact,
-    TargetParity,
-)
+from fer_deploy.report.schema import ArtifactReport, MissingArtifact
 
 Logits = NDArray[np.float32]
 

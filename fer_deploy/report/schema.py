@@ -11,15 +11,13 @@ from fer_deploy.contract import Contract
 from fer_deploy.errors import ArtifactError
 from fer_deploy.files import write_atomic
 from fer_deploy.frozen import Frozen, first_problem
-from fer_deploy.measure.figures import AccuracyFigures as AccuracyFigures
-from fer_deploy.measure.figures import ClassFigures as ClassFigures
-from fer_deploy.measure.figures import Flip as Flip
-from fer_deploy.measure.figures import LayerFigures as LayerFigures
-from fer_deploy.measure.figures import LayerTime as LayerTime
-from fer_deploy.measure.figures import ParityFigures as ParityFigures
-from fer_deploy.measure.figures import ReliabilityBin as ReliabilityBin
-from fer_deploy.measure.figures import RuntimeFigures as RuntimeFigures
-from fer_deploy.measure.figures import TargetParity as TargetParity
+from fer_deploy.measure.figures import (
+    AccuracyFigures,
+    LayerFigures,
+    ParityFigures,
+    RuntimeFigures,
+    TargetParity,
+)
 from fer_deploy.measure.measurement import Measurement
 
 #: Raised in its first part when a reader of the old one would misread the new one.

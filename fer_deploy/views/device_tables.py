@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from fer_deploy.measure.figures import RuntimeFigures
 from fer_deploy.measure.measurement import Provenance
-from fer_deploy.report.schema import DeviceReport, RuntimeFigures
+from fer_deploy.report.schema import DeviceReport
 from fer_deploy.views.tables import INVALID, Cell, Table
 
 #: The column names that stand for milliseconds, so that a narrow view may put the unit in the heading.

@@ -1,57 +1,54 @@
-"""What a report does not hold: every reason for a figure that is missing, with the places it is missing from."""
+"""What a document does not hold: every reason for a figure that is missing, with the places it is missing from."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 
 from fer_deploy.measure.measurement import Measurement
-from fer_deploy.report.schema import DeviceReport, Report
 from fer_deploy.report.wording import Footnotes, clean
-from fer_deploy.views.device_tables import TIMES, device_table
-from fer_deploy.views.layer_tables import missing_noise, missing_times
-from fer_deploy.views.tables import (
-    accuracy_table,
-    artifact_table,
-    between_table,
-    parity_table,
+from fer_deploy.views.blocks import (
+    Block,
+    Entries,
+    Facts,
+    Folded,
+    Gallery,
+    Gap,
+    Grid,
+    Items,
+    Named,
+    Say,
+    Section,
+    Text,
 )
+from fer_deploy.views.device_tables import TIMES
 
 _RUNTIME = (*TIMES, "peak memory")
 _RUNTIME_TOGETHER = ("every time and peak memory",)
+#: Where a figure is missing that only running text shows.
+_IN_TEXT = "in the text"
 
 
-@dataclass(frozen=True)
-class Gap:
-    """One reason, its footnote number, and what is missing for it: (whose, which figures)."""
-
-    number: int
-    reason: str
-    missing: tuple[tuple[str, tuple[str, ...]], ...]
-
-
-def gaps(whole: Report | DeviceReport) -> tuple[Gap, ...]:
-    """Return every reason of a report once, in the order of the tables, with what is missing for it."""
+def collect(sections: Iterable[Section]) -> tuple[Gap, ...]:
+    """Return every reason once, numbered in the order of the blocks, with what is missing for it."""
     numbers = Footnotes()
     places: dict[int, dict[str, list[str]]] = {}
-    for owner, name, figure in _figures(whole):
-        if not figure.known:
-            names = places.setdefault(numbers.number(figure), {}).setdefault(owner, [])
-            if name not in names:
-                names.append(name)
+    read_in: dict[int, str] = {}
+    for section in sections:
+        for block in section.blocks:
+            for owner, name, figure in _named(block):
+                if not figure.known:
+                    names = places.setdefault(numbers.number(figure), {}).setdefault(owner, [])
+                    if name not in names:
+                        names.append(name)
+            for figure in _said(block):
+                if not figure.known:
+                    read_in.setdefault(numbers.number(figure), section.title)
+    for number, title in read_in.items():
+        places.setdefault(number, {title: [_IN_TEXT]})
     return tuple(
         Gap(number, reason, tuple((owner, tuple(names)) for owner, names in places[number].items()))
         for number, reason in numbers
     )
-
-
-def footnotes(whole: Report | DeviceReport) -> Footnotes:
-    """Return the numbering of :func:`gaps`, for markers in tables and sentences."""
-    numbers = Footnotes()
-    for _, _, figure in _figures(whole):
-        if not figure.known:
-            numbers.number(figure)
-    return numbers
 
 
 def place(gap: Gap) -> str:
@@ -64,27 +61,47 @@ def place(gap: Gap) -> str:
     )
 
 
-def _figures(whole: Report | DeviceReport) -> Iterator[tuple[str, str, Measurement]]:
-    """Yield whose it is, its name and the figure, for every figure."""
-    if isinstance(whole, DeviceReport):
-        for row, column, figure in device_table(whole).figures():
-            yield f"{row} on {whole.market_name}", column, figure
-        yield from missing_times(whole)
-        return
-    report = whole
-    yield report.model.name, "parameters", report.model.parameters
-    yield report.model.name, "multiply-accumulates", report.model.macs
-    for table in (
-        artifact_table(report),
-        accuracy_table(report),
-        parity_table(report),
-        between_table(report),
-    ):
-        yield from table.figures()
-    models = [("float model", report.float_accuracy), *((one.key, one.accuracy) for one in report.artifacts)]
-    for key, accuracy in models:
-        for one in accuracy.classes:
-            yield key, f"recall of {one.label}" if accuracy.accuracy.known else "recall", one.recall
-    yield from missing_noise(report)
-    for device in report.devices:
-        yield from _figures(device)
+def _named(block: Block) -> Iterator[Named]:
+    """Yield whose it is, its name and the figure, for every figure that a block names."""
+    match block:
+        case Grid(named=None):
+            yield from block.table.figures()
+        case Grid(named=tuple() as named) | Say(named=named) | Items(named=named):
+            yield from named
+        case Folded():
+            for inner in block.blocks:
+                yield from _named(inner)
+        case _:
+            return
+
+
+def _said(block: Block) -> Iterator[Measurement]:
+    """Yield every figure that a block shows, named or not."""
+    if isinstance(block, Grid):
+        yield from (figure for _, _, figure in block.table.figures())
+    if isinstance(block, Folded):
+        for inner in block.blocks:
+            yield from _said(inner)
+    for text in _texts(block):
+        yield from (part for part in text if isinstance(part, Measurement))
+
+
+def _texts(block: Block) -> Iterator[Text]:
+    match block:
+        case Say():
+            yield block.text
+        case Items():
+            yield block.lead
+            yield from block.items
+        case Entries():
+            for entry in block.entries:
+                yield entry.term
+                yield from (line.text for line in entry.lines)
+        case Facts():
+            yield from (text for _, text in block.facts)
+        case Gallery():
+            yield from (title for title, _ in block.plots)
+        case Folded():
+            yield block.title
+        case _:
+            return

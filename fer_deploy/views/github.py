@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from fer_deploy.gate.verdicts import Check, Outcome
 from fer_deploy.report.wording import clean
-from fer_deploy.views.markdown_verdicts import verdict_section
+from fer_deploy.views.document import check_document
+from fer_deploy.views.markdown import markdown
 from fer_deploy.views.verdict_tables import message
 
 
@@ -32,7 +33,7 @@ def workflow_commands(check: Check, file: str | None) -> Iterator[str]:
 
 def step_summary(check: Check) -> str:
     """Return the verdicts as Markdown for ``$GITHUB_STEP_SUMMARY``."""
-    return "\n".join(verdict_section(check)) + "\n"
+    return markdown(check_document(check))
 
 
 def _command(level: str, file: str | None, title: str, text: str) -> str:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from functools import cache, partial
+from functools import cache
 from typing import TYPE_CHECKING
 
 from fer_deploy.gate.verdicts import Check
 from fer_deploy.measure.measurement import Measurement
-from fer_deploy.report import wording as text
+from fer_deploy.report import wording
 from fer_deploy.report.schema import Report
-from fer_deploy.views import device_tables, layer_plots, layer_tables, plots, tables, verdict_tables
-from fer_deploy.views.gaps import footnotes, gaps, place
+from fer_deploy.views.blocks import Block, Document, Draw, Span, View, visible
+from fer_deploy.views.document import document
+from fer_deploy.views.gaps import place
 from fer_deploy.views.svg import FEWER, GRID, INK, MORE, MUTED, SERIES, VARIABLES
+from fer_deploy.views.tables import INVALID, cell_runs, table_grounds
 
 if TYPE_CHECKING:
-    from jinja2 import Template
+    from jinja2 import Environment
+    from markupsafe import Markup
 
 #: What the plots' colours become on a dark page, keyed by their light value: same hue, lighter.
 _DARK = {INK: "#e6e9ec", MUTED: "#9aa5b0", GRID: "#39424b", MORE: "#56b4e9", FEWER: "#f0934e"} | dict(
@@ -23,35 +26,30 @@ _DARK = {INK: "#e6e9ec", MUTED: "#9aa5b0", GRID: "#39424b", MORE: "#56b4e9", FEW
 
 
 def render_html(report: Report, check: Check | None = None) -> str:
-    """Return the page, with the verdicts of a ``check`` of the report when there is one.
+    """Return the page, with the verdicts of a ``check`` of the report when there is one."""
+    return page(document(report, check))
 
-    All text of the report is escaped; the only markup put in unescaped is our own SVG.
+
+def page(made: Document) -> str:
+    """Return a document as a page.
+
+    All text of the document is escaped; the only markup put in unescaped is our own SVG.
     """
-    numbers = footnotes(report)
+    from markupsafe import Markup
 
-    def gap_number(figure: Measurement) -> int:
-        return numbers.number(figure)
+    def blocks(several: tuple[Block, ...]) -> Markup:
+        shown = visible(several, View.HTML)
+        return Markup("\n").join(getattr(macros, type(block).__name__.lower())(block) for block in shown)
 
-    return _template().render(
-        report=report,
-        check=check,
-        gap_number=gap_number,
-        gaps=gaps(report),
-        size_plot=_safe(plots.accuracy_against_size(report)),
-        reliability_plot=_safe(plots.reliability_curve(report)),
-        recall_plot=_safe(plots.recall_per_class(report)),
-        latency_plots={
-            device.name: _safe(plots.accuracy_against_latency(report, device)) for device in report.devices
-        },
-        confusion_plots={one.key: _safe(plots.confusion_change(report, one)) for one in report.artifacts},
-        noise_plots={one.recipe: _safe(layer_plots.noise_by_layer(report, one)) for one in report.graphs},
-        time_plots={one.name: _safe(layer_plots.time_by_layer(report, one)) for one in report.devices},
-        headline=partial(tables.headline, report),
+    environment = _environment()
+    macros = environment.get_template("blocks.html.j2").make_module({"number": made.number, "blocks": blocks})
+    return environment.get_template("report.html.j2").render(
+        document=made, sections=made.shown(View.HTML), blocks=blocks, page=View.HTML
     )
 
 
 @cache
-def _template() -> Template:
+def _environment() -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -62,29 +60,34 @@ def _template() -> Template:
         lstrip_blocks=True,
     )
     environment.globals.update(
-        text=text,
-        tables=tables,
-        device_tables=device_tables,
-        layer_tables=layer_tables,
-        verdict_tables=verdict_tables,
+        wording=wording,
+        cell_runs=cell_runs,
+        grounds=table_grounds,
         place=place,
-        marker_note=plots.MARKER_NOTE,
+        picture=_picture,
         light={name: color for color, name in VARIABLES.items()},
         dark={name: _DARK[color] for color, name in VARIABLES.items()},
-        MARKS=text.MARKS,
-        LEGEND=text.LEGEND,
+        INVALID=INVALID,
+        MARKS=wording.MARKS,
+        LEGEND=wording.LEGEND,
     )
     environment.tests["figure"] = _is_figure
-    environment.filters["clean"] = text.clean
-    return environment.get_template("report.html.j2")
+    environment.tests["span"] = _is_span
+    environment.filters["clean"] = wording.clean
+    return environment
 
 
-def _is_figure(cell: object) -> bool:
-    return isinstance(cell, Measurement)
+def _is_figure(part: object) -> bool:
+    return isinstance(part, Measurement)
 
 
-def _safe(svg: str | None) -> str | None:
+def _is_span(part: object) -> bool:
+    return isinstance(part, Span)
+
+
+def _picture(draw: Draw) -> Markup | None:
     """Return our own SVG marked as markup; its text was escaped when it was serialised."""
     from markupsafe import Markup
 
+    svg = draw()
     return None if svg is None else Markup(svg)

@@ -6,16 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from fer_deploy.measure.comparison import EQUAL
+from fer_deploy.measure.figures import LayerFigures, LayerTime, RuntimeFigures
 from fer_deploy.measure.measurement import Measurement, Unit, not_measured
-from fer_deploy.report.schema import (
-    ArtifactReport,
-    DeviceReport,
-    GraphReport,
-    LayerFigures,
-    LayerTime,
-    Report,
-    RuntimeFigures,
-)
+from fer_deploy.report.schema import ArtifactReport, DeviceReport, GraphReport, Report
 from fer_deploy.views.tables import Cell, Table
 
 #: Layers that a summary names.
@@ -73,12 +66,6 @@ def time_table(figures: RuntimeFigures) -> Table:
         for one in sorted(figures.layers, key=_milliseconds, reverse=True)
     )
     return Table("layer or operator", ("time", SHARE, "MACs", "bytes", "kernel", "runs in"), rows)
-
-
-def longest_share(table: Table) -> float:
-    """Return the largest share in a :func:`time_table`, the length of its longest bar; 1 without any."""
-    shares = [figure.value for _, column, figure in table.figures() if column == SHARE and figure.value]
-    return max(shares, default=1.0)
 
 
 def slowest(figures: RuntimeFigures) -> tuple[LayerTime, ...]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from fer_deploy.measure.figures import AccuracyFigures
 from fer_deploy.measure.measurement import Measurement, Provenance
-from fer_deploy.report.schema import AccuracyFigures, ArtifactReport, DeviceReport, Report
+from fer_deploy.report.schema import ArtifactReport, DeviceReport, Report
 from fer_deploy.report.wording import clean
 from fer_deploy.views.svg import FEWER, GRID, INK, MARKERS, MORE, MUTED, SERIES, draw
 from fer_deploy.views.tables import FLOAT_ROW, INVALID, has_recall
@@ -107,19 +108,26 @@ def reliability_curve(report: Report) -> str | None:
     return draw(4.7, 4.9, "Calibration curve", paint)
 
 
-def confusion_change(report: Report, artifact: ArtifactReport) -> str | None:
+def changed_cells(report: Report, artifact: ArtifactReport) -> list[list[int]] | None:
     """Return artifact minus float, in images, per true class (row) and predicted class (column).
 
-    None where either was not measured, or where not one image moved.
+    None where either was not measured or is no square over the classes, or where not one image moved.
     """
     before, after = report.float_accuracy.confusion, artifact.accuracy.confusion
-    labels = [one.label for one in report.float_accuracy.classes]
-    if not after or len(before) != len(after) or len(labels) != len(after):
+    classes = len(report.float_accuracy.classes)
+    if not after or any(len(side) != classes for side in (before, after, *before, *after)):
         return None
     change = [[new - old for new, old in zip(*rows, strict=True)] for rows in zip(after, before, strict=True)]
-    most = max(abs(cell) for row in change for cell in row)
-    if most == 0:
+    return change if any(cell for row in change for cell in row) else None
+
+
+def confusion_change(report: Report, artifact: ArtifactReport) -> str | None:
+    """Return :func:`changed_cells` as a matrix, or None where there are none."""
+    change = changed_cells(report, artifact)
+    if change is None:
         return None
+    most = max(abs(cell) for row in change for cell in row)
+    labels = [one.label for one in report.float_accuracy.classes]
 
     def paint(figure: Any) -> None:
         from matplotlib.patches import Rectangle

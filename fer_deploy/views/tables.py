@@ -10,13 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeGuard
 
+from fer_deploy.measure.figures import AccuracyFigures, Flip
 from fer_deploy.measure.measurement import Measurement, Unit, not_measured
-from fer_deploy.report.schema import (
-    AccuracyFigures,
-    ArtifactReport,
-    Flip,
-    Report,
-)
+from fer_deploy.report.schema import ArtifactReport, Report
 from fer_deploy.report.wording import clean, grounds, probability
 
 Cell = Measurement | str
@@ -213,6 +209,18 @@ def flip_groups(flips: tuple[Flip, ...]) -> tuple[FlipGroup, ...]:
         groups.setdefault((flip.label, flip.reference, flip.artifact), []).append(flip.row)
     ordered = sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
     return tuple(FlipGroup(*names, tuple(sorted(rows))) for names, rows in ordered)
+
+
+def flip_table(artifact: ArtifactReport) -> Table:
+    """Return the flips of an artifact, one row per pair of classes."""
+    rows = tuple(
+        (
+            group.label,
+            (group.reference, group.artifact, f"{len(group.rows):,}", ", ".join(map(str, group.rows))),
+        )
+        for group in flip_groups(artifact.parity.flips)
+    )
+    return Table("true class", ("float says", "artifact says", "images", "rows"), rows)
 
 
 def table_grounds(table: Table) -> dict[str, str]:

@@ -6,18 +6,28 @@ from dataclasses import dataclass
 
 from fer_deploy.gate.verdicts import Change, Check, Outcome, Verdict
 from fer_deploy.report.wording import amount
+from fer_deploy.views.blocks import Look
 from fer_deploy.views.tables import Cell, Table
 
 #: Worst first: what is read is the top.
 _ORDER = (Outcome.FAIL, Outcome.NOT_MEASURED, Outcome.PASS)
 MARKS = {Outcome.PASS: "✔", Outcome.FAIL: "✘", Outcome.NOT_MEASURED: "?"}
 WAIVED = "waived"
+_LOOKS = {Outcome.PASS: Look.GOOD, Outcome.FAIL: Look.BAD, Outcome.NOT_MEASURED: Look.DOUBTFUL}
 
 
 def outcome_text(verdict: Verdict) -> str:
     """Return the outcome with its mark, and until when it is waived."""
     text = f"{MARKS[verdict.outcome]} {verdict.outcome}"
     return text if verdict.waived is None else f"{text}, {WAIVED} until {verdict.waived.until}"
+
+
+def outcome_look(text: str) -> Look:
+    """Return how an outcome stands out, by its text: what is waived keeps the look of its mark."""
+    outcome = next(
+        (outcome for outcome, mark in MARKS.items() if text.startswith(mark)), Outcome.NOT_MEASURED
+    )
+    return _LOOKS[outcome]
 
 
 def message(verdict: Verdict) -> str:

@@ -7,8 +7,9 @@ from pathlib import Path
 from fer_deploy.files import write_atomic
 from fer_deploy.gate.verdicts import Check
 from fer_deploy.report.schema import Report
-from fer_deploy.views.html import render_html
-from fer_deploy.views.markdown import render_markdown
+from fer_deploy.views.document import document
+from fer_deploy.views.html import page
+from fer_deploy.views.markdown import markdown
 
 CHECK_FILE = "check.json"
 
@@ -24,12 +25,13 @@ def write_views(report: Report, folder: Path) -> dict[str, Path]:
         OutputError: the folder cannot be created or written.
     """
     paths = {name: folder / f"report.{name}" for name in ("json", "md", "html")}
-    markdown, page = render_markdown(report), render_html(report)
+    made = document(report)
+    text, html = markdown(made), page(made)
     if (folder / CHECK_FILE).is_file():
         (folder / CHECK_FILE).unlink()
     report.write(paths["json"])
-    write_atomic(paths["md"], markdown)
-    write_atomic(paths["html"], page)
+    write_atomic(paths["md"], text)
+    write_atomic(paths["html"], html)
     return paths
 
 
@@ -41,7 +43,8 @@ def write_check(report: Report, check: Check, folder: Path) -> None:
     Raises:
         OutputError: the folder cannot be written.
     """
-    markdown, page = render_markdown(report, check), render_html(report, check)
+    made = document(report, check)
+    text, html = markdown(made), page(made)
     write_atomic(folder / CHECK_FILE, check.model_dump_json(indent=2) + "\n")
-    write_atomic(folder / "report.md", markdown)
-    write_atomic(folder / "report.html", page)
+    write_atomic(folder / "report.md", text)
+    write_atomic(folder / "report.html", html)

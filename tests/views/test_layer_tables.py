@@ -7,8 +7,9 @@ import re
 import pytest
 
 from fer_deploy.measure.comparison import EQUAL
+from fer_deploy.measure.figures import RuntimeFigures
 from fer_deploy.measure.measurement import Measurement
-from fer_deploy.report.schema import Report, RuntimeFigures
+from fer_deploy.report.schema import Report
 from fer_deploy.views import layer_plots, plots
 from fer_deploy.views.device_tables import device_table, invalid_timings
 from fer_deploy.views.html import render_html

@@ -5,6 +5,7 @@ from fer_deploy.report.schema import ArtifactReport, Report
 from fer_deploy.views.plots import (
     accuracy_against_latency,
     accuracy_against_size,
+    changed_cells,
     confusion_change,
     recall_per_class,
 )
@@ -69,6 +70,16 @@ def test_emulated_and_measured_markers_differ(plain_report: Report) -> None:
     only = plain_report.model_copy(update={"artifacts": (one,)})
     changed = only.model_copy(update={"artifacts": (one.model_copy(update={"accuracy": emulated}),)})
     assert accuracy_against_size(only) != accuracy_against_size(changed)
+
+
+def test_a_ragged_confusion_matrix_is_no_matrix(plain_report: Report) -> None:
+    artifact = of(plain_report, "executorch-w8a8-ptq")
+    first, *rest = artifact.accuracy.confusion
+    ragged = artifact.accuracy.model_copy(update={"confusion": (first[:-1], *rest)})
+    changed = artifact.model_copy(update={"accuracy": ragged})
+    assert changed_cells(plain_report, artifact) is not None
+    assert changed_cells(plain_report, changed) is None
+    assert confusion_change(plain_report, changed) is None
 
 
 def test_hostile_labels_are_drawn_as_text(report: Report) -> None:

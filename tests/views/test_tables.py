@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fer_deploy.measure.figures import Flip
 from fer_deploy.measure.measurement import Measurement, Unit, measured, not_measured
-from fer_deploy.report.schema import ArtifactReport, Flip, Report
+from fer_deploy.report.schema import ArtifactReport, Report
 from fer_deploy.report.wording import amount
 from fer_deploy.views.device_tables import device_table, runtimes
 from fer_deploy.views.tables import (

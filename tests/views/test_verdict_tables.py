@@ -122,9 +122,9 @@ def test_a_page_without_a_check_says_so(plain_report: Report) -> None:
     assert "Verdicts" not in text
 
 
-def test_terminal(check: Check, plain_report: Report) -> None:
+def test_terminal(check: Check) -> None:
     stream = io.StringIO()
-    print_check(plain_report, check, Console(file=stream, width=100))
+    print_check(check, Console(file=stream, width=100))
     text = stream.getvalue()
     assert text.rstrip().endswith(check.summary)
     assert "[red]y[/red]" in text

@@ -7,7 +7,8 @@ import pytest
 from fer_deploy.measure.measurement import Provenance
 from fer_deploy.report.schema import Report
 from fer_deploy.report.wording import MARKS, UNITS_NOTE, amount, clean, interval
-from fer_deploy.views.gaps import footnotes, gaps, place
+from fer_deploy.views.document import document
+from fer_deploy.views.gaps import place
 from fer_deploy.views.html import render_html
 from fer_deploy.views.markdown import render_markdown
 from fixtures.reading import Page, figures, reasons, rendered, squeezed, terminal
@@ -86,14 +87,18 @@ def test_an_empty_report_is_still_a_report(report: Report, view: View) -> None:
 
 
 def test_gaps_hold_every_reason_once_with_the_numbers_of_the_footnotes(report: Report) -> None:
-    found = gaps(report)
+    made = document(report)
+    found = made.gaps
+    missing = [figure for figure in figures(report) if not figure.known]
     assert sorted(gap.reason for gap in found) == sorted(reasons(report))
-    assert [(gap.number, gap.reason) for gap in found] == list(footnotes(report))
-    assert sum(not figure.known for figure in figures(report)) >= len(found)
+    assert [gap.number for gap in found] == list(range(1, len(found) + 1))
+    numbers = {gap.reason: gap.number for gap in found}
+    assert [made.number(figure) for figure in missing] == [numbers[str(figure.reason)] for figure in missing]
+    assert len(missing) >= len(found)
 
 
 def test_place_names_together_who_lacks_the_same(report: Report) -> None:
-    places = {gap.reason: place(gap) for gap in gaps(report)}
+    places = {gap.reason: place(gap) for gap in document(report).gaps}
     assert "coreml-float on iPhone 15" in places[NEEDS_MACOS]
     assert "coreml-w8a8-ptq: accuracy, drop, agreement, SQNR" in places[NEEDS_MACOS]
     assert "every time and peak memory" in places[NEEDS_MACOS]

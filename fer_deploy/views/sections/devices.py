@@ -1,0 +1,83 @@
+"""Times and memory, device by device."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from fer_deploy.gate.verdicts import Check
+from fer_deploy.report.schema import DeviceReport, Report
+from fer_deploy.views import plots
+from fer_deploy.views.blocks import (
+    FILES,
+    Block,
+    Grid,
+    Heading,
+    Items,
+    Look,
+    Named,
+    Plot,
+    Say,
+    Section,
+    Span,
+    Text,
+    View,
+)
+from fer_deploy.views.device_tables import device_table, invalid_timings, runtimes
+from fer_deploy.views.layer_tables import missing_times
+from fer_deploy.views.tables import INVALID
+
+
+def devices(report: Report, _: Check | None) -> Section:
+    """Return every device with its artifacts, or that there was none."""
+    none = Say(("No device was part of this run.",), views=FILES)
+    blocks = tuple(block for device in report.devices for block in _device(report, device)) or (none,)
+    return Section("Devices", "devices", blocks, titled=FILES, summary=True)
+
+
+def device_alone(device: DeviceReport) -> Section:
+    """Return one device's figures without a report around them."""
+    grid = _grid(device)
+    named = (*(grid.named or ()), *missing_times(device))
+    blocks = (*_invalid(device), Grid(grid.table, grid.caption, named=named), _runtimes(device))
+    return Section(_full_name(device), "device", blocks, summary=True)
+
+
+def _device(report: Report, device: DeviceReport) -> Iterator[Block]:
+    yield Heading(device.market_name, views=FILES)
+    yield Heading(_full_name(device), views=View.TERMINAL)
+    yield from _invalid(device)
+    facts = " · ".join((device.name, device.soc, device.os, f"transport: {device.transport}"))
+    yield Say((facts,), fine=True, views=FILES)
+    yield _grid(device)
+    yield _runtimes(device)
+    caption = f"Accuracy and median latency on {device.market_name}"
+    yield Plot(partial(plots.accuracy_against_latency, report, device), caption, plots.MARKER_NOTE)
+
+
+def _invalid(device: DeviceReport) -> Iterator[Block]:
+    """Yield which timings must not be used, and why."""
+    found = invalid_timings(device)
+    lead = (
+        Span(f"{len(found)} of {len(device.figures)} timings on this device are {INVALID}", Look.STRONG),
+        " and must not be quoted; measure again on a quiet device:",
+    )
+    items: tuple[Text, ...] = tuple((Span(artifact, Look.STRONG), f": {why}") for artifact, why in found)
+    yield Items(items, look=Look.BAD, lead=lead)
+
+
+def _grid(device: DeviceReport) -> Grid:
+    table = device_table(device)
+    named: tuple[Named, ...] = tuple(
+        (f"{row} on {device.market_name}", column, figure) for row, column, figure in table.figures()
+    )
+    return Grid(table, f"Latency, load time and memory on {device.market_name}", named=named)
+
+
+def _runtimes(device: DeviceReport) -> Say:
+    used = "; ".join(f"{name} ({', '.join(keys)})" for name, keys in runtimes(device).items())
+    return Say((f"Runtimes: {used}.",), fine=True)
+
+
+def _full_name(device: DeviceReport) -> str:
+    return f"{device.market_name} ({device.soc}, {device.os})"
