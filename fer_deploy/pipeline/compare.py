@@ -22,11 +22,12 @@ from fer_deploy.measure.comparison import (
 )
 from fer_deploy.measure.emulation import as_emulated
 from fer_deploy.measure.inference import Inference, infer
-from fer_deploy.measure.layer_outputs import ArtifactLayers, LayerOutput, artifact_layers, torch_layers
 from fer_deploy.measure.parity import parity_figures
 from fer_deploy.model import Model, load_model
+from fer_deploy.quantize.layer_outputs import LayerOutput, torch_layers
 from fer_deploy.quantize.ptq import float_graph
 from fer_deploy.targets.artifact import INFO_FILE, Artifact, open_artifact
+from fer_deploy.targets.base import ArtifactLayers
 from fer_deploy.targets.registry import get_target
 
 #: Images on which layers are compared: each layer's output of all of them is in memory at once.
@@ -50,7 +51,7 @@ class _Side:
     def layers(self, pixels: NDArray[np.uint8]) -> ArtifactLayers | Unknown:
         """Return each weighted layer's output, or why this side does not show them."""
         if isinstance(self.source, Artifact):
-            return artifact_layers(self.source, pixels)
+            return get_target(self.source.info.target).layer_outputs(self.source.file, pixels)
         if self.source.fixed_batch is not None:
             pixels = pixels[: self.source.fixed_batch]
         return ArtifactLayers(torch_layers(float_graph(self.source).module, pixels), None)

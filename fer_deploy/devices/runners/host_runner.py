@@ -1,7 +1,8 @@
 """Runs in its own process and times, or runs, an artifact with its target's Python runtime.
 
 ``python -m fer_deploy.devices.runners.host_runner ARTIFACT PROTOCOL_JSON`` prints one line of JSON, a TimingResult;
-``... --logits ARTIFACT PIXELS.npy LOGITS.f32`` writes logits as raw float32.
+``... --logits ARTIFACT PIXELS.npy LOGITS.f32`` writes logits as raw float32. A target that was registered from outside
+the package stands before either, as ``--target MODULE:CLASS``.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import gc
 import importlib.metadata
 import os
+import pkgutil
 import sys
 import time
 from pathlib import Path
@@ -21,9 +23,7 @@ from fer_deploy.devices.timing import TimingProtocol, TimingResult
 from fer_deploy.errors import DeviceError, FerDeployError
 from fer_deploy.quantize.graph import batches
 from fer_deploy.targets.artifact import open_artifact
-from fer_deploy.targets.registry import get_target
-
-_PACKAGES = {"executorch": "executorch", "onnx": "onnxruntime", "coreml": "coremltools"}
+from fer_deploy.targets.registry import get_target, register
 
 
 def time_artifact(folder: Path, protocol: TimingProtocol) -> TimingResult:
@@ -58,7 +58,7 @@ def time_artifact(folder: Path, protocol: TimingProtocol) -> TimingResult:
         total += took
     peak = memory.bytes()
     result = TimingResult(
-        runtime_version=importlib.metadata.version(_PACKAGES[artifact.info.target]),
+        runtime_version=importlib.metadata.version(target.package),
         threads=protocol.threads,
         load_ms=1000 * (loaded - began),
         first_ms=1000 * (first - loaded),
@@ -81,6 +81,9 @@ def write_logits(folder: Path, pixels: Path, goal: Path) -> None:
 def main(*arguments: str) -> int:
     """Do what the arguments ask and return the exit code; the last line of stderr says what failed."""
     try:
+        if arguments[0] == "--target":
+            register(pkgutil.resolve_name(arguments[1]))
+            arguments = arguments[2:]
         if arguments[0] == "--logits":
             write_logits(*(Path(argument) for argument in arguments[1:4]))
         else:
