@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -111,6 +112,14 @@ class Session(ABC):
         """Return logits float32 (N, K) of float32 (N, C, H, W), one image at a time unless overridden."""
         return np.concatenate([self.run(pixels[i : i + 1]) for i in range(len(pixels))])
 
+    def trace(self, inputs: Sequence[NDArray[np.float32]], runs: int) -> bytes:
+        """Return the runtime's own profile of ``runs`` inferences, the inputs in turn, for :meth:`Target.read_trace`.
+
+        Raises:
+            TargetError: the runtime gives none here; see :attr:`Target.traces_here`.
+        """
+        raise TargetError(f"no profile of {runs} runs on {len(inputs)} images: this runtime gives none here")
+
 
 class Target(ABC):
     """Lowers graphs to artifacts of one kind, runs them on this machine and reads what they and their runtime say.
@@ -126,6 +135,7 @@ class Target(ABC):
         tools: further distributions that shape its artifacts.
         options_type: what can be chosen about lowering; the constructor takes one of it, or None.
         runners: the programs that run its artifacts on devices; with none, they run on this machine only.
+        traces_here: whether its sessions give the runtime's own profile; else a runner does, where there is one.
         everywhere: whether the runtime itself, and no emulation, runs on every system that this program runs on.
         integer_steps: by how many steps of the logits' own grid an engine may round apart.
         kernels: how the runtime calls its kernels in its profile.
@@ -140,6 +150,7 @@ class Target(ABC):
     tools: ClassVar[tuple[str, ...]] = ()
     options_type: ClassVar[type[TargetOptions]] = TargetOptions
     runners: ClassVar[frozenset[Runner]] = frozenset()
+    traces_here: ClassVar[bool] = False
     everywhere: ClassVar[bool] = True
     integer_steps: ClassVar[int] = INTEGER_STEPS
     kernels: ClassVar[Kernels] = Kernels()

@@ -1,8 +1,9 @@
 """Runs in its own process and times, or runs, an artifact with its target's Python runtime.
 
 ``python -m fer_deploy.devices.runners.host_runner ARTIFACT PROTOCOL_JSON`` prints one line of JSON, a TimingResult;
-``... --logits ARTIFACT PIXELS.npy LOGITS.f32`` writes logits as raw float32. A target that was registered from outside
-the package stands before either, as ``--target MODULE:CLASS``.
+``... --logits ARTIFACT PIXELS.npy LOGITS.f32`` writes logits as raw float32.
+``... --trace ARTIFACT PROTOCOL_JSON TRACE`` writes the profile of a runtime that gives one itself.
+A target that was registered from outside the package stands before any of them, as ``--target MODULE:CLASS``.
 """
 
 from __future__ import annotations
@@ -78,6 +79,14 @@ def write_logits(folder: Path, pixels: Path, goal: Path) -> None:
     np.concatenate(logits).astype("<f4").tofile(goal)
 
 
+def write_trace(folder: Path, protocol: TimingProtocol, goal: Path) -> None:
+    """Write the runtime's own profile of an artifact, warm-ups included, on the golden inputs."""
+    artifact = open_artifact(folder)
+    session = get_target(artifact.info.target).open(artifact.file, protocol.threads)
+    inputs = list(batches(golden_pixels(artifact), 1, "golden inputs"))
+    goal.write_bytes(session.trace(inputs, protocol.warmups + protocol.min_runs))
+
+
 def main(*arguments: str) -> int:
     """Do what the arguments ask and return the exit code; the last line of stderr says what failed."""
     try:
@@ -86,6 +95,9 @@ def main(*arguments: str) -> int:
             arguments = arguments[2:]
         if arguments[0] == "--logits":
             write_logits(*(Path(argument) for argument in arguments[1:4]))
+        elif arguments[0] == "--trace":
+            protocol = TimingProtocol.model_validate_json(arguments[2])
+            write_trace(Path(arguments[1]), protocol, Path(arguments[3]))
         else:
             protocol = TimingProtocol.model_validate_json(arguments[1])
             print(time_artifact(Path(arguments[0]), protocol).model_dump_json())

@@ -29,7 +29,7 @@ from fer_deploy.errors import DeviceError
 from fer_deploy.frozen import first_problem
 from fer_deploy.targets.artifact import Artifact
 from fer_deploy.targets.base import Runner
-from fer_deploy.targets.registry import get_target, outside_address
+from fer_deploy.targets.registry import get_target, outside_address, target_class, target_names
 
 #: Beyond the protocol's own limit: process start, imports and loading.
 _START_SECONDS = 120
@@ -86,13 +86,21 @@ class HostTransport(Transport):
     def trace(self, artifact: Artifact, protocol: TimingProtocol) -> bytes:
         """Return the runtime's own profile of a timing on this machine.
 
-        ExecuTorch by the C++ runner, as its Python runtime records no delegate; ONNX Runtime by the same
-        runner that devices get.
+        By the target's own sessions where they give one. Else by the runner that devices get: the C++ one, as
+        ExecuTorch's Python runtime records no delegate, or the Python one.
 
         Raises:
             DeviceError: the target has no runner, the runner is not built, or it failed.
         """
         with tempfile.TemporaryDirectory() as folder:
+            if artifact.info.target in target_names() and target_class(artifact.info.target).traces_here:
+                goal = Path(folder) / TRACE
+                arguments = [
+                    "--trace", str(artifact.folder.resolve()), protocol.model_dump_json(), str(goal)
+                ]  # fmt: skip
+                what = f"profiling {artifact.key} on the host"
+                _run(artifact, arguments, protocol.max_seconds + self._start_seconds, what)
+                return goal.read_bytes()
             job = make_job(artifact, Path(folder), golden_pixels(artifact), protocol, trace=True)
             if shell_runner(artifact.info.target) is Runner.PYTHON:
                 program = [sys.executable, str(ONNX_RUNNER)]
