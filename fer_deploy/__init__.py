@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from fer_deploy.model import Model, load_model
     from fer_deploy.pipeline.check import check_report
     from fer_deploy.pipeline.config import Config, load_config
-    from fer_deploy.pipeline.run import run
+    from fer_deploy.pipeline.run import Run, run
     from fer_deploy.quantize.ptq import float_graph, quantize_ptq
     from fer_deploy.report.schema import Report, load_report
     from fer_deploy.targets.artifact import Artifact, open_artifact, write_artifact
@@ -33,6 +33,7 @@ __all__ = [
     "Measurement",
     "Model",
     "Report",
+    "Run",
     "check_report",
     "float_graph",
     "load_config",
@@ -55,6 +56,7 @@ _HOMES = {
     "Measurement": "fer_deploy.measure.measurement",
     "Model": "fer_deploy.model",
     "Report": "fer_deploy.report.schema",
+    "Run": "fer_deploy.pipeline.run",
     "check_report": "fer_deploy.pipeline.check",
     "float_graph": "fer_deploy.quantize.ptq",
     "load_config": "fer_deploy.pipeline.config",
@@ -69,6 +71,10 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("fer-deploy")
     if name not in _HOMES:
         raise AttributeError(f"module 'fer_deploy' has no attribute '{name}'")
     return getattr(importlib.import_module(_HOMES[name]), name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 
 import pytest
 
@@ -19,3 +20,7 @@ def test_every_public_name_is_its_modules_own() -> None:
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'quantise'"):
         _ = fer_deploy.quantise
+
+
+def test_the_version_is_the_package_s() -> None:
+    assert fer_deploy.__version__ == importlib.metadata.version("fer-deploy")

@@ -43,29 +43,20 @@ def command(
     """Classify one image with a model or an artifact."""
     from fer_deploy.data.preprocess import face_pixels, read_image
     from fer_deploy.errors import ConfigError
-    from fer_deploy.measure.inference import artifact_logits
     from fer_deploy.measure.statistics import softmax
+    from fer_deploy.measure.subject import artifact_subject, open_subject
 
     if artifact is not None and model is not None:
         raise ConfigError("--artifact and --model name two things to run; give one of them")
     picture = read_image(image)
     if artifact is not None:
-        from fer_deploy.targets.artifact import open_artifact
-
-        opened = open_artifact(artifact)
-        contract_used, source = opened.info.contract, str(artifact)
-        pixels = face_pixels(picture, contract_used.input, box)[None]
-        logits = artifact_logits(opened, pixels)[0]
+        subject = artifact_subject(artifact)
     else:
-        from fer_deploy.model import load_model
-        from fer_deploy.quantize.ptq import float_graph
-
         named = configuration(config, model=model, contract=contract, weights=weights).model
-        loaded = load_model(named.path, named.contract, named.weights)
-        contract_used, source = loaded.contract, loaded.source
-        pixels = face_pixels(picture, contract_used.input, box)[None]
-        logits = float_graph(loaded).logits(pixels, "classifying")[0]
-    _print(source, contract_used, logits, softmax(logits[None])[0], as_json)
+        subject = open_subject(str(named.path), named.contract, named.weights)
+    pixels = face_pixels(picture, subject.contract.input, box)[None]
+    logits = subject.answers(pixels).logits[0]
+    _print(subject.reference, subject.contract, logits, softmax(logits[None])[0], as_json)
 
 
 def _print(

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_deploy.contract import Contract
 from fer_deploy.data.registry import DatasetSpec, Role, open_dataset
-from fer_deploy.errors import ConfigError, TargetError
+from fer_deploy.errors import ConfigError
 from fer_deploy.frozen import Unknown
 from fer_deploy.measure.comparison import (
     PART_BELOW_DB,
@@ -21,40 +19,12 @@ from fer_deploy.measure.comparison import (
     first_parting,
 )
 from fer_deploy.measure.emulation import as_emulated
-from fer_deploy.measure.inference import Inference, infer
 from fer_deploy.measure.parity import parity_figures
-from fer_deploy.model import Model, load_model
-from fer_deploy.quantize.layer_outputs import LayerOutput, torch_layers
-from fer_deploy.quantize.ptq import float_graph
-from fer_deploy.targets.artifact import INFO_FILE, Artifact, open_artifact
-from fer_deploy.targets.base import ArtifactLayers
-from fer_deploy.targets.registry import get_target
+from fer_deploy.measure.subject import Subject, open_subject
+from fer_deploy.quantize.layer_outputs import LayerOutput
 
 #: Images on which layers are compared: each layer's output of all of them is in memory at once.
 LAYER_IMAGES = 16
-
-
-@dataclass(frozen=True)
-class _Side:
-    name: str
-    source: Artifact | Model
-
-    @property
-    def contract(self) -> Contract:
-        return self.source.info.contract if isinstance(self.source, Artifact) else self.source.contract
-
-    def answers(self, pixels: NDArray[np.uint8]) -> Inference:
-        if isinstance(self.source, Artifact):
-            return infer(self.source, pixels)
-        return Inference(float_graph(self.source).logits(pixels, f"evaluating {self.source.name}"), None)
-
-    def layers(self, pixels: NDArray[np.uint8]) -> ArtifactLayers | Unknown:
-        """Return each weighted layer's output, or why this side does not show them."""
-        if isinstance(self.source, Artifact):
-            return get_target(self.source.info.target).layer_outputs(self.source.file, pixels)
-        if self.source.fixed_batch is not None:
-            pixels = pixels[: self.source.fixed_batch]
-        return ArtifactLayers(torch_layers(float_graph(self.source).module, pixels), None)
 
 
 def compare(
@@ -83,7 +53,7 @@ def compare(
         TargetError: an artifact cannot run on this machine.
         FerDeployError: either is missing or damaged.
     """
-    ours, theirs = _open(first, contract, weights), _open(second, contract, weights)
+    ours, theirs = open_subject(first, contract, weights), open_subject(second, contract, weights)
     _require_same_images(ours, theirs)
     faces = open_dataset(dataset, role, ours.contract.labels, ours.contract.input)
     if limit is not None:
@@ -108,19 +78,7 @@ def compare(
     )
 
 
-def _open(reference: str, contract: Path | None, weights: Path | None) -> _Side:
-    if not (Path(reference) / INFO_FILE).is_file():
-        is_folder = Path(reference).is_dir()
-        model = load_model(reference, None if is_folder else contract, None if is_folder else weights)
-        return _Side(f"{reference} (float, torch)", model)
-    artifact = open_artifact(Path(reference))
-    obstacle = get_target(artifact.info.target).host_obstacle()
-    if obstacle:
-        raise TargetError(f"{reference} cannot be compared here: {obstacle}")
-    return _Side(f"{reference} ({artifact.key})", artifact)
-
-
-def _require_same_images(ours: _Side, theirs: _Side) -> None:
+def _require_same_images(ours: Subject, theirs: Subject) -> None:
     """Refuse pairs whose logits do not answer the same question; mean and std may differ, and show."""
     if ours.contract.labels != theirs.contract.labels:
         raise ConfigError(
@@ -135,7 +93,9 @@ def _require_same_images(ours: _Side, theirs: _Side) -> None:
         )
 
 
-def _layers(ours: _Side, theirs: _Side, pixels: NDArray[np.uint8]) -> tuple[LayerComparison, ...] | Unknown:
+def _layers(
+    ours: Subject, theirs: Subject, pixels: NDArray[np.uint8]
+) -> tuple[LayerComparison, ...] | Unknown:
     first = ours.layers(pixels)
     if isinstance(first, Unknown):
         return Unknown(reason=f"{ours.name}: {first.reason}")

@@ -5,18 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from fer_deploy.contract import Contract
 from fer_deploy.data.faces import Faces
 from fer_deploy.data.registry import DatasetSpec, Role, open_dataset
-from fer_deploy.errors import ConfigError, TargetError
+from fer_deploy.errors import ConfigError
 from fer_deploy.measure.emulation import as_emulated
-from fer_deploy.measure.inference import infer
 from fer_deploy.measure.parity import accuracy_figures
-from fer_deploy.model import load_model
-from fer_deploy.quantize.ptq import float_graph
+from fer_deploy.measure.subject import open_subject
 from fer_deploy.report.schema import AccuracyFigures
-from fer_deploy.targets.artifact import INFO_FILE, open_artifact
-from fer_deploy.targets.registry import get_target
 
 
 def dataset_spec(kind: str | None, path: Path | None) -> DatasetSpec:
@@ -46,19 +41,7 @@ def evaluate(
     Raises:
         FerDeployError: the model, the artifact or the dataset is unusable, or the artifact cannot run here.
     """
-    if (Path(reference) / INFO_FILE).is_file():
-        artifact = open_artifact(Path(reference))
-        obstacle = get_target(artifact.info.target).host_obstacle()
-        if obstacle:
-            raise TargetError(f"{reference} cannot be evaluated here: {obstacle}")
-        faces = _faces(dataset, role, artifact.info.contract)
-        answers = infer(artifact, faces.pixels)
-        return faces, as_emulated(accuracy_figures(answers.logits, faces), answers.emulation)
-    model = load_model(reference, contract, weights)
-    faces = _faces(dataset, role, model.contract)
-    logits = float_graph(model).logits(faces.pixels, f"evaluating {model.name}")
-    return faces, accuracy_figures(logits, faces)
-
-
-def _faces(dataset: DatasetSpec, role: Role, contract: Contract) -> Faces:
-    return open_dataset(dataset, role, contract.labels, contract.input)
+    subject = open_subject(reference, contract, weights)
+    faces = open_dataset(dataset, role, subject.contract.labels, subject.contract.input)
+    answers = subject.answers(faces.pixels)
+    return faces, as_emulated(accuracy_figures(answers.logits, faces), answers.emulation)

@@ -9,12 +9,14 @@ from pydantic import Field
 
 from fer_deploy.data.faces import Faces
 from fer_deploy.data.registry import DatasetSpec, open_dataset
+from fer_deploy.errors import ConfigError
 from fer_deploy.frozen import Frozen
 from fer_deploy.model import Model, load_model
 from fer_deploy.pipeline.export import calibration_for
 from fer_deploy.quantize.calibration import CalibrationSet
 from fer_deploy.quantize.options import PtqOptions
 from fer_deploy.quantize.sensitivity import LayerSensitivity, mixed_precision, sensitivity
+from fer_deploy.targets.artifact import INFO_FILE
 
 
 class SensitivityRow(Frozen):
@@ -63,9 +65,15 @@ def analyse(
         max_drop_points: with it, the fewest layers to leave in float are searched as well.
 
     Raises:
+        ConfigError: it is an artifact.
         BudgetExceededError: no choice of layers holds the budget.
         FerDeployError: the model or the dataset is unusable.
     """
+    if (Path(reference) / INFO_FILE).is_file():
+        raise ConfigError(
+            f"{reference} is an artifact, whose layers are quantized or not; sensitivity quantizes a model's one by "
+            "one: name the model that it was made from"
+        )
     model = load_model(reference, contract, weights)
     labels, spec = model.contract.labels, model.contract.input
     training = open_dataset(dataset, "train", labels, spec)

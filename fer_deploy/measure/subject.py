@@ -1,0 +1,98 @@
+"""What figures are about: an artifact or a model, opened in one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_deploy.contract import Contract
+from fer_deploy.errors import TargetError
+from fer_deploy.frozen import Unknown
+from fer_deploy.measure.inference import Inference, infer
+from fer_deploy.model import Model, load_model
+from fer_deploy.quantize.layer_outputs import torch_layers
+from fer_deploy.quantize.ptq import float_graph
+from fer_deploy.targets.artifact import INFO_FILE, Artifact, open_artifact
+from fer_deploy.targets.base import ArtifactLayers
+from fer_deploy.targets.registry import get_target
+
+
+@dataclass(frozen=True)
+class Subject:
+    """An artifact that this machine can run, or a float model, which torch runs.
+
+    Attributes:
+        reference: as it was asked for.
+        source: what it is.
+    """
+
+    reference: str
+    source: Artifact | Model
+
+    @property
+    def name(self) -> str:
+        """What it is called in tables."""
+        kind = self.source.key if isinstance(self.source, Artifact) else "float, torch"
+        return f"{self.reference} ({kind})"
+
+    @property
+    def contract(self) -> Contract:
+        """What it expects and answers."""
+        return self.source.info.contract if isinstance(self.source, Artifact) else self.source.contract
+
+    def answers(self, pixels: NDArray[np.uint8]) -> Inference:
+        """Return its logits for uint8 pixels (N, C, H, W).
+
+        Raises:
+            ArtifactError, TargetError: the model file is damaged, or its emulation lacks an operation.
+        """
+        if isinstance(self.source, Artifact):
+            return infer(self.source, pixels)
+        return Inference(float_graph(self.source).logits(pixels, f"evaluating {self.source.name}"), None)
+
+    def layers(self, pixels: NDArray[np.uint8]) -> ArtifactLayers | Unknown:
+        """Return each weighted layer's output for uint8 pixels (N, C, H, W), or why they do not show.
+
+        A model of a fixed batch answers the first images only, as many as that.
+        """
+        if isinstance(self.source, Artifact):
+            return get_target(self.source.info.target).layer_outputs(self.source.file, pixels)
+        if self.source.fixed_batch is not None:
+            pixels = pixels[: self.source.fixed_batch]
+        return ArtifactLayers(torch_layers(float_graph(self.source).module, pixels), None)
+
+
+def open_subject(reference: str, contract: Path | None = None, weights: Path | None = None) -> Subject:
+    """Return what ``reference`` names.
+
+    Args:
+        reference: artifact folder, zoo folder, .pt2 or package.module:factory.
+        contract, weights: for a model that does not carry its own; a folder does.
+
+    Raises:
+        TargetError: this machine cannot run the artifact.
+        FerDeployError: it is missing or damaged.
+    """
+    path = Path(reference)
+    if not (path / INFO_FILE).is_file():
+        carried = path.is_dir()
+        model = load_model(reference, None if carried else contract, None if carried else weights)
+        return Subject(reference, model)
+    return artifact_subject(path)
+
+
+def artifact_subject(folder: Path) -> Subject:
+    """Return the artifact in ``folder``.
+
+    Raises:
+        ArtifactError: it is missing or damaged.
+        TargetError: this machine cannot run it.
+    """
+    artifact = open_artifact(folder)
+    obstacle = get_target(artifact.info.target).host_obstacle()
+    if obstacle is not None:
+        raise TargetError(f"{folder} cannot be run here: {obstacle}")
+    return Subject(str(folder), artifact)
