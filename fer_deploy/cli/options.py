@@ -41,6 +41,7 @@ _EXPORT = (
     click.option("--output", type=PATH, help="Folder for artifacts and reports.  [default: dist]"),
     click.option("--calibration-images", type=int, help="Size of the calibration set."),
 )
+_LAST_OF_EXPORT = "calibration_images"
 
 
 def all_of(options: tuple[Callable[[Command], Command], ...]) -> Callable[[Command], Command]:
@@ -65,21 +66,27 @@ split_option = click.option(
     help="PublicTest or PrivateTest of FER2013 and FER+.",
 )
 config_option = _CONFIG
+#: For an :class:`ExportCommand`.
+export_options = all_of(_EXPORT)
 
 
-def export_options(command: Command) -> Command:
-    """Add the options of an export to a command, those of its targets last."""
-    from fer_deploy.targets.registry import target_classes
+class ExportCommand(click.Command):
+    """A command with the options of an export, among them the flags of every target that there is when it is called."""
 
-    own = tuple(_option(flag) for target in target_classes() for flag in target.options_type.flags)
-    decorate: Callable[[Command], Command] = all_of((*_EXPORT, *own))
-    return decorate(command)
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Return the command's parameters, the targets' flags behind the export's own."""
+        from fer_deploy.targets.registry import target_classes
+
+        params = super().get_params(ctx)
+        own = [_option(flag) for target in target_classes() for flag in target.options_type.flags]
+        behind = 1 + [param.name for param in params].index(_LAST_OF_EXPORT)
+        return [*params[:behind], *own, *params[behind:]]
 
 
-def _option(flag: Flag) -> Callable[[Any], Any]:
+def _option(flag: Flag) -> click.Option:
     if flag.kind is bool:
-        return click.option(flag.name, is_flag=True, default=None, help=flag.help)
-    return click.option(flag.name, type=flag.kind, metavar=flag.metavar, help=flag.help)
+        return click.Option([flag.name], is_flag=True, default=None, help=flag.help)
+    return click.Option([flag.name], type=flag.kind, metavar=flag.metavar, help=flag.help)
 
 
 def _export_table(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -241,6 +241,10 @@ def test_a_registered_target_is_one_of_the_defaults_until_it_is_taken_away() -> 
     assert target_names() == (*TARGET_NAMES, "toy", "bare")
     unregister("bare")
     assert target_names() == (*TARGET_NAMES, "toy")
+    assert "--toy-compressed" in command("run", "--help").stdout
+    unregister("toy")
+    assert "--toy-compressed" not in command("run", "--help").stdout
+    register(ToyTarget)
     with pytest.raises(TargetError, match="unknown target 'bare'; known: executorch, onnx, coreml, toy"):
         get_target("bare")
     register(BareTarget)
