@@ -8,14 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fer_deploy.cli.options import config_option, configuration, data_options, export_options, model_options
+from fer_deploy.cli.options import (
+    ExportCommand,
+    config_option,
+    configuration,
+    data_options,
+    export_options,
+    model_options,
+)
 
 if TYPE_CHECKING:
     from fer_deploy.report.schema import MissingArtifact
     from fer_deploy.targets.artifact import Artifact
 
 
-@click.command("export")
+@click.command("export", cls=ExportCommand)
 @click.option(
     "--target",
     "targets",

@@ -10,9 +10,6 @@ import click
 if TYPE_CHECKING:
     from fer_deploy.targets.inspection import Inspection
 
-#: A bare model file's ending to its target.
-_ENDINGS = {".pte": "executorch", ".onnx": "onnx", ".mlpackage": "coreml"}
-
 
 @click.command("inspect")
 @click.argument("artifact", type=click.Path(path_type=Path))
@@ -35,13 +32,15 @@ def command(artifact: Path, as_json: bool) -> None:
 def _target_and_file(artifact: Path) -> tuple[str, Path]:
     from fer_deploy.errors import ArtifactError
     from fer_deploy.targets.artifact import open_artifact
+    from fer_deploy.targets.registry import target_classes
 
-    if artifact.suffix not in _ENDINGS:
+    by_ending = {Path(target.file).suffix: target.name for target in target_classes()}
+    if artifact.suffix not in by_ending:
         opened = open_artifact(artifact)
         return opened.info.target, opened.file
     if not artifact.exists():
         raise ArtifactError(f"model file {artifact} does not exist")
-    return _ENDINGS[artifact.suffix], artifact
+    return by_ending[artifact.suffix], artifact
 
 
 def _print(found: Inspection) -> None:

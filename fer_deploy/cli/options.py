@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -10,6 +10,7 @@ import click
 
 if TYPE_CHECKING:
     from fer_deploy.pipeline.config import Config
+    from fer_deploy.targets.options import Flag
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -39,13 +40,8 @@ _EXPORT = (
     ),
     click.option("--output", type=PATH, help="Folder for artifacts and reports.  [default: dist]"),
     click.option("--calibration-images", type=int, help="Size of the calibration set."),
-    click.option("--delegate", metavar="NAME", help="xnnpack or coreml, of the executorch target."),
-    click.option("--ios", type=int, help="Oldest iOS that loads a Core ML package, 15 to 18.  [default: 17]"),
-    click.option("--image-input", is_flag=True, default=None, help="Core ML: take an image, not an array."),
-    click.option(
-        "--classifier", is_flag=True, default=None, help="Core ML: answer label and probabilities too."
-    ),
 )
+_LAST_OF_EXPORT = "calibration_images"
 
 
 def all_of(options: tuple[Callable[[Command], Command], ...]) -> Callable[[Command], Command]:
@@ -70,7 +66,41 @@ split_option = click.option(
     help="PublicTest or PrivateTest of FER2013 and FER+.",
 )
 config_option = _CONFIG
+#: For an :class:`ExportCommand`.
 export_options = all_of(_EXPORT)
+
+
+class ExportCommand(click.Command):
+    """A command with the options of an export, among them the flags of every target that there is when it is called."""
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Return the command's parameters, the targets' flags behind the export's own."""
+        from fer_deploy.targets.registry import target_classes
+
+        params = super().get_params(ctx)
+        own = [_option(flag) for target in target_classes() for flag in target.options_type.flags]
+        behind = 1 + [param.name for param in params].index(_LAST_OF_EXPORT)
+        return [*params[:behind], *own, *params[behind:]]
+
+
+def _option(flag: Flag) -> click.Option:
+    if flag.kind is bool:
+        return click.Option([flag.name], is_flag=True, default=None, help=flag.help)
+    return click.Option([flag.name], type=flag.kind, metavar=flag.metavar, help=flag.help)
+
+
+def _export_table(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the part of ``[export]`` that the targets' own flags make; ``given`` is their values by option."""
+    from fer_deploy.targets.registry import target_classes
+
+    known = {flag.option for target in target_classes() for flag in target.options_type.flags}
+    if strangers := sorted(set(given) - known):
+        raise TypeError(f"no target has the option {strangers[0]}")
+    table: dict[str, Any] = {}
+    for target in target_classes():
+        own = {flag.option: given.get(flag.option) for flag in target.options_type.flags}
+        table |= own if target.options_type.in_export else {target.name: own}
+    return table
 
 
 def configuration(
@@ -85,16 +115,14 @@ def configuration(
     recipes: tuple[str, ...] = (),
     output: Path | None = None,
     calibration_images: int | None = None,
-    delegate: str | None = None,
-    ios: int | None = None,
-    image_input: bool | None = None,
-    classifier: bool | None = None,
     devices: tuple[str, ...] = (),
     threads: int | None = None,
+    **of_targets: Any,
 ) -> Config:
     """Return the configuration file with the flags that were given laid over it.
 
     A ``--model`` replaces the file's whole ``[model]`` table: another model's contract or weights would be wrong.
+    ``of_targets`` are the values of the targets' own flags.
 
     Raises:
         ConfigError, TargetError: see :func:`fer_deploy.pipeline.config.load_config`.
@@ -112,8 +140,7 @@ def configuration(
                 "targets": targets or None,
                 "recipes": recipes or None,
                 "output": output,
-                "delegate": delegate,
-                "coreml": {"ios": ios, "image_input": image_input, "classifier": classifier},
+                **_export_table(of_targets),
             },
             "profile": {"devices": devices or None, "timing": timing},
         },

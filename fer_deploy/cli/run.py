@@ -9,13 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fer_deploy.cli.options import config_option, configuration, data_options, export_options, model_options
+from fer_deploy.cli.options import (
+    ExportCommand,
+    config_option,
+    configuration,
+    data_options,
+    export_options,
+    model_options,
+)
 
 if TYPE_CHECKING:
     from fer_deploy.pipeline.stages import Stages
 
 
-@click.command("run")
+@click.command("run", cls=ExportCommand)
 @config_option
 @model_options
 @data_options

@@ -18,7 +18,7 @@ from fer_deploy.devices.transports.browser import BrowserTransport
 from fer_deploy.devices.transports.qemu import ONNX_MIN_VERSION, find_qemu
 from fer_deploy.errors import DeviceError
 from fer_deploy.frozen import Frozen
-from fer_deploy.targets.registry import TARGET_NAMES, get_target
+from fer_deploy.targets.registry import get_target, target_names
 
 Status = Literal["ready", "differs", "missing", "impossible here"]
 
@@ -116,7 +116,7 @@ def _package(requirement: str) -> HealthCheck | None:
 
 def _targets() -> tuple[HealthCheck, ...]:
     checks = []
-    for name in TARGET_NAMES:
+    for name in target_names():
         timing: str | None = None
         try:
             obstacle = get_target(name).host_obstacle()
@@ -194,7 +194,7 @@ def _runner(arch: Arch) -> HealthCheck:
 
 
 def _browser_runner() -> HealthCheck:
-    obstacle = BrowserTransport().obstacle("onnx")
+    obstacle = BrowserTransport().obstacle()
     return HealthCheck(
         area="transports",
         name="browser runner",

@@ -12,6 +12,7 @@ from pydantic import Field, StringConstraints, ValidationError, model_validator
 from fer_deploy.errors import DeviceError
 from fer_deploy.files import read_toml
 from fer_deploy.frozen import Frozen, first_problem
+from fer_deploy.targets.registry import target_names
 
 #: A name that is safe as a file name, a shell word and a command-line value.
 NAME_PATTERN = r"^[a-z0-9][a-z0-9.-]{0,63}$"
@@ -96,7 +97,7 @@ class DeviceProfile(Frozen):
     cores: tuple[CoreCluster, ...] = Field(default=(), description="fastest first; empty: not known")
     memory_bandwidth_gb_s: float | None = Field(default=None, gt=0, le=10_000)
     accelerators: tuple[Accelerator, ...] = ()
-    targets: tuple[Name, ...] = Field(min_length=1)
+    targets: tuple[Name, ...] = Field(min_length=1, description="``auto`` alone: every target there is")
     delegates: Mapping[Name, tuple[Text, ...]] = Field(
         default_factory=dict, description="per target: what its graph can be handed to on this device"
     )
@@ -110,7 +111,7 @@ class DeviceProfile(Frozen):
     @model_validator(mode="after")
     def _consistent(self) -> DeviceProfile:
         stray = sorted(set(self.delegates) - set(self.targets))
-        if stray:
+        if stray and self.targets != (AUTO,):
             raise ValueError(f"delegates names '{stray[0]}', which is not in targets {list(self.targets)}")
         if self.name in self.aliases:
             raise ValueError(f"aliases repeats the name '{self.name}'")
@@ -153,11 +154,13 @@ def load_profile_file(path: Path) -> DeviceProfile:
 
 
 def _filled(profile: DeviceProfile) -> DeviceProfile:
-    auto = {
+    auto: dict[str, object] = {
         key: value()
         for key, value in (("soc", processor_name), ("os", lambda: platform.platform(terse=True)))
         if getattr(profile, key) == AUTO
     }
+    if profile.targets == (AUTO,):
+        auto["targets"] = target_names()
     return profile.model_copy(update=auto) if auto else profile
 
 

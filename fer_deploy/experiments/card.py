@@ -26,12 +26,11 @@ from fer_deploy.quantize.graph import Graph
 from fer_deploy.quantize.ptq import float_graph
 from fer_deploy.report.schema import MissingArtifact
 from fer_deploy.targets.artifact import tool_versions
+from fer_deploy.targets.registry import target_classes
 
 RECIPE_FILE = "train.toml"
 #: Holds a model folder for each further seed of the same recipe.
 SEEDS_FOLDER = "seeds"
-#: The targets whose int8 artifacts every host can run.
-TARGETS = ("executorch", "onnx")
 _RECIPE = "w8a8-ptq"
 Logits = NDArray[np.float32]
 
@@ -100,12 +99,14 @@ def _int8_figures(
     model: Model, dataset: DatasetSpec, faces: Faces, reference: Logits
 ) -> tuple[Int8Figures, ...]:
     """Return how the artifacts that ``fer-deploy run`` would write with its defaults do on the test faces."""
-    plan = Plan(tuple((target, _RECIPE) for target in TARGETS), ())
+    # every host can run these, so that a card is the same wherever it is made
+    targets = tuple(target.name for target in target_classes() if target.everywhere)
+    plan = Plan(tuple((target, _RECIPE) for target in targets), ())
     quantize = QuantizeSection()
     calibration = draw_calibration(model, plan, dataset, quantize)
     graphs = Graphs(model, calibration, quantize, dataset)
     with TemporaryDirectory(prefix="fer-deploy-card-") as folder:
-        section = ExportSection(targets=TARGETS, recipes=(_RECIPE,), output=Path(folder))
+        section = ExportSection(targets=targets, recipes=(_RECIPE,), output=Path(folder))
         figures = []
         for pair in plan.pairs:
             one = write_artifact_of(model, pair, graphs, calibration, section)

@@ -39,11 +39,11 @@ from fer_deploy.targets.artifact import (
     write_artifact,
 )
 from fer_deploy.targets.base import Delegation
-from fer_deploy.targets.registry import get_target
+from fer_deploy.targets.registry import TARGET_NAMES, get_target
 from fer_deploy.train.recipe import TrainRecipe
 
 #: The target whose int8 artifact the study measures.
-TARGET = "executorch"
+TARGET = TARGET_NAMES[0]
 _MODEL, _ARTIFACT = "model", f"{TARGET}-w8a8-ptq"
 _RUN_FILE, _LATENCY_FILE = "run.json", "latency.json"
 

@@ -7,50 +7,26 @@ from collections.abc import Sequence
 import numpy as np
 from pydantic import Field
 
-from fer_deploy.devices.layer_trace import LayerTrace, read_trace
 from fer_deploy.devices.profile import DeviceProfile
 from fer_deploy.devices.timing import TimingProtocol
 from fer_deploy.devices.transports.base import Transport
 from fer_deploy.devices.transports.open import open_transport
 from fer_deploy.errors import DeviceError
-from fer_deploy.frozen import Frozen
+from fer_deploy.frozen import Frozen, Unknown
 from fer_deploy.measure.figures import LayerTime, RuntimeFigures
 from fer_deploy.measure.measurement import Interval, Measurement, Provenance, Unit, measured, not_measured
 from fer_deploy.progress import track
 from fer_deploy.quantize.costs import Op
 from fer_deploy.quantize.recipe import parse_recipe
 from fer_deploy.targets.artifact import Artifact
+from fer_deploy.targets.registry import get_target, target_class
+from fer_deploy.targets.trace import NOT_DELEGATED, Kernels, LayerTrace
 
-#: Kernels that multiply: how XNNPACK's names and ExecuTorch's own begin, and ONNX Runtime's names.
-_BEGINNINGS: tuple[str, ...] = (
-    *("Convolution", "Deconvolution", "Fully Connected", "Batch Matrix Multiply"),
-    *("convolution.", "addmm.", "mm.", "bmm.", "linear."),
-)
-_ONNX_KINDS = frozenset(
-    {
-        *(
-            "Conv",
-            "ConvInteger",
-            "QLinearConv",
-            "FusedConv",
-            "NhwcFusedConv",
-            "ConvTranspose",
-            "Gemm",
-            "QGemm",
-        ),
-        *("FusedGemm", "MatMul", "FusedMatMul", "QLinearMatMul", "MatMulInteger", "DynamicQuantizeMatMul"),
-    }
-)
 #: Share of the runs left out at either end: enough for the few that another process interrupts.
 _TRIMMED = 0.05
 #: A profile's own protocol: shares of layers settle long before percentiles of the whole do.
 _PROFILE_WARMUPS, _PROFILE_RUNS = 10, 100
 _BELOW = "below the profiler's resolution of 1 microsecond"
-#: Kernels whose float form in an int8 network means that something was not fused.
-_FLOAT_KINDS = ("Conv", "FusedConv", "Gemm", "FusedGemm", "MatMul", "FusedMatMul", "Add", "Mul")
-_DEPTHWISE = "DWConv"
-#: ONNX Runtime's float convolutions in blocks of channels, the last one filled up.
-_BLOCKED = "_nchwc"
 
 
 class LayerProfile(Frozen):
@@ -77,6 +53,27 @@ def profile_layers(
         raise DeviceError(f"{artifact.key} cannot be profiled under emulation: emulated time is not latency")
     traces = read_trace(artifact.info.target, transport.trace(artifact, protocol))
     return layer_table(artifact, traces, protocol, names)
+
+
+def read_trace(target: str, data: bytes) -> tuple[LayerTrace, ...]:
+    """Return the operators of a runtime's profile, in the order they ran.
+
+    Args:
+        target: whose runtime wrote it.
+        data: the profile.
+
+    Raises:
+        DeviceError: the target has no profile that is understood here, or the profile is damaged or empty.
+    """
+    try:
+        layers = get_target(target).read_trace(data)
+    except Exception as error:  # foreign bytes: the parsers raise whatever they stumble over
+        raise DeviceError(f"the per-layer profile of {target} cannot be read: {error}") from None
+    if isinstance(layers, Unknown):
+        raise DeviceError(layers.reason)
+    if not layers:
+        raise DeviceError(f"the per-layer profile of {target} names no operator")
+    return layers
 
 
 def with_layer_times(
@@ -126,7 +123,8 @@ def layer_table(
     element = 1 if precision == "w8a8" else 4
     times = [_typical(trace, protocol) for trace in traces]
     total = sum(times)
-    costs = _costs(artifact, traces)
+    kernels = target_class(artifact.info.target).kernels
+    costs = _costs(artifact, traces, kernels)
     named = (
         dict(zip(costs, names, strict=True))
         if not isinstance(costs, str) and len(costs) == len(names)
@@ -148,8 +146,8 @@ def layer_table(
                 kind=trace.kind,
                 layer=named.get(index),
                 place=trace.place,
-                delegated=trace.place != "not delegated"
-                and not (precision == "w8a8" and trace.kind in _FLOAT_KINDS),
+                delegated=trace.place != NOT_DELEGATED
+                and not (precision == "w8a8" and trace.kind in kernels.floating),
                 time=measured(
                     time,
                     Unit.MILLISECONDS,
@@ -180,37 +178,33 @@ def _typical(trace: LayerTrace, protocol: TimingProtocol) -> float:
     return float(samples[cut : len(samples) - cut].mean()) if len(samples) else 0.0
 
 
-def _costs(artifact: Artifact, traces: tuple[LayerTrace, ...]) -> dict[int, Op] | str:
+def _costs(artifact: Artifact, traces: tuple[LayerTrace, ...], kernels: Kernels) -> dict[int, Op] | str:
     """Return trace index to operator, or why they cannot be brought together.
 
     Runtimes keep the graph's order; that every partner agrees with what else is known of it is checked.
     """
     if artifact.info.costs is None:
         return "the artifact holds no operator costs; export it again"
-    multiplying = [index for index, trace in enumerate(traces) if _multiplies(trace.kind)]
+    multiplying = [index for index, trace in enumerate(traces) if kernels.multiplies(trace.kind)]
     ops = [op for op in artifact.info.costs.ops if op.macs > 0]
     if len(multiplying) != len(ops):
         return f"the runtime ran {len(multiplying)} multiplying operators, the graph has {len(ops)}"
     for index, op in zip(multiplying, ops, strict=True):
         trace = traces[index]
-        if trace.outputs is not None and not _same_size(trace, op):
+        if trace.outputs is not None and not _same_size(trace, op, kernels):
             return (
                 f"{trace.name} writes {trace.outputs} elements where the graph's operator writes {op.outputs}"
             )
         # one weight, the normalisation of grey pictures, is dense and depthwise at once
-        if _DEPTHWISE in trace.kind and op.kind in ("pointwise", "linear") and op.weights > 1:
+        if kernels.is_depthwise(trace.kind) and op.kind in ("pointwise", "linear") and op.weights > 1:
             return f"{trace.name} is depthwise where the graph's operator is {op.kind}"
     return dict(zip(multiplying, ops, strict=True))
 
 
-def _same_size(trace: LayerTrace, op: Op) -> bool:
-    if trace.name.endswith(_BLOCKED):
+def _same_size(trace: LayerTrace, op: Op, kernels: Kernels) -> bool:
+    if kernels.is_blocked(trace.name):
         return trace.outputs is not None and trace.outputs >= op.outputs
     return trace.outputs == op.outputs
-
-
-def _multiplies(kind: str) -> bool:
-    return kind in _ONNX_KINDS or kind.startswith(_BEGINNINGS)
 
 
 def _work(cost: Op | str | None, unit: Unit, element: int) -> Measurement:

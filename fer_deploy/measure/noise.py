@@ -8,7 +8,7 @@ from fer_deploy.frozen import Unknown
 from fer_deploy.measure.comparison import compare_layers
 from fer_deploy.measure.emulation import as_emulated
 from fer_deploy.measure.figures import LayerFigures
-from fer_deploy.measure.layer_outputs import LayerOutput
+from fer_deploy.quantize.layer_outputs import LayerOutput
 
 
 def layer_noise(

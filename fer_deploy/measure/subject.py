@@ -12,10 +12,11 @@ from fer_deploy.contract import Contract
 from fer_deploy.errors import TargetError
 from fer_deploy.frozen import Unknown
 from fer_deploy.measure.inference import Inference, infer
-from fer_deploy.measure.layer_outputs import ArtifactLayers, artifact_layers, torch_layers
 from fer_deploy.model import Model, load_model
+from fer_deploy.quantize.layer_outputs import torch_layers
 from fer_deploy.quantize.ptq import float_graph
 from fer_deploy.targets.artifact import INFO_FILE, Artifact, open_artifact
+from fer_deploy.targets.base import ArtifactLayers
 from fer_deploy.targets.registry import get_target
 
 
@@ -58,7 +59,7 @@ class Subject:
         A model of a fixed batch answers the first images only, as many as that.
         """
         if isinstance(self.source, Artifact):
-            return artifact_layers(self.source, pixels)
+            return get_target(self.source.info.target).layer_outputs(self.source.file, pixels)
         if self.source.fixed_batch is not None:
             pixels = pixels[: self.source.fixed_batch]
         return ArtifactLayers(torch_layers(float_graph(self.source).module, pixels), None)

@@ -19,9 +19,9 @@ from fer_deploy.measure.comparison import (
     first_parting,
 )
 from fer_deploy.measure.emulation import as_emulated
-from fer_deploy.measure.layer_outputs import LayerOutput
 from fer_deploy.measure.parity import parity_figures
 from fer_deploy.measure.subject import Subject, open_subject
+from fer_deploy.quantize.layer_outputs import LayerOutput
 
 #: Images on which layers are compared: each layer's output of all of them is in memory at once.
 LAYER_IMAGES = 16

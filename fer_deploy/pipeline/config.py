@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SerializeAsAny, ValidationError, create_model, field_validator, model_validator
 
 from fer_deploy.data.registry import DatasetSpec
 from fer_deploy.devices.timing import TimingProtocol
@@ -16,9 +17,8 @@ from fer_deploy.frozen import Frozen, first_problem
 from fer_deploy.gate.budget import Budget, Waiver
 from fer_deploy.quantize.options import PtqOptions
 from fer_deploy.quantize.recipe import parse_recipe
-from fer_deploy.targets.coreml.options import CoreMLOptions
-from fer_deploy.targets.executorch.delegates import Delegate
-from fer_deploy.targets.registry import TARGET_NAMES, get_target
+from fer_deploy.targets.options import TargetOptions
+from fer_deploy.targets.registry import target_class, target_classes, target_names
 from fer_deploy.train.recipe import DistillRecipe
 
 CONFIG_FILE = "fer-deploy.toml"
@@ -45,28 +45,61 @@ class QuantizeSection(Frozen):
 class ExportSection(Frozen):
     """``[export]``: which artifacts to write, and where."""
 
-    targets: tuple[str, ...] = Field(default=TARGET_NAMES, min_length=1)
+    targets: tuple[str, ...] = Field(default_factory=target_names, min_length=1)
     recipes: tuple[str, ...] = Field(default=("float", "w8a8-ptq"), min_length=1)
     output: Path = Path("dist")
-    delegate: Delegate = Field(default="xnnpack", description="of the executorch target")
-    coreml: CoreMLOptions = CoreMLOptions()
+    options: Mapping[str, SerializeAsAny[TargetOptions]] = Field(
+        default_factory=dict,
+        description="of each target that has some; in the file they stand in [export] or [export.TARGET]",
+    )
 
-    def options_of(self, target: str) -> object | None:
+    def options_of(self, target: str) -> TargetOptions | None:
         """Return what :func:`fer_deploy.targets.registry.get_target` takes for ``target``, or None."""
-        options: dict[str, object] = {"executorch": self.delegate, "coreml": self.coreml}
-        return options.get(target)
+        return self.options.get(target)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _sorted_by_target(cls, table: Any) -> Any:
+        if not isinstance(table, Mapping):
+            return table
+        own = {key: value for key, value in table.items() if key in cls.model_fields and key != "options"}
+        return {**own, "options": _target_options({key: table[key] for key in table if key not in own})}
 
     @field_validator("targets")
     @classmethod
     def _known_targets(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         for name in names:
-            get_target(name)
+            target_class(name)
         return tuple(dict.fromkeys(names))
 
     @field_validator("recipes")
     @classmethod
     def _known_recipes(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(parse_recipe(name).name for name in names))
+
+
+def _target_options(table: Mapping[str, Any]) -> dict[str, TargetOptions]:
+    """Return target name to options, of what of ``[export]`` is not its own; ValidationError of a strange key."""
+    homes: dict[str, type[TargetOptions]] = {}
+    keys: dict[str, Any] = {}
+    for target in target_classes():
+        kind, fields = target.options_type, dataclasses.fields(target.options_type)
+        if not fields:
+            continue
+        homes[target.name] = kind
+        if kind.in_export:
+            hints = get_type_hints(kind)
+            keys |= {field.name: (hints[field.name], field.default) for field in fields}
+        else:
+            keys[target.name] = (kind, kind())
+    # One model of all keys, so that what is wrong is named by its place in the file.
+    found = create_model("options", __base__=Frozen, **keys).model_validate(dict(table))
+    return {
+        name: kind(**{field.name: getattr(found, field.name) for field in dataclasses.fields(kind)})
+        if kind.in_export
+        else getattr(found, name)
+        for name, kind in homes.items()
+    }
 
 
 class ProfileSection(Frozen):
@@ -82,7 +115,7 @@ class Config(Frozen):
     model: ModelSection
     data: DatasetSpec = DatasetSpec()
     quantize: QuantizeSection = QuantizeSection()
-    export: ExportSection = ExportSection()
+    export: ExportSection = Field(default_factory=ExportSection)
     profile: ProfileSection = ProfileSection()
     budget: Budget = Budget()
     waiver: tuple[Waiver, ...] = Field(default=(), description="``[[waiver]]``")

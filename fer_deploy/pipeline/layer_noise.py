@@ -10,13 +10,14 @@ from fer_deploy.data.faces import Faces
 from fer_deploy.errors import FerDeployError
 from fer_deploy.frozen import Unknown
 from fer_deploy.measure.figures import LayerFigures
-from fer_deploy.measure.layer_outputs import LayerOutput, artifact_layers, torch_layers
 from fer_deploy.measure.noise import layer_noise
 from fer_deploy.pipeline.export import Exported
 from fer_deploy.pipeline.store import LAYERS, Store, digest
 from fer_deploy.quantize.graph import Graph
+from fer_deploy.quantize.layer_outputs import LayerOutput, torch_layers
 from fer_deploy.quantize.recipe import parse_recipe
 from fer_deploy.report.schema import GraphReport
+from fer_deploy.targets.registry import get_target
 
 #: Test images on which layers are compared, evenly spread over the split. Every layer's output of all of them is in
 #: memory at once; a layer's ratio of powers is a sum over thousands of activations per image.
@@ -86,7 +87,8 @@ class LayerComparer:
             return ()
 
         def compare() -> Noise:
-            layers = artifact_layers(one.artifact, self._pixels)
+            artifact = one.artifact
+            layers = get_target(artifact.info.target).layer_outputs(artifact.file, self._pixels)
             if isinstance(layers, Unknown):
                 return layers
             return layer_noise(self._float_layers(), layers.outputs, layers.emulation)

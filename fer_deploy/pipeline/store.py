@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import inspect
 import io
 import json
 import shutil
@@ -30,6 +31,7 @@ from fer_deploy.measure.figures import LayerFigures, RuntimeFigures
 from fer_deploy.measure.inference import Inference
 from fer_deploy.targets.artifact import Artifact, open_artifact, tool_versions
 from fer_deploy.targets.base import Delegation
+from fer_deploy.targets.registry import outside_address, target_class, target_names
 
 FOLDER = ".cache"
 _LOCK = ".lock"
@@ -105,7 +107,7 @@ TIMINGS: Kind[tuple[RuntimeFigures, ...]] = _json_kind(
 
 def digest(**inputs: Any) -> str:
     """Return the hex SHA-256 of ``inputs`` (JSON values), the versions of all tools, and this program's own code."""
-    everything = {"versions": tool_versions(), "code": _code(), **inputs}
+    everything = {"versions": tool_versions(), "code": _code(), "outside": _outside_code(), **inputs}
     return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()
 
 
@@ -117,6 +119,12 @@ def _code() -> str:
     for path in sorted(package.rglob("*.py")):
         own.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())
     return own.hexdigest()
+
+
+def _outside_code() -> dict[str, str]:
+    """Return digests of the modules of targets that are not of this package, which change as they like."""
+    outside = (name for name in target_names() if outside_address(name) is not None)
+    return {name: sha256_of(Path(inspect.getfile(target_class(name)))) for name in outside}
 
 
 class Store:

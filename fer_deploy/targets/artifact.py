@@ -25,10 +25,11 @@ from fer_deploy.quantize.proof import Proof, said
 from fer_deploy.targets.base import Delegation, Session, Target
 from fer_deploy.targets.golden import Golden, golden_inputs, tolerance, vectors
 from fer_deploy.targets.proof import cautions, lower, prove_lowering
+from fer_deploy.targets.registry import target_classes
 
 INFO_FILE = "artifact.json"
 GOLDEN_FILE = "golden.json"
-_TOOLS = ("fer-deploy", "torch", "torchao", "executorch", "onnx", "onnxruntime", "coremltools", "numpy")
+_TOOLS_BEFORE, _TOOLS_AFTER = ("fer-deploy", "torch", "torchao"), ("numpy",)
 
 
 class TensorInfo(Frozen):
@@ -108,8 +109,10 @@ class Artifact:
 
 
 def tool_versions() -> dict[str, str]:
-    """Return the versions of everything that shapes an artifact."""
-    versions = {name: importlib.metadata.version(name) for name in _TOOLS}
+    """Return the versions of everything that shapes an artifact, of whichever target."""
+    own = [name for target in target_classes() for name in (*target.tools, target.package)]
+    names = dict.fromkeys((*_TOOLS_BEFORE, *own, *_TOOLS_AFTER))
+    versions = {name: importlib.metadata.version(name) for name in names}
     return {"python": platform.python_version(), **versions}
 
 
@@ -193,7 +196,7 @@ def _golden(target: Target, graph: Graph, file: Path, info: ArtifactInfo) -> Gol
         contract_sha256=info.contract_sha256,
         artifact_sha256=info.sha256,
         reference=reference,
-        max_abs_difference=tolerance(graph, target.name),
+        max_abs_difference=tolerance(graph, target),
         vectors=vectors(inputs, logits),
     )
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -11,9 +13,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_deploy.errors import TargetError
+from fer_deploy.frozen import Unknown
 from fer_deploy.quantize.graph import Graph
+from fer_deploy.quantize.layer_outputs import LayerOutput
 from fer_deploy.quantize.proof import Proof
 from fer_deploy.targets.inspection import Inspection
+from fer_deploy.targets.options import TargetOptions
+from fer_deploy.targets.trace import Kernels, LayerTrace
+
+#: Integer engines round half-way cases differently; that is worth a few steps of the logits' own grid.
+INTEGER_STEPS = 4
+
+
+class Runner(Enum):
+    """The programs of ours that run model files outside this process; devices/runners/ holds them."""
+
+    CPP = "C++"
+    PYTHON = "Python"
+    BROWSER = "browser"
+    ANDROID_DEMO = "Android demo"
 
 
 @dataclass(frozen=True)
@@ -68,6 +86,14 @@ class Lowered:
     proofs: tuple[Proof, ...] = ()
 
 
+@dataclass(frozen=True)
+class ArtifactLayers:
+    """The outputs of an artifact's layers, and None or how they were emulated."""
+
+    outputs: list[LayerOutput]
+    emulation: str | None
+
+
 class Session(ABC):
     """One opened artifact on this machine.
 
@@ -86,12 +112,49 @@ class Session(ABC):
         """Return logits float32 (N, K) of float32 (N, C, H, W), one image at a time unless overridden."""
         return np.concatenate([self.run(pixels[i : i + 1]) for i in range(len(pixels))])
 
+    def trace(self, inputs: Sequence[NDArray[np.float32]], runs: int) -> bytes:
+        """Return the runtime's own profile of ``runs`` inferences, the inputs in turn, for :meth:`Target.read_trace`.
+
+        Raises:
+            TargetError: the runtime gives none here; see :attr:`Target.traces_here`.
+        """
+        raise TargetError(f"no profile of {runs} runs on {len(inputs)} images: this runtime gives none here")
+
 
 class Target(ABC):
-    """Lowers graphs to artifacts of one kind and opens host sessions on them."""
+    """Lowers graphs to artifacts of one kind, runs them on this machine and reads what they and their runtime say.
+
+    A target has to lower, open, inspect and preload. What else it can do it says itself; until then what asks for
+    it gets a sentence, which the report shows.
+
+    Attributes:
+        name: in commands, reports and folders' names.
+        recipes: what it can be lowered from.
+        file: name of the model file in an artifact folder, and on devices; its ending tells the target's files.
+        package: the distribution whose version is the runtime's.
+        tools: further distributions that shape its artifacts.
+        options_type: what can be chosen about lowering; the constructor takes one of it, or None.
+        runners: the programs that run its artifacts on devices; with none, they run on this machine only.
+        traces_here: whether its sessions give the runtime's own profile; else a runner does, where there is one.
+        everywhere: whether the runtime itself, and no emulation, runs on every system that this program runs on.
+        integer_steps: by how many steps of the logits' own grid an engine may round apart.
+        kernels: how the runtime calls its kernels in its profile.
+        kernel_family: whose published rows speak for the runtime's latency on phones; None: no row does.
+        runtime: in reports.
+    """
 
     name: ClassVar[str]
     recipes: ClassVar[tuple[str, ...]]
+    file: ClassVar[str]
+    package: ClassVar[str]
+    tools: ClassVar[tuple[str, ...]] = ()
+    options_type: ClassVar[type[TargetOptions]] = TargetOptions
+    runners: ClassVar[frozenset[Runner]] = frozenset()
+    traces_here: ClassVar[bool] = False
+    everywhere: ClassVar[bool] = True
+    integer_steps: ClassVar[int] = INTEGER_STEPS
+    kernels: ClassVar[Kernels] = Kernels()
+    kernel_family: ClassVar[str | None] = None
     runtime: str
     input_dtype: ClassVar[Literal["float32"]] = "float32"
 
@@ -138,6 +201,25 @@ class Target(ABC):
     @abstractmethod
     def preload(self) -> None:
         """Import the target's runtime, so that timing a load does not time Python imports."""
+
+    def layer_outputs(self, file: Path, pixels: NDArray[np.uint8]) -> ArtifactLayers | Unknown:  # noqa: ARG002
+        """Return the output of every weighted layer of a model file on this machine, in order, or why there is none.
+
+        Args:
+            file: an artifact's model file, batch 1.
+            pixels: uint8 (N, C, H, W).
+
+        Raises:
+            ArtifactError, TargetError: the file is damaged, or its emulation lacks an operation.
+        """
+        return Unknown(reason=f"target {self.name} gives no inner values")
+
+    def read_trace(self, data: bytes) -> tuple[LayerTrace, ...] | Unknown:  # noqa: ARG002
+        """Return the operators of the runtime's own profile in the order they ran, or why it is not understood.
+
+        A damaged profile raises whatever its parser stumbles over.
+        """
+        return Unknown(reason=f"no per-layer profile of {self.name} is understood")
 
     def require_recipe(self, recipe: str) -> None:
         """Raise TargetError when the target has no such recipe."""

@@ -14,16 +14,13 @@ from PIL import Image
 from fer_deploy.contract import InputSpec
 from fer_deploy.frozen import Frozen
 from fer_deploy.quantize.graph import Graph
+from fer_deploy.targets.base import Target
 
 _BLOBS = 4
 #: Allowed difference from a float artifact, in logits: fp32 engines differ in summation order only.
 FLOAT_TOLERANCE = 1e-3
 #: Rounding at every fp16 operation moved logits by at most 3e-2 in our experiments, whatever the summation.
 FP16_TOLERANCE = 0.1
-#: Integer engines round half-way cases differently; that is worth a few steps of the logits' own grid.
-INTEGER_STEPS = 4
-#: Core ML computes in fp16 between quantize operations: up to 0.7 logits, 10 steps, in our experiments.
-COREML_STEPS = 16
 
 
 class GoldenVector(Frozen):
@@ -69,11 +66,10 @@ def golden_inputs(spec: InputSpec) -> dict[str, NDArray[np.uint8]]:
     return inputs
 
 
-def tolerance(graph: Graph, target: str) -> float:
-    """Return the allowed difference of any logit from its golden value."""
+def tolerance(graph: Graph, target: Target) -> float:
+    """Return the allowed difference of any logit of a target's artifact from its golden value."""
     if graph.scales is not None:
-        step = graph.scales.activations[-1].scale
-        return step * (COREML_STEPS if target == "coreml" else INTEGER_STEPS)
+        return graph.scales.activations[-1].scale * target.integer_steps
     return FP16_TOLERANCE if graph.recipe.precision in ("fp16", "w8") else FLOAT_TOLERANCE
 
 

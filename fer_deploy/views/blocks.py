@@ -117,7 +117,7 @@ class Items(_Shown):
 
 
 @dataclass(frozen=True)
-class Entry:
+class ListEntry:
     """A term, and what is to be said of it."""
 
     term: Text
@@ -128,7 +128,7 @@ class Entry:
 class Entries(_Shown):
     """Terms with one or more lines each."""
 
-    entries: tuple[Entry, ...]
+    entries: tuple[ListEntry, ...]
 
     @property
     def empty(self) -> bool:

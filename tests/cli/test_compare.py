@@ -184,7 +184,7 @@ def test_wrong_mean_shows_in_the_first_layer(
 def test_swapped_channels_show_in_the_first_layers(rgb112_model: Outside) -> None:
     """BGR for RGB: pictures whose channels differ, and a graph that reads them in the other order."""
     from fer_deploy.measure.comparison import compare_layers, first_parting
-    from fer_deploy.measure.layer_outputs import torch_layers
+    from fer_deploy.quantize.layer_outputs import torch_layers
 
     pixels = rgb112_model.test.pixels[:4].copy()
     pixels[:, 0] //= 2

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fer_deploy.devices.layer_trace import read_trace
 from fer_deploy.devices.runners.build import Bundle
 from fer_deploy.devices.timing import TimingProtocol
 from fer_deploy.devices.transports.emulated import EmulatedTransport
@@ -17,7 +16,7 @@ from fer_deploy.devices.transports.host import HostTransport
 from fer_deploy.devices.transports.ssh import SshTransport
 from fer_deploy.errors import DeviceError
 from fer_deploy.files import sha256_of
-from fer_deploy.measure.layer_times import LayerProfile, profile_layers
+from fer_deploy.measure.layer_times import LayerProfile, profile_layers, read_trace
 from fer_deploy.quiet import quiet
 from fer_deploy.targets.artifact import Artifact, open_artifact
 from fixtures.ssh_lab import SshLab

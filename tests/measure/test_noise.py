@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from fer_deploy.frozen import Unknown
 from fer_deploy.measure.comparison import EQUAL
-from fer_deploy.measure.layer_outputs import LayerOutput
 from fer_deploy.measure.measurement import Provenance
 from fer_deploy.measure.noise import layer_noise
+from fer_deploy.quantize.layer_outputs import LayerOutput
 
 DRAW = np.random.default_rng(0)
 
@@ -51,4 +52,5 @@ def test_what_was_emulated_says_how() -> None:
 
 def test_networks_of_other_depth_are_not_compared() -> None:
     plain, noisy = layers(0.01, 0.01)
-    assert layer_noise(plain, noisy[:1]) == "the two have 2 and 1 layers with weights"
+    reason = "the two have 2 and 1 layers with weights"
+    assert layer_noise(plain, noisy[:1]) == Unknown(reason=reason)

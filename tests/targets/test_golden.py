@@ -7,15 +7,16 @@ import pytest
 
 from fer_deploy.quantize.graph import Graph
 from fer_deploy.quantize.recipe import FP16
+from fer_deploy.targets.base import INTEGER_STEPS
+from fer_deploy.targets.coreml.target import INTEGER_STEPS as COREML_STEPS
 from fer_deploy.targets.golden import (
-    COREML_STEPS,
     FLOAT_TOLERANCE,
     FP16_TOLERANCE,
-    INTEGER_STEPS,
     golden_inputs,
     tolerance,
     vectors,
 )
+from fer_deploy.targets.registry import get_target
 from fixtures.lowered import GraphOf
 from fixtures.synthetic import input_spec
 
@@ -56,7 +57,8 @@ def test_tolerance_follows_the_precision(graph_of: GraphOf) -> None:
     floating, integer = graph_of("float"), graph_of("w8a8-ptq")
     assert integer.scales is not None
     step = integer.scales.activations[-1].scale
-    assert tolerance(floating, "onnx") == FLOAT_TOLERANCE
-    assert tolerance(Graph(floating.module, floating.contract, FP16), "coreml") == FP16_TOLERANCE
-    assert tolerance(integer, "onnx") == tolerance(integer, "executorch") == INTEGER_STEPS * step
-    assert tolerance(integer, "coreml") == COREML_STEPS * step
+    onnx, executorch, coreml = (get_target(name) for name in ("onnx", "executorch", "coreml"))
+    assert tolerance(floating, onnx) == FLOAT_TOLERANCE
+    assert tolerance(Graph(floating.module, floating.contract, FP16), coreml) == FP16_TOLERANCE
+    assert tolerance(integer, onnx) == tolerance(integer, executorch) == INTEGER_STEPS * step
+    assert tolerance(integer, coreml) == COREML_STEPS * step

@@ -15,15 +15,14 @@ from fer_deploy.devices.estimator.npu import NPU_RUNTIMES, predict_npu
 from fer_deploy.devices.estimator.rows import CalibrationRow, Precision, calibration_devices, calibration_rows
 from fer_deploy.devices.profile_schema import DeviceProfile
 from fer_deploy.quantize.costs import GraphCosts, graph_costs
+from fer_deploy.targets.registry import target_classes
 
 if TYPE_CHECKING:
     from fer_deploy.quantize.graph import Graph
 
-#: What a runtime is called here to the family of kernels whose rows speak for it. ExecuTorch hands its graphs
-#: to XNNPACK. ONNX Runtime's own kernels (MLAS) are in no row.
-CPU_RUNTIMES: Mapping[str, str] = MappingProxyType(
-    {"executorch": "XNNPACK", "xnnpack": "XNNPACK", "tflite": "TFLite", "ncnn": "ncnn"}
-)
+#: What a runtime is called here to the family of kernels whose rows speak for it, beside the targets' own.
+#: ONNX Runtime's own kernels (MLAS) are in no row.
+CPU_RUNTIMES: Mapping[str, str] = MappingProxyType({"xnnpack": "XNNPACK", "tflite": "TFLite", "ncnn": "ncnn"})
 _CITED = 6
 
 
@@ -92,11 +91,12 @@ def estimate_latency(
             found.citations,
             ("on the NPU, whole graph",),
         )
-    family = CPU_RUNTIMES.get(runtime)
+    families = _cpu_families()
+    family = families.get(runtime)
     if family is None:
         return Refusal(
             f"no published row was measured with {runtime}; the estimator knows "
-            f"{', '.join((*CPU_RUNTIMES, *NPU_RUNTIMES))}"
+            f"{', '.join((*families, *NPU_RUNTIMES))}"
         )
     if threads < 1:
         return Refusal(f"{threads} threads cannot run anything")
@@ -105,6 +105,14 @@ def estimate_latency(
     if isinstance(point, str):
         return Refusal(point)
     return _banded(point, precision, runtime, family)
+
+
+def _cpu_families() -> dict[str, str]:
+    """Return what a runtime is called, or the target that it is the runtime of, to its family of kernels."""
+    of_targets = {
+        kind.name: kind.kernel_family for kind in target_classes() if kind.kernel_family is not None
+    }
+    return {**of_targets, **CPU_RUNTIMES}
 
 
 def _banded(point: Point, precision: Precision, runtime: str, family: str) -> Estimate:

@@ -7,11 +7,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_deploy.devices.runners.job import INPUTS, LOGITS, MODEL_NAMES, RESULT, Job, make_job
+from fer_deploy.devices.runners.job import INPUTS, LOGITS, RESULT, Job, make_job, runners_of
 from fer_deploy.devices.timing import TimingProtocol
 from fer_deploy.errors import DeviceError
 from fer_deploy.files import write_atomic
 from fer_deploy.targets.artifact import GOLDEN_FILE, INFO_FILE, Artifact
+from fer_deploy.targets.base import Runner
+from fer_deploy.targets.registry import target_class
 
 RUNNER = Path(__file__).resolve().parent / "demo_runner.sh"
 PACKAGE = "org.ferdeploy.demo"
@@ -36,12 +38,14 @@ def make_demo_job(
     The arguments are as of :func:`~fer_deploy.devices.runners.job.make_job`; without a protocol nothing is timed.
 
     Raises:
-        DeviceError: cores were to be pinned, which no app can do, or as make_job.
+        DeviceError: cores were to be pinned, which no app can do, the demo does not run the target, or as make_job.
     """
     if protocol is not None and protocol.cores is not None:
         raise DeviceError("the Android demo cannot be pinned to cores; leave cores out")
     native = make_job(artifact, scratch, pixels, protocol)
-    model = MODEL_NAMES[artifact.info.target]
+    if Runner.ANDROID_DEMO not in runners_of(artifact.info.target):
+        raise DeviceError(f"the Android demo does not run {artifact.info.target}")
+    model = target_class(artifact.info.target).file
     # the artifact's own file name stays at home, so that it can replace none of the others
     info = scratch / INFO_FILE
     write_atomic(info, artifact.info.model_copy(update={"file": model}).model_dump_json())

@@ -2,6 +2,8 @@
 
 ``python -m fer_deploy.devices.runners.host_runner ARTIFACT PROTOCOL_JSON`` prints one line of JSON, a TimingResult;
 ``... --logits ARTIFACT PIXELS.npy LOGITS.f32`` writes logits as raw float32.
+``... --trace ARTIFACT PROTOCOL_JSON TRACE`` writes the profile of a runtime that gives one itself.
+A target that was registered from outside the package stands before any of them, as ``--target MODULE:CLASS``.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import gc
 import importlib.metadata
 import os
+import pkgutil
 import sys
 import time
 from pathlib import Path
@@ -21,9 +24,7 @@ from fer_deploy.devices.timing import TimingProtocol, TimingResult
 from fer_deploy.errors import DeviceError, FerDeployError
 from fer_deploy.quantize.graph import batches
 from fer_deploy.targets.artifact import open_artifact
-from fer_deploy.targets.registry import get_target
-
-_PACKAGES = {"executorch": "executorch", "onnx": "onnxruntime", "coreml": "coremltools"}
+from fer_deploy.targets.registry import get_target, register
 
 
 def time_artifact(folder: Path, protocol: TimingProtocol) -> TimingResult:
@@ -58,7 +59,7 @@ def time_artifact(folder: Path, protocol: TimingProtocol) -> TimingResult:
         total += took
     peak = memory.bytes()
     result = TimingResult(
-        runtime_version=importlib.metadata.version(_PACKAGES[artifact.info.target]),
+        runtime_version=importlib.metadata.version(target.package),
         threads=protocol.threads,
         load_ms=1000 * (loaded - began),
         first_ms=1000 * (first - loaded),
@@ -78,11 +79,25 @@ def write_logits(folder: Path, pixels: Path, goal: Path) -> None:
     np.concatenate(logits).astype("<f4").tofile(goal)
 
 
+def write_trace(folder: Path, protocol: TimingProtocol, goal: Path) -> None:
+    """Write the runtime's own profile of an artifact, warm-ups included, on the golden inputs."""
+    artifact = open_artifact(folder)
+    session = get_target(artifact.info.target).open(artifact.file, protocol.threads)
+    inputs = list(batches(golden_pixels(artifact), 1, "golden inputs"))
+    goal.write_bytes(session.trace(inputs, protocol.warmups + protocol.min_runs))
+
+
 def main(*arguments: str) -> int:
     """Do what the arguments ask and return the exit code; the last line of stderr says what failed."""
     try:
+        if arguments[0] == "--target":
+            register(pkgutil.resolve_name(arguments[1]))
+            arguments = arguments[2:]
         if arguments[0] == "--logits":
             write_logits(*(Path(argument) for argument in arguments[1:4]))
+        elif arguments[0] == "--trace":
+            protocol = TimingProtocol.model_validate_json(arguments[2])
+            write_trace(Path(arguments[1]), protocol, Path(arguments[3]))
         else:
             protocol = TimingProtocol.model_validate_json(arguments[1])
             print(time_artifact(Path(arguments[0]), protocol).model_dump_json())

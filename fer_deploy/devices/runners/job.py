@@ -16,13 +16,12 @@ from fer_deploy.devices.timing import TimingProtocol, TimingResult
 from fer_deploy.errors import DeviceError
 from fer_deploy.frozen import first_problem
 from fer_deploy.targets.artifact import GOLDEN_FILE, Artifact
+from fer_deploy.targets.base import Runner
 from fer_deploy.targets.golden import Golden, golden_inputs
+from fer_deploy.targets.registry import target_class, target_names
 
 INPUTS, LOGITS, RESULT, TRACE = "inputs.f32", "logits.f32", "result.json", "trace.bin"
 ONNX_RUNNER = Path(__file__).resolve().parent / "onnx_runner.py"
-#: Model files on the device by target; the artifact's own name stays at home.
-MODEL_NAMES = {"executorch": "model.pte", "onnx": "model.onnx"}
-RUNNABLE_TARGETS = tuple(MODEL_NAMES)
 
 
 @dataclass(frozen=True)
@@ -35,6 +34,17 @@ class Job:
     images: int
     classes: int
     what: str
+
+
+def runners_of(target: str) -> frozenset[Runner]:
+    """Return the programs that run a target's artifacts on devices; none for a target that is not known here."""
+    return target_class(target).runners if target in target_names() else frozenset()
+
+
+def shell_runner(target: str) -> Runner | None:
+    """Return the program that a device with a shell gets for a target, C++ before Python; None where neither does."""
+    found = runners_of(target)
+    return next((runner for runner in (Runner.CPP, Runner.PYTHON) if runner in found), None)
 
 
 def make_job(
@@ -57,15 +67,17 @@ def make_job(
         DeviceError: the target has no runner, or the pixels are not what the artifact reads.
     """
     target, shape = artifact.info.target, artifact.info.input.shape
-    if target not in MODEL_NAMES:
-        raise DeviceError(f"there is no runner for {target}; it runs {' and '.join(RUNNABLE_TARGETS)}")
+    if not runners_of(target):
+        runnable = " and ".join(name for name in target_names() if runners_of(name))
+        raise DeviceError(f"there is no runner for {target}; it runs {runnable}")
     if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[1:] != shape[1:] or len(pixels) == 0:
         raise DeviceError(
             f"{artifact.key} reads uint8 images of {list(shape[1:])}, got {pixels.dtype} {list(pixels.shape)}"
         )
     inputs = scratch / INPUTS
     pixels.astype("<f4").tofile(inputs)
-    model = MODEL_NAMES[target]
+    # the artifact's own name stays at home
+    model = target_class(target).file
     timing = protocol or TimingProtocol()
     arguments = ["--model", model, "--inputs", INPUTS, "--shape", ",".join(str(side) for side in shape)]
     arguments += ["--logits", LOGITS, "--result", RESULT, "--threads", str(timing.threads)]

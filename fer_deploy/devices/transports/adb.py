@@ -22,12 +22,13 @@ from numpy.typing import NDArray
 from fer_deploy.devices.profile_schema import DeviceProfile
 from fer_deploy.devices.runners.build import Bundle
 from fer_deploy.devices.runners.demo_app import INSTALL_HINT, IS_INSTALLED, clean_up, make_demo_job
-from fer_deploy.devices.runners.job import RUNNABLE_TARGETS, Job
+from fer_deploy.devices.runners.job import Job, runners_of, shell_runner
 from fer_deploy.devices.timing import DeviceState, TimingProtocol
 from fer_deploy.devices.transports.android_state import QUESTION, parse_state
 from fer_deploy.devices.transports.remote import RemoteTransport
 from fer_deploy.errors import DeviceError
 from fer_deploy.targets.artifact import Artifact
+from fer_deploy.targets.base import Runner
 
 #: Names the adb program; default ``adb`` of PATH.
 PROGRAM_VARIABLE = "FER_DEPLOY_ADB"
@@ -135,7 +136,8 @@ class AdbTransport(RemoteTransport):
         except DeviceError as error:
             return str(error)
         native = self._native_obstacle(target)
-        return None if target in RUNNABLE_TARGETS and native and self._has_demo() else native
+        in_demo = target is not None and Runner.ANDROID_DEMO in runners_of(target)
+        return None if in_demo and native and self._has_demo() else native
 
     def state(self) -> DeviceState:
         """Return battery, heat and radio state as Android's tools print them."""
@@ -143,7 +145,7 @@ class AdbTransport(RemoteTransport):
 
     def _native_obstacle(self, target: str | None) -> str | None:
         """Return why no runner of ours can run the target on the phone; the demo is not asked."""
-        if target == "onnx":
+        if target is not None and shell_runner(target) is Runner.PYTHON:
             return (
                 "Android has no Python for the ONNX Runtime runner, and the Android demo, which times ONNX artifacts, "
                 f"is not installed on {self.device}; {INSTALL_HINT}"

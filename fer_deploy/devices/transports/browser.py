@@ -13,12 +13,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_deploy.devices.runners.build import cache_folder
-from fer_deploy.devices.runners.job import Job, golden_pixels, make_job, read_logits, read_result, with_golden
+from fer_deploy.devices.runners.job import (
+    Job,
+    golden_pixels,
+    make_job,
+    read_logits,
+    read_result,
+    runners_of,
+    with_golden,
+)
 from fer_deploy.devices.timing import TimingProtocol, TimingResult
 from fer_deploy.devices.transports.base import Transport
 from fer_deploy.errors import DeviceError
 from fer_deploy.files import folder_atomic, sha256_of
 from fer_deploy.targets.artifact import Artifact
+from fer_deploy.targets.base import Runner
+from fer_deploy.targets.registry import target_names
 
 _RUNNER = Path(__file__).resolve().parents[1] / "runners" / "browser"
 _PACKAGES = _RUNNER / "package.json"
@@ -41,8 +51,9 @@ class BrowserTransport(Transport):
 
     def obstacle(self, target: str | None = None) -> str | None:
         """Return what is missing to run the target in a browser here, and the command that adds it."""
-        if target not in (None, "onnx"):
-            return f"no browser runs {target}; export the onnx target"
+        if target is not None and Runner.BROWSER not in runners_of(target):
+            runnable = " or ".join(name for name in target_names() if Runner.BROWSER in runners_of(name))
+            return f"no browser runs {target}; export the {runnable} target"
         try:
             _programs()
         except DeviceError as error:

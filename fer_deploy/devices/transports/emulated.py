@@ -12,13 +12,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_deploy.devices.runners.build import Bundle, build_hint, build_plugin, cache_folder, find_runner
-from fer_deploy.devices.runners.job import ONNX_RUNNER, Job, golden_pixels, make_job, read_logits
+from fer_deploy.devices.runners.job import (
+    ONNX_RUNNER,
+    Job,
+    golden_pixels,
+    make_job,
+    read_logits,
+    shell_runner,
+)
 from fer_deploy.devices.timing import TimingProtocol, TimingResult
 from fer_deploy.devices.transports.base import Transport
 from fer_deploy.devices.transports.here import bundle_words, run_here
 from fer_deploy.devices.transports.qemu import ONNX_MIN_VERSION, GuestArch, Qemu, find_qemu
 from fer_deploy.errors import DeviceError
 from fer_deploy.targets.artifact import Artifact
+from fer_deploy.targets.base import Runner
 
 #: Emulation is some 500 times slower than the processor; this is per image, for nets of a few ten million MACs.
 _SECONDS_PER_IMAGE = 5.0
@@ -61,13 +69,16 @@ class EmulatedTransport(Transport):
     def obstacle(self, target: str | None = None) -> str | None:
         """Return what is missing here to emulate, or to run the target emulated, and the command that adds it."""
         try:
-            self._emulator(target or "executorch")
-            if target == "onnx":
-                self._python()
-            elif target == "executorch":
-                self._bundle()
-            elif target is not None:
-                return f"{target} cannot be run under emulation"
+            self._emulator(target)
+            if target is None:
+                return None
+            match shell_runner(target):
+                case Runner.PYTHON:
+                    self._python()
+                case Runner.CPP:
+                    self._bundle()
+                case _:
+                    return f"{target} cannot be run under emulation"
         except DeviceError as error:
             return str(error)
         return None
@@ -102,7 +113,7 @@ class EmulatedTransport(Transport):
                 f"no qemu-{self._arch} that loads plugins was found; install a dynamic build, e.g. "
                 "apt-get install qemu-user on Debian 12"
             )
-        if artifact.info.target == "onnx" and qemu.version < ONNX_MIN_VERSION:
+        if shell_runner(artifact.info.target) is Runner.PYTHON and qemu.version < ONNX_MIN_VERSION:
             raise DeviceError(
                 f"ONNX Runtime does not start under {qemu.program} {qemu.version[0]}.{qemu.version[1]}, "
                 "the one that loads plugins; its instructions cannot be counted here"
@@ -124,7 +135,7 @@ class EmulatedTransport(Transport):
     def _run(self, job: Job, target: str, scratch: Path, qemu: Qemu, options: tuple[str, ...]) -> str:
         """Run a job in ``scratch`` and return what it said on stderr."""
         environment: dict[str, str] = {}
-        if target == "onnx":
+        if shell_runner(target) is Runner.PYTHON:
             words, environment = self._python()
             program = [*words, str(ONNX_RUNNER)]
         else:
@@ -133,8 +144,9 @@ class EmulatedTransport(Transport):
         command = [str(qemu.program), "-cpu", self._cpu, *options, *program]
         return run_here(command, job, scratch, limit, self.device, environment)
 
-    def _emulator(self, target: str) -> Qemu:
-        least = ONNX_MIN_VERSION if target == "onnx" else (7, 2)
+    def _emulator(self, target: str | None) -> Qemu:
+        in_python = target is not None and shell_runner(target) is Runner.PYTHON
+        least = ONNX_MIN_VERSION if in_python else (7, 2)
         found = find_qemu(self._arch, at_least=least)
         if found is None:
             raise DeviceError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -13,14 +14,22 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from fer_deploy.devices.runners.build import build_hint, find_runner, host_arch
-from fer_deploy.devices.runners.job import LOGITS, ONNX_RUNNER, TRACE, golden_pixels, make_job
+from fer_deploy.devices.runners.job import (
+    LOGITS,
+    ONNX_RUNNER,
+    TRACE,
+    golden_pixels,
+    make_job,
+    shell_runner,
+)
 from fer_deploy.devices.timing import TimingProtocol, TimingResult
 from fer_deploy.devices.transports.base import Transport
 from fer_deploy.devices.transports.here import bundle_words, run_here
 from fer_deploy.errors import DeviceError
 from fer_deploy.frozen import first_problem
 from fer_deploy.targets.artifact import Artifact
-from fer_deploy.targets.registry import get_target
+from fer_deploy.targets.base import Runner
+from fer_deploy.targets.registry import get_target, outside_address, target_class, target_names
 
 #: Beyond the protocol's own limit: process start, imports and loading.
 _START_SECONDS = 120
@@ -49,7 +58,8 @@ class HostTransport(Transport):
         """
         limit = protocol.max_seconds + self._start_seconds
         what = f"timing {artifact.key} on the host"
-        output = _run([str(artifact.folder.resolve()), protocol.model_dump_json()], limit, what)
+        arguments = [str(artifact.folder.resolve()), protocol.model_dump_json()]
+        output = _run(artifact, arguments, limit, what)
         lines = output.strip().splitlines()
         if not lines:
             raise DeviceError(f"{what} failed (exit 0): no output")
@@ -68,22 +78,31 @@ class HostTransport(Transport):
             source, goal = Path(scratch) / "pixels.npy", Path(scratch) / LOGITS
             np.save(source, pixels)
             what = f"running {artifact.key} on the host"
-            _run(["--logits", str(artifact.folder.resolve()), str(source), str(goal)], _LOGITS_SECONDS, what)
+            arguments = ["--logits", str(artifact.folder.resolve()), str(source), str(goal)]
+            _run(artifact, arguments, _LOGITS_SECONDS, what)
             logits: NDArray[np.float32] = np.fromfile(goal, dtype="<f4").reshape(len(pixels), -1)
         return logits
 
     def trace(self, artifact: Artifact, protocol: TimingProtocol) -> bytes:
         """Return the runtime's own profile of a timing on this machine.
 
-        ExecuTorch by the C++ runner, as its Python runtime records no delegate; ONNX Runtime by the same
-        runner that devices get.
+        By the target's own sessions where they give one. Else by the runner that devices get: the C++ one, as
+        ExecuTorch's Python runtime records no delegate, or the Python one.
 
         Raises:
             DeviceError: the target has no runner, the runner is not built, or it failed.
         """
         with tempfile.TemporaryDirectory() as folder:
+            if artifact.info.target in target_names() and target_class(artifact.info.target).traces_here:
+                goal = Path(folder) / TRACE
+                arguments = [
+                    "--trace", str(artifact.folder.resolve()), protocol.model_dump_json(), str(goal)
+                ]  # fmt: skip
+                what = f"profiling {artifact.key} on the host"
+                _run(artifact, arguments, protocol.max_seconds + self._start_seconds, what)
+                return goal.read_bytes()
             job = make_job(artifact, Path(folder), golden_pixels(artifact), protocol, trace=True)
-            if artifact.info.target == "onnx":
+            if shell_runner(artifact.info.target) is Runner.PYTHON:
                 program = [sys.executable, str(ONNX_RUNNER)]
             else:
                 bundle = find_runner(host_arch())
@@ -102,10 +121,19 @@ def time_on_host(artifact: Artifact, protocol: TimingProtocol) -> TimingResult:
     return HostTransport().time(artifact, protocol)
 
 
-def _run(arguments: list[str], limit: float, what: str) -> str:
-    command = [sys.executable, "-m", "fer_deploy.devices.runners.host_runner", *arguments]
+def _run(artifact: Artifact, arguments: list[str], limit: float, what: str) -> str:
+    command = [sys.executable, "-m", "fer_deploy.devices.runners.host_runner"]
+    environment = None
+    outside = outside_address(artifact.info.target)
+    if outside is not None:
+        command += ["--target", outside]
+        # its module may be found here only because somebody added to the path
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    command += arguments
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=limit, check=False)
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=limit, check=False, env=environment
+        )
     except subprocess.TimeoutExpired:
         raise DeviceError(f"{what} took over {limit:.0f} s and was stopped") from None
     if done.returncode != 0:

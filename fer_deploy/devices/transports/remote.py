@@ -28,6 +28,7 @@ from fer_deploy.devices.runners.job import (
     make_job,
     read_logits,
     read_result,
+    shell_runner,
     with_golden,
 )
 from fer_deploy.devices.timing import DeviceState, TimingProtocol, TimingResult
@@ -36,6 +37,7 @@ from fer_deploy.devices.transports.remote_shell import SHORT_SECONDS, RemoteShel
 from fer_deploy.errors import DeviceError
 from fer_deploy.progress import say
 from fer_deploy.targets.artifact import Artifact
+from fer_deploy.targets.base import Runner
 
 #: For copying, starting, loading, beyond the protocol's own limit.
 _START_SECONDS = 120.0
@@ -90,12 +92,14 @@ class RemoteTransport(RemoteShell, Transport):
         try:
             if target is None:
                 self._ask("true")
-            elif target == "executorch":
-                self._require_bundle()
-            elif target == "onnx":
-                self._require_python()
-            else:
-                return f"{self.device} cannot run {target}"
+                return None
+            match shell_runner(target):
+                case Runner.CPP:
+                    self._require_bundle()
+                case Runner.PYTHON:
+                    self._require_python()
+                case _:
+                    return f"{self.device} cannot run {target}"
         except DeviceError as error:
             return str(error)
         return None
@@ -176,7 +180,7 @@ class RemoteTransport(RemoteShell, Transport):
 
     def _program(self, target: str) -> tuple[dict[str, Path], tuple[str, ...]]:
         """Return the runner's files by name and the words that start it."""
-        if target == "onnx":
+        if shell_runner(target) is Runner.PYTHON:
             self._require_python()
             return {ONNX_RUNNER.name: ONNX_RUNNER}, ("python3", ONNX_RUNNER.name)
         bundle = self._require_bundle()

@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 from pydantic import ConfigDict
 
 from fer_deploy.errors import ConfigError
+from fer_deploy.targets.options import Flag, TargetOptions
 
 #: iOS versions that coremltools 9.0 writes ML Programs for and that are of use.
 IOS_VERSIONS = (15, 16, 17, 18)
@@ -21,7 +22,7 @@ MINIMUM_IOS: dict[str, tuple[int, str]] = {
 
 
 @dataclass(frozen=True)
-class CoreMLOptions:
+class CoreMLOptions(TargetOptions):
     """How graphs become packages.
 
     Attributes:
@@ -39,6 +40,12 @@ class CoreMLOptions:
 
     #: So that a misspelt key of a configuration file is refused.
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    flags: ClassVar[tuple[Flag, ...]] = (
+        Flag("--ios", "Oldest iOS that loads a Core ML package, 15 to 18.  [default: 17]", int),
+        Flag("--image-input", "Core ML: take an image, not an array.", bool),
+        Flag("--classifier", "Core ML: answer label and probabilities too.", bool),
+    )
 
     ios: int = 17
     image_input: bool = False

@@ -7,15 +7,22 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from fer_deploy.errors import TargetError, root_cause
 from fer_deploy.quantize.graph import Graph
 from fer_deploy.quiet import quiet
-from fer_deploy.targets.base import Delegation, Lowered, Session, Target
+from fer_deploy.targets.base import ArtifactLayers, Delegation, Lowered, Session, Target
 from fer_deploy.targets.coreml.convert import convert, input_name
 from fer_deploy.targets.coreml.options import CoreMLOptions
 from fer_deploy.targets.coreml.save import FILE, save
 from fer_deploy.targets.coreml.session import CoreMLSession, InterpreterSession
 from fer_deploy.targets.inspection import Inspection
+from fer_deploy.targets.options import TargetOptions
+
+#: Core ML computes in fp16 between quantize operations: up to 0.7 logits, 10 steps, in our experiments.
+INTEGER_STEPS = 16
 
 
 class CoreMLTarget(Target):
@@ -23,11 +30,16 @@ class CoreMLTarget(Target):
 
     name: ClassVar[str] = "coreml"
     recipes: ClassVar[tuple[str, ...]] = ("float", "fp16", "w8", "w8a8-ptq", "w8a8-qat")
+    file: ClassVar[str] = FILE
+    package: ClassVar[str] = "coremltools"
+    options_type: ClassVar[type[TargetOptions]] = CoreMLOptions
+    everywhere: ClassVar[bool] = False
+    integer_steps: ClassVar[int] = INTEGER_STEPS
     runtime: str = "Core ML"
 
     def __init__(self, options: CoreMLOptions | None = None) -> None:
         """Lower with ``options``; the default is a float array in, logits out, iOS 17."""
-        self.options = options or CoreMLOptions()
+        self._options = options or CoreMLOptions()
 
     def lower(self, graph: Graph, folder: Path) -> Lowered:
         """Write ``model.mlpackage``; batch 1, ``pixels`` or ``image`` in, float32 ``logits`` out.
@@ -37,15 +49,15 @@ class CoreMLTarget(Target):
             TargetError: coremltools refuses the graph.
         """
         self.require_recipe(graph.recipe.name)
-        self.options.require_ios_for(graph.recipe.precision)
+        self._options.require_ios_for(graph.recipe.precision)
         with quiet():
             try:
-                package = convert(graph, self.options)
+                package = convert(graph, self._options)
             except Exception as error:  # coremltools raises many kinds
                 raise TargetError(
                     f"Core ML cannot lower the {graph.recipe.name} graph: {root_cause(error)}"
                 ) from error
-            save(package, folder / FILE, graph.contract, self.options)
+            save(package, folder / FILE, graph.contract, self._options)
             kinds = _operations(package)
         return Lowered(
             FILE,
@@ -55,7 +67,7 @@ class CoreMLTarget(Target):
                 total=sum(kinds.values()),
                 reason="Core ML decides per device at load time; the compute plan needs macOS",
             ),
-            input_name(self.options),
+            input_name(self._options),
         )
 
     def timing_obstacle(self) -> str | None:
@@ -76,6 +88,12 @@ class CoreMLTarget(Target):
         """Import coremltools."""
         with quiet():
             import coremltools  # noqa: F401
+
+    def layer_outputs(self, file: Path, pixels: NDArray[np.uint8]) -> ArtifactLayers:
+        """Run the package by the interpreter, on macOS too: Core ML itself gives no inner values."""
+        from fer_deploy.targets.coreml.layer_outputs import layer_outputs
+
+        return ArtifactLayers(layer_outputs(file, pixels), "interpreter")
 
 
 def _operations(package: Any) -> Counter[str]:

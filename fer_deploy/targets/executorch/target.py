@@ -9,13 +9,18 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_deploy.errors import ArtifactError, ConfigError, TargetError, first_line, root_cause
+from fer_deploy.errors import ArtifactError, TargetError, first_line, root_cause
 from fer_deploy.files import write_atomic
+from fer_deploy.frozen import Unknown
 from fer_deploy.quantize.graph import Graph
 from fer_deploy.quiet import quiet
-from fer_deploy.targets.base import Delegation, Lowered, Session, Target
-from fer_deploy.targets.executorch.delegates import BACKENDS, COREML_ID, DELEGATES, Delegate, partitioner
+from fer_deploy.targets.base import Delegation, Lowered, Runner, Session, Target
+from fer_deploy.targets.executorch.delegates import BACKENDS, COREML_ID, partitioner
+from fer_deploy.targets.executorch.options import ExecuTorchOptions
+from fer_deploy.targets.executorch.trace import KERNELS
 from fer_deploy.targets.inspection import Inspection
+from fer_deploy.targets.options import TargetOptions
+from fer_deploy.targets.trace import Kernels, LayerTrace
 
 FILE = "model.pte"
 
@@ -25,14 +30,19 @@ class ExecuTorchTarget(Target):
 
     name: ClassVar[str] = "executorch"
     recipes: ClassVar[tuple[str, ...]] = ("float", "w8a8-ptq", "w8a8-qat")
+    file: ClassVar[str] = FILE
+    package: ClassVar[str] = "executorch"
+    options_type: ClassVar[type[TargetOptions]] = ExecuTorchOptions
+    runners: ClassVar[frozenset[Runner]] = frozenset({Runner.CPP, Runner.ANDROID_DEMO})
+    kernels: ClassVar[Kernels] = KERNELS
+    #: It hands its graphs to XNNPACK.
+    kernel_family: ClassVar[str | None] = "XNNPACK"
     runtime: str = "ExecuTorch XNNPACK"
 
-    def __init__(self, delegate: Delegate = "xnnpack") -> None:
-        """Lower to ``delegate``; what it leaves out runs on ExecuTorch's portable kernels."""
-        if delegate not in DELEGATES:
-            raise ConfigError(f"unknown ExecuTorch delegate '{delegate}'; known: {', '.join(DELEGATES)}")
-        self.delegate = delegate
-        self.runtime = f"ExecuTorch {BACKENDS[delegate]}"
+    def __init__(self, options: ExecuTorchOptions | None = None) -> None:
+        """Lower with ``options``; the default hands the graph to XNNPACK."""
+        self.delegate = (options or ExecuTorchOptions()).delegate
+        self.runtime = f"ExecuTorch {BACKENDS[self.delegate]}"
 
     def lower(self, graph: Graph, folder: Path) -> Lowered:
         """Write ``model.pte``; batch 1, float32 pixels in, float32 logits out."""
@@ -84,6 +94,18 @@ class ExecuTorchTarget(Target):
     def preload(self) -> None:
         """Import the runtime's native library."""
         _runtime()
+
+    def layer_outputs(self, file: Path, pixels: NDArray[np.uint8]) -> Unknown:  # noqa: ARG002
+        """There are none."""
+        return Unknown(
+            reason="ExecuTorch runs the graph as one XNNPACK delegate, whose inner values it does not give out"
+        )
+
+    def read_trace(self, data: bytes) -> tuple[LayerTrace, ...]:
+        """Read an ETDump."""
+        from fer_deploy.targets.executorch.trace import read_trace
+
+        return read_trace(data)
 
 
 def _delegation(module: Any, backend: str, reasons: dict[str, str]) -> Delegation:

@@ -14,9 +14,11 @@ from fer_deploy.errors import ArtifactError, ProofError, TargetError, first_line
 from fer_deploy.files import write_atomic
 from fer_deploy.quantize.graph import Graph
 from fer_deploy.quiet import quiet
-from fer_deploy.targets.base import Delegation, Lowered, Session, Target
+from fer_deploy.targets.base import ArtifactLayers, Delegation, Lowered, Runner, Session, Target
 from fer_deploy.targets.inspection import Inspection, Share
 from fer_deploy.targets.onnx.session import lacks_vnni, session_options
+from fer_deploy.targets.onnx.trace import KERNELS
+from fer_deploy.targets.trace import Kernels, LayerTrace
 
 FILE = "model.onnx"
 #: The newest opset that onnxruntime-android 1.20 (2024) and later read; 13 is the first with per-channel QDQ.
@@ -46,6 +48,11 @@ class OnnxTarget(Target):
 
     name: ClassVar[str] = "onnx"
     recipes: ClassVar[tuple[str, ...]] = ("float", "w8a8-ptq", "w8a8-qat")
+    file: ClassVar[str] = FILE
+    package: ClassVar[str] = "onnxruntime"
+    tools: ClassVar[tuple[str, ...]] = ("onnx",)
+    runners: ClassVar[frozenset[Runner]] = frozenset({Runner.PYTHON, Runner.BROWSER, Runner.ANDROID_DEMO})
+    kernels: ClassVar[Kernels] = KERNELS
     runtime: str = "ONNX Runtime CPU"
 
     def lower(self, graph: Graph, folder: Path) -> Lowered:
@@ -112,6 +119,18 @@ class OnnxTarget(Target):
     def preload(self) -> None:
         """Import the runtime's native library."""
         import onnxruntime  # noqa: F401
+
+    def layer_outputs(self, file: Path, pixels: NDArray[np.uint8]) -> ArtifactLayers:
+        """Run the file with its layers' ends as further outputs."""
+        from fer_deploy.targets.onnx.layer_outputs import layer_outputs
+
+        return ArtifactLayers(layer_outputs(file, pixels), None)
+
+    def read_trace(self, data: bytes) -> tuple[LayerTrace, ...]:
+        """Read ONNX Runtime's JSON."""
+        from fer_deploy.targets.onnx.trace import read_trace
+
+        return read_trace(data)
 
 
 def _delegation(file: Path, quantized: bool) -> Delegation:

@@ -12,10 +12,10 @@ from fer_deploy.views.blocks import (
     FILES,
     Block,
     Entries,
-    Entry,
     Grid,
     Heading,
     Items,
+    ListEntry,
     Look,
     Named,
     Plot,
@@ -100,7 +100,9 @@ def between(report: Report, _: Check | None) -> Section:
 
 def words(report: Report, _: Check | None) -> Section:
     """Return what is known of each artifact in words, and where its file is."""
-    entries = tuple(Entry((artifact.key,), tuple(_lines(report, artifact))) for artifact in report.artifacts)
+    entries = tuple(
+        ListEntry((artifact.key,), tuple(_lines(report, artifact))) for artifact in report.artifacts
+    )
     return Section("Each artifact", "words", (Entries(entries, views=FILES),))
 
 

@@ -13,11 +13,11 @@ from fer_deploy.views.blocks import (
     Banner,
     Block,
     Entries,
-    Entry,
     Folded,
     Grid,
     Heading,
     Items,
+    ListEntry,
     Look,
     Say,
     Section,
@@ -85,25 +85,27 @@ def change_entries(changes: tuple[Change, ...]) -> Entries:
     return Entries(tuple(map(_change, changes)), views=View.TERMINAL)
 
 
-def _change(change: Change) -> Entry:
+def _change(change: Change) -> ListEntry:
     look = Look.BAD if change.kind == "regression" else Look.GOOD
     said = f"{describe(change.before)} before, {describe(change.after)} now; {change.message}"
-    return Entry((Span(f"{change.kind}: {where(change)}", look),), (Say((said,), fine=True),))
+    return ListEntry((Span(f"{change.kind}: {where(change)}", look),), (Say((said,), fine=True),))
 
 
 def _entries(check: Check) -> Entries:
     """Return the verdicts as they stand in a terminal: what is red comes last, where eyes are."""
     green = (
-        Entry((Span(f"{MARKS[Outcome.PASS]} {name}", Look.GOOD),), (Say(("; ".join(subjects),), fine=True),))
+        ListEntry(
+            (Span(f"{MARKS[Outcome.PASS]} {name}", Look.GOOD),), (Say(("; ".join(subjects),), fine=True),)
+        )
         for name, subjects in passes(check).items()
     )
     return Entries((*green, *map(_group, reversed(verdict_groups(check)))), views=View.TERMINAL)
 
 
-def _group(group: VerdictGroup) -> Entry:
+def _group(group: VerdictGroup) -> ListEntry:
     name = f"{group.figure}, {group.limit}" if group.limit else group.figure
     term = Span(f"{group.outcome}: {name}", outcome_look(group.outcome))
-    return Entry((term,), (Say((", ".join(group.subjects),)), Say((group.message,), fine=True)))
+    return ListEntry((term,), (Say((", ".join(group.subjects),)), Say((group.message,), fine=True)))
 
 
 def _by_scope(check: Check, devices: tuple[DeviceReport, ...]) -> Iterator[Block]:
