@@ -34,7 +34,6 @@ from fer_deploy.pipeline.export import Graphs, write_artifact_of
 from fer_deploy.quiet import quiet
 from fer_deploy.report.schema import MissingArtifact
 from fer_deploy.targets.artifact import Artifact
-from fer_deploy.targets.onnx.session import session_options
 from fer_deploy.targets.registry import get_target
 
 TARGETS = ("executorch", "onnx", "coreml")
@@ -149,8 +148,7 @@ def run(artifact: Artifact, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     if artifact.info.target == "onnx":
         import onnxruntime
 
-        # As artifact.json says: without this option int8 saturates on x86 processors that lack VNNI.
-        session = onnxruntime.InferenceSession(str(artifact.file), session_options(1))
+        session = onnxruntime.InferenceSession(str(artifact.file), providers=["CPUExecutionProvider"])
         name = session.get_inputs()[0].name
         return np.concatenate([session.run(None, {name: one[None]})[0] for one in values])
     if artifact.info.target == "executorch":

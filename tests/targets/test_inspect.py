@@ -38,7 +38,9 @@ def test_figures_are_the_model_s(
     assert found.size_bytes == artifact.info.size_bytes
     assert found.inputs[0].shape == artifact.info.input.shape
     assert found.outputs[0].shape == artifact.info.output.shape
-    int8 = sum(stored.values for dtype, stored in found.weights.items() if dtype in ("int8", "qcint8"))
+    int8 = sum(
+        stored.values for dtype, stored in found.weights.items() if dtype in ("int8", "uint8", "qcint8")
+    )
     wide = sum(p.numel() for p in trained_model.network.parameters() if p.ndim > 1)
     assert (int8 >= wide) == (recipe != "float")
     if isinstance(found.delegated, Share):

@@ -93,14 +93,15 @@ def test_whole_graph_is_taken_by_integer_kernels(both: Lowered, tmp_path: Path) 
         assert kinds[operation] == 0, kinds
 
 
-def test_onnx_weights_are_int8_initialisers(both: Lowered) -> None:
+def test_onnx_weights_are_one_byte_initialisers(both: Lowered) -> None:
     outside, _, pair = both
     file = onnx.load(pair["onnx"][0].file)
     assert [(item.domain, item.version) for item in file.opset_import] == [("", 20)]
     arrays = {item.name: numpy_helper.to_array(item) for item in file.graph.initializer}
-    int8 = sum(array.size for array in arrays.values() if array.dtype == np.int8 and array.ndim > 1)
+    integers = sum(array.size for array in arrays.values() if array.dtype == np.uint8 and array.ndim > 1)
+    assert not [name for name, array in arrays.items() if array.dtype == np.int8]
     weights = sum(value.numel() for value in outside.model.network.parameters() if value.ndim > 1)
-    assert int8 == weights + outside.model.contract.input.channels  # and the normalisation
+    assert integers == weights + outside.model.contract.input.channels  # and the normalisation
     wide = [name for name, array in arrays.items() if array.dtype == np.float32 and array.ndim > 1]
     assert wide == []
 
@@ -123,8 +124,8 @@ def test_artifact_records_how_it_was_lowered(both: Lowered) -> None:
     info = pair["onnx"][0].info
     assert info.quantization == PtqOptions()
     assert info.lowering["opset"] == "20"
-    assert (info.lowering["activations"], info.lowering["weights"]) == ("uint8", "int8")
-    assert "session.x64quantprecision" in info.lowering["x86 without VNNI"]
+    assert (info.lowering["activations"], info.lowering["weights"]) == ("uint8", "uint8")
+    assert "without any session option" in info.lowering["exact on"]
     assert pair["executorch"][0].info.lowering["activations"] == "int8"
     on_disk = json.loads((pair["onnx"][0].folder / "artifact.json").read_text())
     assert on_disk["lowering"] == info.lowering
@@ -193,7 +194,7 @@ def on_cpu(tmp_path: Path) -> Callable[[Path, np.ndarray, str, str], np.ndarray]
 
 
 @pytest.mark.slow
-def test_saturating_kernel_is_caught_and_avoided(
+def test_no_kernel_saturates_on_x86_without_vnni(
     lowered: Lower, on_cpu: Callable[[Path, np.ndarray, str, str], np.ndarray]
 ) -> None:
     from fixtures.synthetic import separable_faces
@@ -201,10 +202,17 @@ def test_saturating_kernel_is_caught_and_avoided(
     artifact, _ = lowered("onnx", "w8a8-ptq")
     pixels = separable_faces(16, 7).pixels
     golden = artifact_logits(artifact, pixels)
-    saturated = on_cpu(artifact.file, pixels, "Haswell", "")
-    assert np.abs(saturated - golden).max() > 0, "without the option, AVX2 kernels saturate"
-    exact = on_cpu(artifact.file, pixels, "Haswell", "1")
-    np.testing.assert_array_equal(exact, golden)
+    for option in ("", "1"):
+        np.testing.assert_array_equal(on_cpu(artifact.file, pixels, "Haswell", option), golden)
+
+
+def test_a_session_that_was_told_nothing_gives_the_same_answers(both: Lowered) -> None:
+    outside, _, pair = both
+    artifact, pixels = pair["onnx"][0], outside.test.pixels[:64]
+    session = onnxruntime.InferenceSession(str(artifact.file), providers=["CPUExecutionProvider"])
+    plain = np.concatenate([session.run(None, {"pixels": one[None].astype(np.float32)})[0] for one in pixels])
+    np.testing.assert_array_equal(plain, artifact_logits(artifact, pixels))
+    assert artifact.info.cautions == ()
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from fer_deploy.targets.onnx.passes import activations_to_uint8, shared_weights_to_uint8, strip_metadata
+from fer_deploy.targets.onnx.passes import integers_to_uint8, strip_metadata
 
 
 def _model(zero_point: int, scale: float, dtype: type = np.int8) -> onnx.ModelProto:
@@ -55,27 +55,31 @@ def test_shift_to_uint8_is_exact(zero_point: int, scale: float, seed: int) -> No
     model = _model(zero_point, scale)
     x = (np.random.default_rng(seed).normal(size=(3, 2)) * scale * 100).astype(np.float32)
     expected = _run(model, x)
-    assert activations_to_uint8(model.graph) == 4
+    assert integers_to_uint8(model.graph) == 5
     onnx.checker.check_model(model, full_check=True)
     assert np.array_equal(_run(model, x), expected)
 
 
-def test_weights_stay_int8_and_unused_constants_go() -> None:
+def test_weights_are_shifted_too_and_unused_constants_go() -> None:
     model = _model(5, 0.1)
-    activations_to_uint8(model.graph)
-    types = {item.name: item.data_type for item in model.graph.initializer}
-    assert types == {
-        "scale": TensorProto.FLOAT,
-        "weight": TensorProto.INT8,
-        "weight_zero": TensorProto.INT8,
-        "zero_uint8": TensorProto.UINT8,
+    weight = numpy_helper.to_array(next(i for i in model.graph.initializer if i.name == "weight"))
+    integers_to_uint8(model.graph)
+    values = {item.name: numpy_helper.to_array(item) for item in model.graph.initializer}
+    assert {name: value.dtype for name, value in values.items()} == {
+        "scale": np.float32,
+        "weight_uint8": np.uint8,
+        "weight_zero_uint8": np.uint8,
+        "zero_uint8": np.uint8,
     }
-    assert numpy_helper.to_array(next(i for i in model.graph.initializer if i.name == "zero_uint8")) == 133
+    assert values["zero_uint8"] == 133
+    assert values["weight_zero_uint8"] == 128
+    assert np.array_equal(values["weight_uint8"], weight.astype(np.int16) + 128)
 
 
 def test_uint8_is_left_as_it_is() -> None:
     model = _model(133, 0.1, np.uint8)
-    assert activations_to_uint8(model.graph) == 0
+    assert integers_to_uint8(model.graph) == 1, "its weight"
+    assert integers_to_uint8(model.graph) == 0
 
 
 @pytest.mark.parametrize("place", ["model", "graph", "node", "value"])
@@ -97,17 +101,14 @@ def test_strip_metadata(place: str) -> None:
     assert np.array_equal(_run(model, x), expected)
 
 
-def test_a_weight_that_two_operations_read_becomes_uint8_and_stays_the_same_number() -> None:
+def test_a_weight_that_two_operations_read_is_shifted_once() -> None:
     model = _model(5, 0.1)
-    x = np.random.default_rng(0).normal(size=(3, 2)).astype(np.float32)
-    assert shared_weights_to_uint8(model.graph) == 0
-    model.graph.node.append(helper.make_node("MatMul", ["xd", "wd"], ["again"]))
+    model.graph.node.append(helper.make_node("DequantizeLinear", ["weight", "scale", "weight_zero"], ["wd2"]))
+    model.graph.node.append(helper.make_node("MatMul", ["xd", "wd2"], ["again"]))
     model.graph.output.append(helper.make_tensor_value_info("again", TensorProto.FLOAT, [3, 4]))
+    x = np.random.default_rng(0).normal(size=(3, 2)).astype(np.float32)
     expected = _run(model, x)
-    assert shared_weights_to_uint8(model.graph) == 1
+    assert integers_to_uint8(model.graph) == 6
     onnx.checker.check_model(model, full_check=True)
-    types = {item.name: item.data_type for item in model.graph.initializer}
-    weight = next(node.input[0] for node in model.graph.node if node.output[0] == "wd")
-    assert types[weight] == TensorProto.UINT8
-    assert "weight" not in types
+    assert [item.name for item in model.graph.initializer].count("weight_uint8") == 1
     assert np.array_equal(_run(model, x), expected)

@@ -16,9 +16,7 @@ from fer_deploy.targets.onnx import passes
 Pass = Callable[[onnx.GraphProto], int]
 #: In this order; each leaves the function of the file as it was.
 PASSES: tuple[tuple[str, Pass], ...] = (
-    ("int8 activations to uint8", passes.activations_to_uint8),
-    ("shared weights to uint8", passes.shared_weights_to_uint8),
-    ("weights' own constants", passes.own_weight_constants),
+    ("integers to uint8", passes.integers_to_uint8),
     ("means to global pools", passes.mean_to_global_pool),
 )
 _IMAGES = 8

@@ -1,4 +1,7 @@
-"""How a session of ONNX Runtime is opened on this machine, so that int8 is exact on any processor."""
+"""How a session of ONNX Runtime is opened on this machine, so that int8 is exact on any processor.
+
+The option is for files with int8 weights, which this version does not write any more.
+"""
 
 from __future__ import annotations
 

@@ -23,15 +23,12 @@ from fer_deploy.targets.trace import Kernels, LayerTrace
 FILE = "model.onnx"
 #: The newest opset that onnxruntime-android 1.20 (2024) and later read; 13 is the first with per-channel QDQ.
 OPSET = 20
-#: Why these: ONNX Runtime's x86 kernels want uint8 activations (int8 ones stay float at residuals), ARM's
-#: take either, and both want int8 weights. x86 without VNNI adds pairs of u8 x s8 products in 16 bits and
-#: saturates; the session option makes it compute in u8 x u8, exactly (tests/targets/test_integer_kernels.py).
+#: Why these: :func:`fer_deploy.targets.onnx.passes.integers_to_uint8`.
 _INTEGERS = {
     "activations": "uint8",
-    "weights": "int8",
+    "weights": "uint8",
     "biases": "float32 on the int32 grid",
-    "x86 without VNNI": "exact with session option session.x64quantprecision = 1; saturates without it",
-    "ARM, x86 with VNNI": "exact; leave session.x64quantprecision unset, it costs time",
+    "exact on": "ARM, and x86 with and without VNNI, without any session option",
 }
 #: Why an operation is left in float, as far as the optimised graph shows.
 _NO_KERNEL = "an input or its output is not quantized, or ONNX Runtime has no integer kernel for it"
@@ -97,7 +94,10 @@ class OnnxTarget(Target):
         return _OnnxSession(file, threads)
 
     def open_plainly(self, file: Path) -> tuple[Session, str] | None:
-        """Return a session without the option that keeps int8 exact, where this processor needs it."""
+        """Return a session without the option that keeps int8 weights exact, where this processor needs it.
+
+        The weights are uint8, so that it should not matter; whether it does is seen on each artifact.
+        """
         if not lacks_vnni():
             return None
         when = (
