@@ -16,7 +16,7 @@ def integers_to_uint8(graph: onnx.GraphProto) -> int:
     itself, which it cannot where a value is used twice: every residual connection (9 of 32 convolutions of fer_s).
 
     Weights: x86 without VNNI adds pairs of uint8 x int8 products in 16 bits, where they saturate; uint8 x uint8 it does
-    exactly. ARM has one kernel for both (onnxruntime 1.32.0).
+    exactly (onnxruntime 1.32.0). ARM is exact with either, and has faster convolutions for symmetric int8 weights.
     """
     constants = {item.name: item for item in graph.initializer}
     shifted: dict[str, str] = {}
