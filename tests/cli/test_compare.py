@@ -124,7 +124,7 @@ def planted(source: Path, folder: Path, change: str) -> Path:
     file = folder / "model.onnx"
     model = onnx.load(file)
     if change == "layer":
-        weights = [item for item in model.graph.initializer if item.data_type == onnx.TensorProto.INT8]
+        weights = [item for item in model.graph.initializer if item.data_type == onnx.TensorProto.UINT8]
         victim = [item for item in weights if len(item.dims) == 4][5]
         array = numpy_helper.to_array(victim)
         victim.CopyFrom(numpy_helper.from_array(np.ascontiguousarray(array[::-1]), victim.name))

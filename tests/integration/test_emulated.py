@@ -16,7 +16,7 @@ from fer_deploy.devices.transports.emulated import EmulatedTransport
 from fer_deploy.devices.transports.host import HostTransport
 from fer_deploy.errors import DeviceError
 from fer_deploy.targets.artifact import Artifact
-from fer_deploy.targets.golden import INTEGER_STEPS
+from fer_deploy.targets.base import INTEGER_STEPS
 
 pytestmark = pytest.mark.qemu
 

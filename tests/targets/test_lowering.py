@@ -20,7 +20,7 @@ from fer_deploy.model import Model
 from fer_deploy.quantize.ptq import float_graph
 from fer_deploy.quantize.recipe import FP16
 from fer_deploy.targets.artifact import Artifact, open_artifact, read_golden, write_artifact
-from fer_deploy.targets.golden import INTEGER_STEPS
+from fer_deploy.targets.base import INTEGER_STEPS
 from fer_deploy.targets.registry import get_target
 from fixtures.lowered import GraphOf, Lower
 
