@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -156,7 +156,6 @@ class Target(ABC):
     kernels: ClassVar[Kernels] = Kernels()
     kernel_family: ClassVar[str | None] = None
     runtime: str
-    input_dtype: ClassVar[Literal["float32"]] = "float32"
 
     @abstractmethod
     def lower(self, graph: Graph, folder: Path) -> Lowered:
