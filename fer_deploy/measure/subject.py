@@ -70,7 +70,7 @@ def open_subject(reference: str, contract: Path | None = None, weights: Path | N
 
     Args:
         reference: artifact folder, zoo folder, .pt2 or package.module:factory.
-        contract, weights: for a model that does not carry its own; a folder does.
+        contract, weights: as :func:`load_model` takes them; an artifact needs none.
 
     Raises:
         TargetError: this machine cannot run the artifact.
@@ -78,9 +78,7 @@ def open_subject(reference: str, contract: Path | None = None, weights: Path | N
     """
     path = Path(reference)
     if not (path / INFO_FILE).is_file():
-        carried = path.is_dir()
-        model = load_model(reference, None if carried else contract, None if carried else weights)
-        return Subject(reference, model)
+        return Subject(reference, load_model(reference, contract, weights))
     return artifact_subject(path)
 
 

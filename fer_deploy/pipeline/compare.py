@@ -53,7 +53,7 @@ def compare(
         TargetError: an artifact cannot run on this machine.
         FerDeployError: either is missing or damaged.
     """
-    ours, theirs = open_subject(first, contract, weights), open_subject(second, contract, weights)
+    ours, theirs = (_open(reference, contract, weights) for reference in (first, second))
     _require_same_images(ours, theirs)
     faces = open_dataset(dataset, role, ours.contract.labels, ours.contract.input)
     if limit is not None:
@@ -76,6 +76,12 @@ def compare(
         first_difference=first_difference(rows),
         first_parting=first_parting(rows, part_below_db),
     )
+
+
+def _open(reference: str, contract: Path | None, weights: Path | None) -> Subject:
+    """Return one of the two; a folder carries its own contract and weights, those given are the other's."""
+    carried = Path(reference).is_dir()
+    return open_subject(reference, None if carried else contract, None if carried else weights)
 
 
 def _require_same_images(ours: Subject, theirs: Subject) -> None:

@@ -109,6 +109,7 @@ class Graphs:
             TrainingError, DataError: w8a8-qat cannot train.
         """
         if recipe not in self._built:
+            say(f"building the {recipe} graph")
             try:
                 self._built[recipe] = self._graph(parse_recipe(recipe))
             except FerDeployError as error:  # kept: each target that asks for the recipe gets the same answer

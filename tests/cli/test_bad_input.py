@@ -185,6 +185,12 @@ class TestTrain:
         assert list(tmp_path.iterdir()) == [recipe]
 
 
+def test_evaluate_a_folder_with_another_contract(model: Path) -> None:
+    refused(
+        call("evaluate", model, "--contract", model / "model.toml"), "carries its own contract and weights"
+    )
+
+
 def test_evaluate_unknown_dataset(model: Path) -> None:
     refused(call("evaluate", model, "--dataset", "imagenet"), "unknown dataset 'imagenet'")
 
