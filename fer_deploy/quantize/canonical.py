@@ -229,9 +229,8 @@ def _functional(program: torch.export.ExportedProgram) -> torch.export.ExportedP
         warnings.simplefilter("ignore", FutureWarning)
         functional: torch.export.ExportedProgram = program.run_decompositions(table)
     for node in functional.graph.nodes:
-        if (
-            node.target == aten.unsafe_split.Tensor
-        ):  # what cells are written out in; coremltools 9.0 has the safe one
+        # What cells are written out in; coremltools 9.0 has the safe one.
+        if node.target == aten.unsafe_split.Tensor:
             node.target = aten.split.Tensor
     return functional
 

@@ -116,6 +116,7 @@ def test_padding_same_is_a_number(kernel: int | tuple[int, int]) -> None:
         (F.logsigmoid, "aten.sigmoid.default"),
         (F.softplus, "aten.sigmoid.default"),
         (nn.Softplus(0.5, 10), "aten.sigmoid.default"),
+        (nn.Softplus(-1.0, 100), "aten.sigmoid.default"),
         (F.mish, "aten.tanh.default"),
         (lambda x: x.clamp(min=-0.5), "aten.hardtanh.default"),
         (lambda x: x.clamp(max=0.5), "aten.hardtanh.default"),

@@ -107,7 +107,8 @@ def plain_activations(module: torch.fx.GraphModule) -> int:
             low, high = (*args[1:3], *(1 / 8, 1 / 3)[len(args) - 1 :])[:2]
             new = call(module, node, aten.leaky_relu.default, (args[0], (low + high) / 2))
         elif node.target == aten.log_sigmoid.default:
-            new = call(module, node, aten.neg.default, (_softplus(module, node, args[0], -1.0),))
+            other = call(module, node, aten.neg.default, (args[0],))
+            new = call(module, node, aten.neg.default, (_softplus(module, node, other, 1.0),))
         elif node.target == aten.softplus.default:
             new = _softplus(module, node, args[0], float(args[1]) if len(args) > 1 else 1.0)
         elif node.target == aten.mish.default:
@@ -134,22 +135,20 @@ def plain_activations(module: torch.fx.GraphModule) -> int:
 
 
 def _softplus(module: torch.fx.GraphModule, node: torch.fx.Node, source: Any, beta: float) -> torch.fx.Node:
-    """Return ``log(1 + exp(beta x)) / beta``, or ``log(1 + exp(-x))`` where ``beta`` is -1, without overflow.
+    """Return ``log(1 + exp(beta x)) / beta`` without overflow.
 
     A difference, which int8 leaves in float: ``relu(y) - log(sigmoid(|y|))``.
     """
     import torch
 
     aten = torch.ops.aten
-    if beta == -1.0:
-        source = call(module, node, aten.neg.default, (source,))
-    elif beta != 1.0:
+    if beta != 1.0:
         source = call(module, node, aten.mul.Tensor, (source, beta))
     above = call(module, node, aten.relu.default, (source,))
     size = call(module, node, aten.abs.default, (source,))
     rest = call(module, node, aten.log.default, (call(module, node, aten.sigmoid.default, (size,)),))
     soft = call(module, node, aten.sub.Tensor, (above, rest))
-    return soft if abs(beta) == 1.0 else call(module, node, aten.mul.Tensor, (soft, 1.0 / beta))
+    return soft if beta == 1.0 else call(module, node, aten.mul.Tensor, (soft, 1.0 / beta))
 
 
 def _ends(node: torch.fx.Node) -> tuple[Any, Any]:

@@ -34,9 +34,7 @@ def explicit_padding(module: torch.fx.GraphModule) -> int:
             source = call(module, node, aten.constant_pad_nd.default, (source, widths, 0.0))
             totals = [0] * rank
         arguments = (source, weight, bias, stride, [total // 2 for total in totals], dilation, groups)
-        new = call(module, node, operator, arguments)
-        new.meta["fer_deploy_layer"] = node.meta.get("fer_deploy_layer", node.name)
-        replace(node, new)
+        replace(node, call(module, node, operator, arguments))
         changed += 1
     clean(module)
     return changed

@@ -22,15 +22,29 @@ def mean_to_pool(module: torch.fx.GraphModule) -> int:
     for node in list(module.graph.nodes):
         if node.target != aten.mean.dim or node.kwargs.get("dtype") is not None:
             continue
-        shape, axes = shape_of(node.args[0]), node.args[1]
-        if shape is None or len(shape) != 4 or sorted(axis % 4 for axis in axes or ()) != [2, 3]:
-            continue
-        keeps = (len(node.args) > 2 and node.args[2] is True) or node.kwargs.get("keepdim") is True
-        pool = call(module, node, aten.adaptive_avg_pool2d.default, (node.args[0], [1, 1]))
-        replace(node, pool if keeps else call(module, node, aten.flatten.using_ints, (pool, 1)))
-        changed += 1
+        if _over_map(node):
+            _replace_by_pool(
+                module, node, call(module, node, aten.adaptive_avg_pool2d.default, (node.args[0], [1, 1]))
+            )
+            changed += 1
     clean(module)
     return changed
+
+
+def _over_map(node: torch.fx.Node) -> bool:
+    """Return whether a reduction is over height and width of a map, and over nothing else."""
+    axes: Any = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim")
+    shape = shape_of(node.args[0])
+    return shape is not None and len(shape) == 4 and sorted(axis % 4 for axis in axes or ()) == [2, 3]
+
+
+def _replace_by_pool(module: torch.fx.GraphModule, node: torch.fx.Node, pool: torch.fx.Node) -> None:
+    """Let a global pool stand for a reduction, its axes dropped where the reduction drops them."""
+    import torch
+
+    keeps = (len(node.args) > 2 and node.args[2] is True) or node.kwargs.get("keepdim") is True
+    flat = torch.ops.aten.flatten.using_ints
+    replace(node, pool if keeps else call(module, node, flat, (pool, 1)))
 
 
 def explicit_pooling(module: torch.fx.GraphModule) -> int:
@@ -132,13 +146,11 @@ def _global_maximum(module: torch.fx.GraphModule, node: torch.fx.Node) -> int:
 
     aten = torch.ops.aten
     source: Any = node.args[0]
-    axes: Any = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim", ())
     shape = _map_shape(source)
-    if shape is None or sorted(axis % 4 for axis in axes or ()) != [2, 3]:
+    if shape is None or not _over_map(node):
         return 0
-    keeps = (len(node.args) > 2 and node.args[2] is True) or node.kwargs.get("keepdim") is True
     pool = call(module, node, aten.max_pool2d.default, (source, list(shape), list(shape)))
-    replace(node, pool if keeps else call(module, node, aten.flatten.using_ints, (pool, 1)))
+    _replace_by_pool(module, node, pool)
     return 1
 
 
