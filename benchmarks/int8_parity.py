@@ -20,9 +20,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from generated import conditions, replace_section, table
 
 from fer_deploy.data.registry import DatasetSpec, open_dataset
-from fer_deploy.measure.inference import artifact_logits
 from fer_deploy.measure.measurement import Measurement
 from fer_deploy.measure.parity import parity_figures
+from fer_deploy.measure.subject import artifact_logits
 from fer_deploy.model import count_parameters, load_model
 from fer_deploy.quantize.calibration import choose_calibration
 from fer_deploy.quantize.ptq import float_graph, quantize_ptq

@@ -15,7 +15,7 @@ from pydantic import Field
 from fer_deploy.devices.runners.build import ARCHES, Arch, build_hint, find_runner
 from fer_deploy.devices.transports.adb import adb_program
 from fer_deploy.devices.transports.browser import BrowserTransport
-from fer_deploy.devices.transports.qemu import ONNX_MIN_VERSION, find_qemu
+from fer_deploy.devices.transports.emulated import ONNX_MIN_VERSION, find_qemu
 from fer_deploy.errors import DeviceError
 from fer_deploy.frozen import Frozen
 from fer_deploy.targets.registry import get_target, target_names

@@ -14,10 +14,9 @@ from fer_deploy.data.registry import DatasetSpec, Role, open_dataset
 from fer_deploy.errors import ModelError, TargetError
 from fer_deploy.experiments.card_page import Card, Int8Figures, SeedFigures, SplitFigures
 from fer_deploy.experiments.study import mean_over_seeds
-from fer_deploy.measure.emulation import as_emulated
-from fer_deploy.measure.inference import infer
-from fer_deploy.measure.measurement import Measurement
+from fer_deploy.measure.measurement import Measurement, as_emulated
 from fer_deploy.measure.parity import accuracy_figures, parity_figures
+from fer_deploy.measure.subject import infer
 from fer_deploy.model import Model, load_model
 from fer_deploy.pipeline.config import ExportSection, QuantizeSection
 from fer_deploy.pipeline.export import Graphs, Plan, draw_calibration, write_artifact_of

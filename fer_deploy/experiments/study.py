@@ -17,11 +17,11 @@ from fer_deploy.experiments.study_result import StudyBudget, StudyReport, StudyR
 from fer_deploy.experiments.study_spec import StudySpec
 from fer_deploy.files import write_atomic
 from fer_deploy.frozen import Frozen
-from fer_deploy.measure.inference import artifact_logits
 from fer_deploy.measure.latency import all_runtime_figures
 from fer_deploy.measure.measurement import Measurement, measured
 from fer_deploy.measure.parity import accuracy_figures
 from fer_deploy.measure.statistics import mean_interval
+from fer_deploy.measure.subject import artifact_logits
 from fer_deploy.model import Architecture, Model, load_model
 from fer_deploy.pipeline.export import calibration_for
 from fer_deploy.pipeline.summaries import dataset_summary, delegation_figures, model_summary, size_figure

@@ -1,14 +1,16 @@
-"""Two sets of logits, and layer outputs where there are any, side by side."""
+"""Two sets of logits and layer outputs side by side, and from them the noise that quantization adds to each layer."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
 from fer_deploy.frozen import Frozen, Unknown
-from fer_deploy.measure.figures import ParityFigures
-from fer_deploy.measure.measurement import Measurement, Unit, measured, not_measured
+from fer_deploy.measure.figures import LayerFigures, ParityFigures
+from fer_deploy.measure.measurement import Measurement, Unit, as_emulated, measured, not_measured
 from fer_deploy.quantize.layer_outputs import LayerOutput
 
 #: A layer counts as parted when its noise is a tenth of its signal. int8 layers of a sound model lie at 25 dB
@@ -91,3 +93,25 @@ def first_parting(layers: tuple[LayerComparison, ...], below_db: float) -> str |
         if not layer.equal and (layer.sqnr.value is None or layer.sqnr.value < below_db):
             return layer.name
     return None
+
+
+def layer_noise(
+    reference: Sequence[LayerOutput], other: Sequence[LayerOutput], emulation: str | None = None
+) -> tuple[LayerFigures, ...] | Unknown:
+    """Return the noise of each layer against the float model's, or why the two cannot be set side by side.
+
+    What a layer adds and what reaches it from the layers before are in one figure: a layer that stands out below
+    its predecessor is where noise enters.
+
+    Args:
+        reference: the float model's layers, in order, on some images.
+        other: the quantized graph's or the artifact's layers on the same images.
+        emulation: how ``other`` was emulated; None when it was run.
+    """
+    rows = compare_layers(list(reference), list(other))
+    if isinstance(rows, Unknown):
+        return rows
+    return tuple(
+        as_emulated(LayerFigures(name=row.name, operator=layer.operator, sqnr=row.sqnr), emulation)
+        for row, layer in zip(rows, reference, strict=True)
+    )

@@ -8,9 +8,8 @@ import numpy as np
 
 from fer_deploy.devices.profile import DeviceProfile
 from fer_deploy.devices.timing import DeviceState, TimingProtocol, TimingResult
-from fer_deploy.devices.transports.base import Transport
+from fer_deploy.devices.transports.base import Transport, time_in_turns
 from fer_deploy.devices.transports.open import open_transport
-from fer_deploy.devices.turns import time_in_turns
 from fer_deploy.errors import DeviceError
 from fer_deploy.measure.estimate import estimated_runtime
 from fer_deploy.measure.figures import RuntimeFigures

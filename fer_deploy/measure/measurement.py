@@ -1,12 +1,15 @@
-"""A figure and how it was obtained. Reports hold no bare floats: every figure is a Measurement."""
+"""A figure and how it was obtained. Reports hold no bare floats: every figure is a Measurement.
+
+What was computed by emulation is turned into emulated figures in one place, too: :func:`as_emulated`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from fer_deploy.frozen import Frozen
 from fer_deploy.measure.unit import Unit
@@ -112,3 +115,32 @@ def estimated(
 def not_measured(unit: Unit, reason: str) -> Measurement:
     """Return the place of a figure that could not be measured, with the reason."""
     return Measurement(value=None, unit=unit, provenance=Provenance.NOT_MEASURED, reason=reason)
+
+
+Figures = TypeVar("Figures", bound=BaseModel)
+
+
+def as_emulated(figures: Figures, emulation: str | None) -> Figures:
+    """Return ``figures`` with every measured Measurement in it turned into an emulated one.
+
+    ``emulation`` says how, and becomes the condition of that name; None returns ``figures`` as they are.
+    """
+    if emulation is None:
+        return figures
+    if isinstance(figures, Measurement):
+        if figures.provenance is not Provenance.MEASURED:
+            return figures
+        fields = dict(figures) | {
+            "provenance": Provenance.EMULATED,
+            "conditions": {**figures.conditions, "emulation": emulation},
+        }
+        return type(figures)(**fields)
+    return figures.model_copy(
+        update={name: _emulated(value, emulation) for name, value in dict(figures).items()}
+    )
+
+
+def _emulated(value: Any, emulation: str) -> Any:
+    if isinstance(value, BaseModel):
+        return as_emulated(value, emulation)
+    return tuple(_emulated(item, emulation) for item in value) if isinstance(value, tuple) else value

@@ -12,8 +12,7 @@ from fer_deploy.devices.transports.emulated import EmulatedTransport
 from fer_deploy.devices.transports.host import HostTransport
 from fer_deploy.errors import DeviceError
 from fer_deploy.frozen import Frozen
-from fer_deploy.measure.emulation import as_emulated
-from fer_deploy.measure.measurement import Measurement, Unit, measured, not_measured
+from fer_deploy.measure.measurement import Measurement, Unit, as_emulated, measured, not_measured
 from fer_deploy.targets.artifact import Artifact
 from fer_deploy.targets.golden import golden_inputs
 

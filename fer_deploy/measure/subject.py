@@ -1,4 +1,4 @@
-"""What figures are about: an artifact or a model, opened in one place."""
+"""What figures are about: an artifact or a model, opened in one place, and what it answers to images."""
 
 from __future__ import annotations
 
@@ -11,13 +11,41 @@ from numpy.typing import NDArray
 from fer_deploy.contract import Contract
 from fer_deploy.errors import TargetError
 from fer_deploy.frozen import Unknown
-from fer_deploy.measure.inference import Inference, infer
 from fer_deploy.model import Model, load_model
+from fer_deploy.quantize.graph import batches
 from fer_deploy.quantize.layer_outputs import torch_layers
 from fer_deploy.quantize.ptq import float_graph
 from fer_deploy.targets.artifact import INFO_FILE, Artifact, open_artifact
 from fer_deploy.targets.base import ArtifactLayers
 from fer_deploy.targets.registry import get_target
+
+#: Images given to a session at a time: enough for one that has batches, few enough for a smooth bar.
+_BATCH = 64
+
+
+@dataclass(frozen=True)
+class Inference:
+    """Logits float32 (N, K), and None or how they were emulated instead of run by the target's own runtime."""
+
+    logits: NDArray[np.float32]
+    emulation: str | None
+
+
+def infer(artifact: Artifact, pixels: NDArray[np.uint8], threads: int = 1) -> Inference:
+    """Return what an artifact answers to uint8 pixels (N, C, H, W), each image on its own as on a device.
+
+    Raises:
+        ArtifactError: the model file is damaged.
+        TargetError: this machine can neither run nor emulate the artifact.
+    """
+    session = get_target(artifact.info.target).open(artifact.file, threads)
+    parts = [session.run_batch(batch) for batch in batches(pixels, _BATCH, f"evaluating {artifact.key}")]
+    return Inference(np.concatenate(parts), session.emulation)
+
+
+def artifact_logits(artifact: Artifact, pixels: NDArray[np.uint8], threads: int = 1) -> NDArray[np.float32]:
+    """Return the logits of :func:`infer` alone, float32 (N, K)."""
+    return infer(artifact, pixels, threads).logits
 
 
 @dataclass(frozen=True)

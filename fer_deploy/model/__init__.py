@@ -1,8 +1,7 @@
 """Models: a network and its Contract, from a zoo folder, an exported program, or a factory."""
 
-from fer_deploy.model.architecture import Architecture
 from fer_deploy.model.definition import Model, check_against_contract, count_parameters, deployable
-from fer_deploy.model.folder import MODEL_FILE, WEIGHTS_FILE, Weights, save_model
+from fer_deploy.model.folder import MODEL_FILE, WEIGHTS_FILE, Architecture, Weights, save_model
 from fer_deploy.model.load import load_model
 
 __all__ = [

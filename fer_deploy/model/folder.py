@@ -1,23 +1,86 @@
-"""Zoo folders: ``model.toml`` and safetensors weights; reading one executes nothing."""
+"""Zoo folders: ``model.toml``, the architecture it names and the weights beside it; reading one executes nothing."""
 
 from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, ValidationError
 
 from fer_deploy.contract import Contract, contract_table, parse_contract
-from fer_deploy.errors import ModelError
+from fer_deploy.errors import ModelError, first_line
 from fer_deploy.files import read_toml, sha256_of, write_together
 from fer_deploy.frozen import Frozen, first_problem
-from fer_deploy.model.architecture import Architecture
 from fer_deploy.model.definition import Model
-from fer_deploy.model.state import load_state, read_state
+from fer_deploy.safe_load import load_dict
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
+
+
+class Architecture(Frozen):
+    """A zoo name and what :func:`fer_deploy.zoo.build` changes of its table."""
+
+    name: str
+    width: float = Field(default=1.0, ge=0.1, le=4.0, description="multiplier on channel counts")
+    depth: float = Field(default=1.0, ge=0.1, le=4.0, description="multiplier on the repeats of every stage")
+    expansion: int | None = Field(default=None, ge=1, le=8, description="of every bottleneck that expands")
+    activation: Literal["relu6", "relu"] = "relu6"
+    stem_stride: Literal[1, 2] | None = Field(default=None, description="of the first convolution")
+
+    @property
+    def label(self) -> str:
+        """The name and what differs from its table, e.g. ``fer_s``, ``mobilenet_v2 x0.5``."""
+        parts = [self.name]
+        parts += [f"x{self.width:g}"] if self.width != 1 else []
+        parts += [f"depth {self.depth:g}"] if self.depth != 1 else []
+        parts += [f"expansion {self.expansion}"] if self.expansion is not None else []
+        parts += [self.activation] if self.activation != "relu6" else []
+        parts += [f"stem stride {self.stem_stride}"] if self.stem_stride is not None else []
+        return " ".join(parts)
+
+    def build(self, num_classes: int, channels: int) -> nn.Module:
+        """Return the network with freshly drawn weights.
+
+        Raises:
+            ModelError: see :func:`fer_deploy.zoo.build`.
+        """
+        from fer_deploy.zoo import build
+
+        options = self.model_dump(exclude={"name"})
+        return build(self.name, num_classes, channels, **options)
+
+
+def read_state(file: Path) -> dict[str, Tensor]:
+    """Return the state dict in ``file``: safetensors, or what ``torch.save`` wrote.
+
+    Raises:
+        ModelError: the file is damaged or holds anything but names and tensors.
+    """
+    import safetensors
+    import safetensors.torch
+    import torch
+
+    try:
+        if file.suffix == ".safetensors":
+            return dict(safetensors.torch.load_file(file))
+        state = load_dict(file)
+    except (safetensors.SafetensorError, OSError, ValueError) as error:
+        raise ModelError(f"weights {file} cannot be read: {first_line(error)}") from None
+    if not all(isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in state.items()):
+        raise ModelError(f"weights {file} hold no state dict (names to tensors)")
+    return state
+
+
+def load_state(network: nn.Module, state: dict[str, Tensor], file: Path) -> None:
+    """Put ``state`` into ``network``; ``file`` names it in the ModelError when it does not fit."""
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        detail = " ".join(str(error).split())[:300]
+        raise ModelError(f"weights {file} do not fit the architecture: {detail}") from None
+
 
 MODEL_FILE = "model.toml"
 WEIGHTS_FILE = "model.safetensors"

@@ -15,7 +15,7 @@ from fer_deploy.contract import load_contract
 from fer_deploy.errors import ModelError, first_line
 from fer_deploy.files import sha256_of
 from fer_deploy.model.definition import Model
-from fer_deploy.model.state import load_state, read_state
+from fer_deploy.model.folder import load_state, read_state
 
 if TYPE_CHECKING:
     import torch

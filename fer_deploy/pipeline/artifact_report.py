@@ -8,9 +8,8 @@ from numpy.typing import NDArray
 from fer_deploy.data.faces import Faces
 from fer_deploy.frozen import Unknown
 from fer_deploy.measure.diagnosis import explain_artifact
-from fer_deploy.measure.emulation import as_emulated
 from fer_deploy.measure.figures import LayerFigures, TargetParity
-from fer_deploy.measure.inference import Inference
+from fer_deploy.measure.measurement import as_emulated
 from fer_deploy.measure.parity import (
     accuracy_figures,
     missing_accuracy,
@@ -18,6 +17,7 @@ from fer_deploy.measure.parity import (
     parity_figures,
     target_parity,
 )
+from fer_deploy.measure.subject import Inference
 from fer_deploy.pipeline.export import (
     Exported,
     Plan,

@@ -18,7 +18,7 @@ from fer_deploy.measure.comparison import (
     first_difference,
     first_parting,
 )
-from fer_deploy.measure.emulation import as_emulated
+from fer_deploy.measure.measurement import as_emulated
 from fer_deploy.measure.parity import parity_figures
 from fer_deploy.measure.subject import Subject, open_subject
 from fer_deploy.quantize.layer_outputs import LayerOutput

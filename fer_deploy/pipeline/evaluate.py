@@ -8,8 +8,8 @@ from typing import Any
 from fer_deploy.data.faces import Faces
 from fer_deploy.data.registry import DatasetSpec, Role, open_dataset
 from fer_deploy.errors import ConfigError
-from fer_deploy.measure.emulation import as_emulated
 from fer_deploy.measure.figures import AccuracyFigures
+from fer_deploy.measure.measurement import as_emulated
 from fer_deploy.measure.parity import accuracy_figures
 from fer_deploy.measure.subject import open_subject
 

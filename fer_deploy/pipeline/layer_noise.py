@@ -9,8 +9,8 @@ import numpy as np
 from fer_deploy.data.faces import Faces
 from fer_deploy.errors import FerDeployError
 from fer_deploy.frozen import Unknown
+from fer_deploy.measure.comparison import layer_noise
 from fer_deploy.measure.figures import LayerFigures
-from fer_deploy.measure.noise import layer_noise
 from fer_deploy.pipeline.export import Exported
 from fer_deploy.pipeline.store import LAYERS, Store, digest
 from fer_deploy.quantize.graph import Graph

@@ -18,10 +18,10 @@ from fer_deploy.files import require_writable_folder
 from fer_deploy.frozen import Unknown
 from fer_deploy.measure.diagnosis import explain_float_model
 from fer_deploy.measure.figures import RuntimeFigures
-from fer_deploy.measure.inference import Inference, infer
 from fer_deploy.measure.latency import all_runtime_figures
 from fer_deploy.measure.layer_times import with_layer_times
 from fer_deploy.measure.parity import accuracy_figures, require_spread
+from fer_deploy.measure.subject import Inference, infer
 from fer_deploy.model import Model, load_model
 from fer_deploy.pipeline.artifact_report import artifact_report, between_targets, run_warnings
 from fer_deploy.pipeline.config import Config

@@ -28,7 +28,7 @@ from fer_deploy.errors import ArtifactError, OutputError
 from fer_deploy.files import sha256_of, write_atomic
 from fer_deploy.frozen import Frozen, Unknown
 from fer_deploy.measure.figures import LayerFigures, RuntimeFigures
-from fer_deploy.measure.inference import Inference
+from fer_deploy.measure.subject import Inference
 from fer_deploy.targets.artifact import Artifact, open_artifact, tool_versions
 from fer_deploy.targets.base import Delegation
 from fer_deploy.targets.registry import outside_address, target_class, target_names

@@ -1,13 +1,18 @@
-"""Augmentation of whole batches, on the device the batch is on, from an explicit random generator."""
+"""What a batch goes through before a network sees it: random changes, mixup, and the contract's normalisation.
+
+Whole batches at once, on the device that the batch is on, from an explicit random generator.
+"""
 
 from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from fer_deploy.contract import InputSpec
 from fer_deploy.data.draws import uniform
 from fer_deploy.train.recipe import AugmentSpec
 
@@ -75,3 +80,37 @@ def _erase(pixels: Tensor, probability: float, generator: torch.Generator | None
     inside = inside & (x >= left.view(-1, 1, 1)) & (x < (left + size_x).view(-1, 1, 1))
     inside = inside & (draw[:, 4] < probability).view(-1, 1, 1)
     return torch.where(inside[:, None], pixels.mean((1, 2, 3), keepdim=True), pixels)
+
+
+def mixup(
+    pixels: Tensor, distribution: Tensor, alpha: float, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Return each image mixed with another of the batch, and its distribution in the same proportion.
+
+    Args:
+        pixels: float32 (N, C, H, W).
+        distribution: float32 (N, K), rows sum to 1.
+        alpha: of the symmetric Beta distribution that each image's share is drawn from; 0 mixes nothing.
+        generator: CPU generator; the same state gives the same batch on every device.
+    """
+    if alpha == 0:
+        return pixels, distribution
+    count = len(pixels)
+    # torch samples the Beta distribution from its global generator only.
+    seed = int(torch.randint(2**62, (1,), generator=generator))
+    drawn = np.random.default_rng(seed).beta(alpha, alpha, count).astype(np.float32)
+    # The larger part is the image's own: otherwise pairs would come twice.
+    share = torch.from_numpy(np.maximum(drawn, 1 - drawn)).to(pixels.device)
+    partner = torch.randperm(count, generator=generator).to(pixels.device)
+    mixed = pixels.lerp(pixels[partner], (1 - share).view(-1, 1, 1, 1))
+    return mixed, distribution.lerp(distribution[partner], (1 - share).view(-1, 1))
+
+
+def normalised(pixels: Tensor, spec: InputSpec) -> Tensor:
+    """Return ``(pixels - mean) / std`` per channel, float32 (N, C, H, W)."""
+    # Channel by channel with plain numbers: tensors of them would be copies from the host, which no CUDA graph holds.
+    channels = [
+        (pixels[:, index : index + 1].float() - mean) / std
+        for index, (mean, std) in enumerate(zip(spec.mean, spec.std, strict=True))
+    ]
+    return channels[0] if len(channels) == 1 else torch.cat(channels, 1)

@@ -18,11 +18,12 @@ from torch import Tensor, nn
 from fer_deploy.data.faces import Faces
 from fer_deploy.progress import say, track
 from fer_deploy.train.augment import augment
-from fer_deploy.train.checkpoint import load_checkpoint, save_checkpoint
 from fer_deploy.train.epochs import (
     epoch_seed,
     learning_rate_at,
+    load_checkpoint,
     require_finite,
+    save_checkpoint,
     say_where_it_goes_on,
     set_learning_rate,
     write_log,

@@ -1,17 +1,22 @@
-"""What every training by epochs has in common: schedule, seeding, log, and what is said when it goes on."""
+"""What every training by epochs has in common: schedule, seeding, log, averaged weights and checkpoints."""
 
 from __future__ import annotations
 
+import copy
+import io
 import math
-from collections.abc import Sequence
+import operator
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
+from torch import nn
 
 from fer_deploy.errors import TrainingError
 from fer_deploy.files import write_atomic
 from fer_deploy.progress import say
+from fer_deploy.safe_load import load_dict
 
 #: Apart by more than any number of epochs, so that no two seeds share an epoch's draws; a prime.
 _SEED_STRIDE = 100_003
@@ -75,3 +80,60 @@ def say_where_it_goes_on(epoch: int, epochs: int, what: str = "training") -> Non
         say(f"resuming the {what} at epoch {epoch + 1}/{epochs}")
     else:
         say(f"all {epoch} epochs of the {what} are done")
+
+
+class WeightAverage:
+    """Keeps ``module``, a copy of a model whose state follows it with ``decay`` per step.
+
+    The first steps use a smaller decay, (1 + step) / (10 + step), so that the average forgets the
+    random initialisation (the schedule of TensorFlow's ExponentialMovingAverage).
+    """
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self.module = copy.deepcopy(model).eval().requires_grad_(False)
+        self.decay = decay
+        self.step = 0
+
+    @torch.no_grad()
+    def update(self, model: nn.Module) -> None:
+        """Move the average toward ``model`` by one step; integer state is copied."""
+        self.step += 1
+        decay = min(self.decay, (1 + self.step) / (10 + self.step))
+        for mine, theirs in zip(self.module.state_dict().values(), model.state_dict().values(), strict=True):
+            if mine.is_floating_point():
+                mine.lerp_(theirs, 1 - decay)
+            else:
+                mine.copy_(theirs)
+
+
+def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """Write ``state`` (tensors, numbers, strings, lists, dicts) atomically."""
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    write_atomic(path, buffer.getvalue())
+
+
+def load_checkpoint(
+    path: Path, recipe_json: str, same: Callable[[Any, str], bool] = operator.eq
+) -> dict[str, Any] | None:
+    """Return the state at ``path``, or None when there is none yet.
+
+    Args:
+        path: the file.
+        recipe_json: the recipe of the run that wants to go on.
+        same: whether the stored recipe is that one.
+
+    Raises:
+        TrainingError: the file is damaged, or belongs to another recipe.
+    """
+    if not path.exists():
+        return None
+    try:
+        state = load_dict(path)
+    except ValueError as error:
+        raise TrainingError(f"checkpoint {path} is damaged ({error}); delete it to start again") from None
+    if not same(state.get("recipe"), recipe_json):
+        raise TrainingError(
+            f"checkpoint {path} belongs to another recipe; use another --work-dir or delete it to start again"
+        )
+    return state

@@ -15,20 +15,19 @@ from fer_deploy.contract import InputSpec
 from fer_deploy.data.faces import Faces, one_hot
 from fer_deploy.errors import TrainingError, first_line
 from fer_deploy.progress import say, track
-from fer_deploy.train.augment import augment
-from fer_deploy.train.checkpoint import load_checkpoint, save_checkpoint
-from fer_deploy.train.ema import WeightAverage
+from fer_deploy.train.augment import augment, mixup, normalised
 from fer_deploy.train.epochs import (
+    WeightAverage,
     epoch_seed,
     learning_rate_at,
+    load_checkpoint,
     require_finite,
+    save_checkpoint,
     say_where_it_goes_on,
     set_learning_rate,
     write_log,
 )
 from fer_deploy.train.losses import divergence, soft_cross_entropy
-from fer_deploy.train.mixup import mixup
-from fer_deploy.train.normalise import normalised
 from fer_deploy.train.recipe import TrainRecipe
 from fer_deploy.train.teachers import Teachers, warm_start
 

@@ -17,7 +17,7 @@ from fer_deploy.errors import TrainingError
 from fer_deploy.files import write_atomic
 from fer_deploy.model import load_model
 from fer_deploy.progress import say, track
-from fer_deploy.train.normalise import normalised
+from fer_deploy.train.augment import normalised
 from fer_deploy.train.pretrained import load_imagenet
 from fer_deploy.train.recipe import TeacherSpec, TrainRecipe
 

@@ -23,11 +23,11 @@ _WORDS = ("timing", "of", "verdict", "limit", "because", "change")
 _STYLES = {Provenance.MEASURED: "green", Provenance.EMULATED: "cyan", Provenance.ESTIMATED: "yellow"}
 
 
-def styled(text: str, style: str = "") -> Text:
+def styled(text: str, style: str = "") -> RichText:
     """Return ``text`` as rich's, none of it read as markup."""
-    from rich.text import Text
+    from rich.text import Text as RichText
 
-    return Text(text, style=style)
+    return RichText(text, style=style)
 
 
 class Figures:
@@ -36,11 +36,11 @@ class Figures:
     def __init__(self, made: Document) -> None:
         self._document = made
 
-    def in_text(self, figure: Measurement) -> Text:
+    def in_text(self, figure: Measurement) -> RichText:
         """Return a figure for running text."""
         return self._marked(figure, amount(figure), intervals=False, between=" ")
 
-    def cell(self, cell: Cell, column: str, words: bool, intervals: bool) -> Text:
+    def cell(self, cell: Cell, column: str, words: bool, intervals: bool) -> RichText:
         """Return a cell of a table."""
         if cell == INVALID:
             return styled(cell, "bold red")
@@ -51,7 +51,7 @@ class Figures:
         value = bare_amount(cell) if column in TIMES and cell.unit is Unit.MILLISECONDS else amount(cell)
         return self._marked(cell, value, intervals or column == "p50", between="\n")
 
-    def _marked(self, figure: Measurement, value: str, intervals: bool, between: str) -> Text:
+    def _marked(self, figure: Measurement, value: str, intervals: bool, between: str) -> RichText:
         """Return value and marker; an estimate always shows its interval."""
         if not figure.known:
             return styled(f"{MARKS[Provenance.NOT_MEASURED]} [{self._document.number(figure)}]", "dim")

@@ -8,8 +8,7 @@ import tomllib
 from xml.etree import ElementTree
 
 from apps.conftest import REPOSITORY
-from fer_deploy.devices.runners import demo_app
-from fer_deploy.devices.runners.job import INPUTS, LOGITS, RESULT
+from fer_deploy.devices.runners.job import DEMO_PACKAGE, DEMO_RUNNER, INPUTS, LOGITS, RESULT
 from fer_deploy.devices.timing import TimingProtocol
 from fer_deploy.devices.transports.adb import AdbTransport
 
@@ -36,9 +35,9 @@ def test_transport_and_demo_agree_on_names() -> None:
     build = (ANDROID / "app/build.gradle.kts").read_text()
     activity = (ANDROID / "app/src/main/kotlin/org/ferdeploy/demo/BenchmarkActivity.kt").read_text()
     job = (ANDROID / "core/src/main/kotlin/org/ferdeploy/core/BenchmarkJob.kt").read_text()
-    script = demo_app.RUNNER.read_text()
-    assert f'applicationId = "{demo_app.PACKAGE}"' in build
-    assert f"app={demo_app.PACKAGE}\n" in script
+    script = DEMO_RUNNER.read_text()
+    assert f'applicationId = "{DEMO_PACKAGE}"' in build
+    assert f"app={DEMO_PACKAGE}\n" in script
     assert f'File("{AdbTransport.folder}")' in activity
     assert 'File(files, "run")' in activity
     assert "results=/sdcard/Android/data/$app/files/run\n" in script

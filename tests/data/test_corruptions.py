@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from fer_deploy.data.corruptions import CORRUPTIONS, HELD_OUT, SEVERITIES, TRAINED
-from fer_deploy.data.corruptions.blur import defocus_blur, downscale, gaussian_blur, motion_blur
 from fer_deploy.data.corruptions.geometry import crop, elastic, pose, rotation, shift
+from fer_deploy.data.corruptions.picture import defocus_blur, downscale, gaussian_blur, motion_blur
 
 
 def some_pictures(channels: int = 1, side: int = 48) -> Tensor:

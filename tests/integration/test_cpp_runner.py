@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from fer_deploy.devices.runners.build import Bundle, build_runner, find_runner, host_arch
 from fer_deploy.devices.runners.job import RESULT, golden_pixels, make_job, read_logits, read_result
 from fer_deploy.devices.timing import TimingProtocol
-from fer_deploy.devices.transports.here import bundle_words
-from fer_deploy.devices.transports.host import HostTransport
+from fer_deploy.devices.transports.host import HostTransport, bundle_words
 from fer_deploy.errors import DeviceError
 from fer_deploy.targets.artifact import Artifact
 from fixtures.servers import require_program

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from fer_deploy.data.faces import Faces
 from fer_deploy.data.registry import DatasetSpec, open_dataset
-from fer_deploy.measure.inference import artifact_logits
 from fer_deploy.measure.parity import accuracy_figures, parity_figures
+from fer_deploy.measure.subject import artifact_logits
 from fer_deploy.model import Model, count_parameters, load_model
 from fer_deploy.pipeline.export import Exported, calibration_for
 from fer_deploy.quantize.ptq import float_graph, quantize_ptq

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from fer_deploy.data.registry import DatasetSpec, open_dataset
-from fer_deploy.measure.inference import artifact_logits
 from fer_deploy.measure.measurement import Provenance
+from fer_deploy.measure.subject import artifact_logits
 from fer_deploy.model import Model
 from fer_deploy.report.schema import Report, load_report
 from fer_deploy.targets.artifact import find_artifacts, open_artifact

@@ -20,7 +20,7 @@ import fer_deploy
 from fer_deploy.cli import main
 from fer_deploy.errors import OutputError
 from fer_deploy.frozen import Unknown
-from fer_deploy.measure.inference import Inference
+from fer_deploy.measure.subject import Inference
 from fer_deploy.pipeline.store import ANSWERS, FOLDER, TIMINGS, Store, artifact_in, digest, only_run
 from fer_deploy.report.schema import Report, load_report
 from fer_deploy.targets.artifact import INFO_FILE, Artifact, open_artifact

@@ -16,7 +16,7 @@ import onnxruntime
 import pytest
 from onnx import numpy_helper
 
-from fer_deploy.measure.inference import artifact_logits
+from fer_deploy.measure.subject import artifact_logits
 from fer_deploy.model import Model, count_parameters
 from fer_deploy.quantize.calibration import choose_calibration
 from fer_deploy.quantize.graph import Graph

@@ -19,17 +19,24 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from fer_deploy.data.corruptions.blur import (
+from fer_deploy.data.corruptions.geometry import crop, elastic, occlusion, pose, rotation, shift, zoom_blur
+from fer_deploy.data.corruptions.picture import (
+    brightness,
+    contrast,
+    darkness,
     defocus_blur,
     downscale,
+    fog,
+    gamma,
     gaussian_blur,
+    gaussian_noise,
+    impulse_noise,
+    jpeg,
     motion_blur,
     pixelate,
+    shot_noise,
+    speckle_noise,
 )
-from fer_deploy.data.corruptions.geometry import crop, elastic, occlusion, pose, rotation, shift, zoom_blur
-from fer_deploy.data.corruptions.jpeg import jpeg
-from fer_deploy.data.corruptions.noise import gaussian_noise, impulse_noise, shot_noise, speckle_noise
-from fer_deploy.data.corruptions.tone import brightness, contrast, darkness, fog, gamma
 
 #: "trained": a training may use it; "augmented": the ordinary augmentation has a mild form of it; "held out": kept out
 #: of every training, so that figures on it say what robustness to the unforeseen is.

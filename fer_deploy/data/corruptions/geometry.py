@@ -8,8 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fer_deploy.data.corruptions.blur import SIDE
-from fer_deploy.data.corruptions.noise import each
+from fer_deploy.data.corruptions.picture import SIDE, each
 from fer_deploy.data.draws import normal, uniform
 
 #: Distance of the camera from the turned face, in half sides of the face: arm's length.

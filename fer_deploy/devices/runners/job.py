@@ -1,6 +1,7 @@
 """A job for a runner: the files it needs, the words that start it, and the results it must leave.
 
-Names on the device are fixed here, so that no name chosen by a user ever reaches a device's shell.
+Names on the device are fixed here, so that no name chosen by a user ever reaches a device's shell. The benchmark entry
+of the Android demo is a runner too: the way to time what no native runner can run on a phone.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from pydantic import ValidationError
 
 from fer_deploy.devices.timing import TimingProtocol, TimingResult
 from fer_deploy.errors import DeviceError
+from fer_deploy.files import write_atomic
 from fer_deploy.frozen import first_problem
-from fer_deploy.targets.artifact import GOLDEN_FILE, Artifact
+from fer_deploy.targets.artifact import GOLDEN_FILE, INFO_FILE, Artifact
 from fer_deploy.targets.base import Runner
 from fer_deploy.targets.golden import Golden, golden_inputs
 from fer_deploy.targets.registry import target_class, target_names
@@ -174,4 +176,54 @@ def with_golden(result: TimingResult, artifact: Artifact, logits: NDArray[np.flo
     difference = float(np.abs(expected - logits).max())
     return result.model_copy(
         update={"golden_difference": difference, "golden_tolerance": golden.max_abs_difference}
+    )
+
+
+DEMO_RUNNER = Path(__file__).resolve().parent / "demo_runner.sh"
+DEMO_PACKAGE = "org.ferdeploy.demo"
+#: Says on the phone whether the demo is installed: prints ``package:PATH`` when it is.
+DEMO_IS_INSTALLED = f"pm path {DEMO_PACKAGE} 2>/dev/null || true"
+DEMO_INSTALL_HINT = (
+    "install the Android demo: android_demo/build-apk.sh, then adb install -r android_demo/build/fer-demo.apk"
+)
+
+
+def clean_up_demo(folder: str) -> str:
+    """Return the command line that ends the demo and removes its results, if it was driven from ``folder``."""
+    remove = f"am force-stop {DEMO_PACKAGE}; rm -rf /sdcard/Android/data/{DEMO_PACKAGE}/files/run"
+    return f"[ ! -e {folder}/{DEMO_RUNNER.name} ] || {{ {remove}; }}"
+
+
+def make_demo_job(
+    artifact: Artifact, scratch: Path, pixels: NDArray[np.uint8], protocol: TimingProtocol | None
+) -> Job:
+    """Return the job that has the demo run an artifact on uint8 pixels (N, C, H, W).
+
+    The arguments are as of :func:`~fer_deploy.devices.runners.job.make_job`; without a protocol nothing is timed.
+
+    Raises:
+        DeviceError: cores were to be pinned, which no app can do, the demo does not run the target, or as make_job.
+    """
+    if protocol is not None and protocol.cores is not None:
+        raise DeviceError("the Android demo cannot be pinned to cores; leave cores out")
+    native = make_job(artifact, scratch, pixels, protocol)
+    if Runner.ANDROID_DEMO not in runners_of(artifact.info.target):
+        raise DeviceError(f"the Android demo does not run {artifact.info.target}")
+    model = target_class(artifact.info.target).file
+    # the artifact's own file name stays at home, so that it can replace none of the others
+    info = scratch / INFO_FILE
+    write_atomic(info, artifact.info.model_copy(update={"file": model}).model_dump_json())
+    return Job(
+        files={
+            DEMO_RUNNER.name: DEMO_RUNNER,
+            INFO_FILE: info,
+            GOLDEN_FILE: artifact.folder / GOLDEN_FILE,
+            model: artifact.file,
+            INPUTS: native.files[INPUTS],
+        },
+        arguments=("sh", DEMO_RUNNER.name, protocol.model_dump_json() if protocol else ""),
+        outputs=(LOGITS, RESULT),
+        images=native.images,
+        classes=native.classes,
+        what=artifact.key,
     )

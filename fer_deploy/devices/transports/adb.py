@@ -1,4 +1,4 @@
-"""The adb transport: an Android phone, by the plain ``adb`` client.
+"""The adb transport: an Android phone, by the plain ``adb`` client; and what Android says of heat, charge and radio.
 
 The C++ runner runs ExecuTorch artifacts; what it cannot run, the Android demo does where it is installed.
 
@@ -21,10 +21,16 @@ from numpy.typing import NDArray
 
 from fer_deploy.devices.profile_schema import DeviceProfile
 from fer_deploy.devices.runners.build import Bundle
-from fer_deploy.devices.runners.demo_app import INSTALL_HINT, IS_INSTALLED, clean_up, make_demo_job
-from fer_deploy.devices.runners.job import Job, runners_of, shell_runner
+from fer_deploy.devices.runners.job import (
+    DEMO_INSTALL_HINT,
+    DEMO_IS_INSTALLED,
+    Job,
+    clean_up_demo,
+    make_demo_job,
+    runners_of,
+    shell_runner,
+)
 from fer_deploy.devices.timing import DeviceState, TimingProtocol
-from fer_deploy.devices.transports.android_state import QUESTION, parse_state
 from fer_deploy.devices.transports.remote import RemoteTransport
 from fer_deploy.errors import DeviceError
 from fer_deploy.targets.artifact import Artifact
@@ -97,7 +103,7 @@ class AdbTransport(RemoteTransport):
     name: ClassVar[str] = "adb"
     #: The one folder that adb's user may write to and execute from on every Android.
     folder: ClassVar[str] = "/data/local/tmp/fer-deploy-run"
-    _clean_first: ClassVar[str] = f"{clean_up(folder)}; "
+    _clean_first: ClassVar[str] = f"{clean_up_demo(folder)}; "
     install_hint: ClassVar[str] = "install Android's platform-tools, e.g. apt-get install adb"
 
     def __init__(
@@ -148,13 +154,13 @@ class AdbTransport(RemoteTransport):
         if target is not None and shell_runner(target) is Runner.PYTHON:
             return (
                 "Android has no Python for the ONNX Runtime runner, and the Android demo, which times ONNX artifacts, "
-                f"is not installed on {self.device}; {INSTALL_HINT}"
+                f"is not installed on {self.device}; {DEMO_INSTALL_HINT}"
             )
         return super().obstacle(target)
 
     def _has_demo(self) -> bool:
         try:
-            return self._ask(IS_INSTALLED).startswith("package:")
+            return self._ask(DEMO_IS_INSTALLED).startswith("package:")
         except DeviceError:
             return False
 
@@ -225,3 +231,40 @@ def _choose(attached: tuple[Attached, ...], wanted: str | None) -> str:
     if one.state != "device":
         raise DeviceError(f"phone {one.serial} is {one.state}; {remedy(one.state)}")
     return one.serial
+
+
+#: One command line for all; a tool that is absent prints nothing and leaves its section empty.
+QUESTION = (
+    "dumpsys battery 2>/dev/null; echo ---; dumpsys thermalservice 2>/dev/null; echo ---; "
+    "settings get global airplane_mode_on 2>/dev/null; true"
+)
+
+
+def parse_state(answer: str) -> DeviceState:
+    """Return the state in the answer to :data:`QUESTION`; what is not in it is None with the reason."""
+    battery, thermal, airplane = [*answer.split("---\n"), "", ""][:3]
+    values: dict[str, float | int | bool] = {}
+    missing: dict[str, str] = {}
+
+    def note(field: str, value: float | int | bool | None, reason: str) -> None:
+        if value is None:
+            missing[field] = reason
+        else:
+            values[field] = value
+
+    fields = dict(re.findall(r"^\s*([A-Za-z ]+): (\S+)\s*$", battery, re.MULTILINE))
+    absent = "dumpsys battery did not say"
+    note("battery_percent", _number(fields.get("level")), absent)
+    powered = [fields[key] == "true" for key in fields if key.endswith(" powered")]
+    note("charging", any(powered) if powered else None, absent)
+    tenths = _number(fields.get("temperature"))  # BatteryManager.EXTRA_TEMPERATURE: tenths of a degree
+    note("temperature_celsius", None if tenths is None else tenths / 10, absent)
+    status = re.search(r"Thermal Status: (\d)\b", thermal)
+    note("thermal_status", int(status[1]) if status else None, "dumpsys thermalservice did not say")
+    radio = {"0": False, "1": True}.get(airplane.strip())
+    note("airplane_mode", radio, "settings get global airplane_mode_on did not say")
+    return DeviceState.model_validate({**values, "missing": missing})
+
+
+def _number(word: str | None) -> float | None:
+    return float(word) if word is not None and re.fullmatch(r"-?\d+", word) else None

@@ -1,8 +1,14 @@
-"""What a transport is: the way to a device that runs an artifact there and brings the results back."""
+"""What a transport is: the way to a device that runs an artifact there and brings the results back.
+
+Several artifacts are timed over one in turns, so that heat, clocks and other loads meet all of them alike.
+"""
 
 from __future__ import annotations
 
+import math
+import statistics
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -10,6 +16,7 @@ from numpy.typing import NDArray
 
 from fer_deploy.devices.timing import TimingProtocol, TimingResult
 from fer_deploy.errors import DeviceError
+from fer_deploy.progress import track
 from fer_deploy.targets.artifact import Artifact
 
 
@@ -45,3 +52,63 @@ class Transport(ABC):
             DeviceError: this transport's runner cannot make one, or as :meth:`time`.
         """
         raise DeviceError(f"the {self.name} transport gives no per-layer profile of {artifact.key}")
+
+
+#: Rounds when more than one artifact is compared: forwards and backwards, which cancels a linear drift.
+ROUNDS = 2
+
+
+def time_in_turns(
+    transport: Transport, artifacts: Sequence[Artifact], protocol: TimingProtocol, rounds: int = ROUNDS
+) -> list[TimingResult | DeviceError]:
+    """Return one result per artifact, in their order, or why the device gave none.
+
+    One artifact is timed in one go. Several share the protocol's runs and seconds over ``rounds`` fresh
+    processes each, every second round backwards. An artifact that fails in a later round keeps the rounds it
+    has; the verdict on them is the caller's.
+    """
+    if len(artifacts) == 1:
+        rounds = 1
+    share = protocol.model_copy(
+        update={
+            "min_runs": math.ceil(protocol.min_runs / rounds),
+            "min_seconds": protocol.min_seconds / rounds,
+            "max_seconds": protocol.max_seconds / rounds,
+        }
+    )
+    taken: list[list[TimingResult]] = [[] for _ in artifacts]
+    failed: dict[int, DeviceError] = {}
+    turns = [
+        index
+        for number in range(rounds)
+        for index in (range(len(artifacts)) if number % 2 == 0 else reversed(range(len(artifacts))))
+    ]
+    for index in track(turns, f"timing over {transport.name}"):
+        if index in failed:
+            continue
+        try:
+            taken[index].append(transport.time(artifacts[index], share))
+        except DeviceError as error:
+            failed[index] = error
+    return [joined(results) if results else failed[index] for index, results in enumerate(taken)]
+
+
+def joined(results: Sequence[TimingResult]) -> TimingResult:
+    """Return several timings of one artifact as one: all samples in order, medians of load and cold start.
+
+    Memory is the largest peak, the golden difference the largest, the state before the first and after the last.
+    """
+    first, last = results[0], results[-1]
+    peaks = [result.peak_memory_bytes for result in results if result.peak_memory_bytes is not None]
+    differences = [result.golden_difference for result in results if result.golden_difference is not None]
+    return first.model_copy(
+        update={
+            "load_ms": statistics.median(result.load_ms for result in results),
+            "first_ms": statistics.median(result.first_ms for result in results),
+            "samples_ms": tuple(sample for result in results for sample in result.samples_ms),
+            "peak_memory_bytes": max(peaks) if peaks else None,
+            "golden_difference": max(differences) if differences else None,
+            "rounds": sum(result.rounds for result in results),
+            "after": last.after,
+        }
+    )

@@ -1,12 +1,19 @@
-"""The emulated transport: qemu-user runs the real ARM code here. Logits and instruction counts, never time."""
+"""The emulated transport: qemu-user runs the real ARM code here. Logits and instruction counts, never time.
+
+It is also where qemu's user-mode emulators are found and asked what they can do.
+"""
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,11 +29,63 @@ from fer_deploy.devices.runners.job import (
 )
 from fer_deploy.devices.timing import TimingProtocol, TimingResult
 from fer_deploy.devices.transports.base import Transport
-from fer_deploy.devices.transports.here import bundle_words, run_here
-from fer_deploy.devices.transports.qemu import ONNX_MIN_VERSION, GuestArch, Qemu, find_qemu
+from fer_deploy.devices.transports.host import bundle_words, run_here
 from fer_deploy.errors import DeviceError
 from fer_deploy.targets.artifact import Artifact
 from fer_deploy.targets.base import Runner
+
+GuestArch = Literal["aarch64", "x86_64"]
+#: From this release on ONNX Runtime's CPU detection works under emulation; 7.2 crashes at import.
+ONNX_MIN_VERSION = (10, 0)
+
+
+@dataclass(frozen=True)
+class Qemu:
+    """One emulator program."""
+
+    program: Path
+    version: tuple[int, int]
+    plugins: bool
+
+    def __str__(self) -> str:
+        return f"{self.program} {self.version[0]}.{self.version[1]}"
+
+
+def find_qemu(arch: GuestArch, plugins: bool = False, at_least: tuple[int, int] = (7, 2)) -> Qemu | None:
+    """Return an emulator for ``arch``: of ``FER_DEPLOY_QEMU`` (folders, as in PATH), the cache folder, PATH.
+
+    Args:
+        arch: the guest's architecture.
+        plugins: it must load TCG plugins; static builds cannot.
+        at_least: the oldest version that will do.
+    """
+    folders = os.environ.get("FER_DEPLOY_QEMU", "").split(os.pathsep)
+    folders += [str(cache_folder() / "qemu"), *os.get_exec_path()]
+    for folder in folders:
+        program = shutil.which(f"qemu-{arch}", path=folder) if folder else None
+        if program is None:
+            continue
+        found = _inspect(Path(program))
+        if found.version >= at_least and (found.plugins or not plugins):
+            return found
+    return None
+
+
+def _inspect(program: Path) -> Qemu:
+    said = _output([str(program), "--version"])
+    match = re.search(r"version (\d+)\.(\d+)", said)
+    if match is None:
+        raise DeviceError(f"{program} does not say which qemu it is")
+    return Qemu(program, (int(match[1]), int(match[2])), "-plugin" in _output([str(program), "--help"]))
+
+
+def _output(command: list[str]) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise DeviceError(f"{command[0]} cannot be started: {error}") from None
+    return done.stdout + done.stderr
+
 
 #: Emulation is some 500 times slower than the processor; this is per image, for nets of a few ten million MACs.
 _SECONDS_PER_IMAGE = 5.0

@@ -1,11 +1,13 @@
-"""The host transport: runs an artifact in a fresh process on this machine."""
+"""The host transport: runs an artifact in a fresh process on this machine, directly or behind an emulator."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -13,23 +15,68 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from fer_deploy.devices.runners.build import build_hint, find_runner, host_arch
+from fer_deploy.devices.runners.build import Bundle, build_hint, find_runner, host_arch
 from fer_deploy.devices.runners.job import (
     LOGITS,
     ONNX_RUNNER,
     TRACE,
+    Job,
     golden_pixels,
     make_job,
     shell_runner,
 )
 from fer_deploy.devices.timing import TimingProtocol, TimingResult
 from fer_deploy.devices.transports.base import Transport
-from fer_deploy.devices.transports.here import bundle_words, run_here
 from fer_deploy.errors import DeviceError
 from fer_deploy.frozen import first_problem
 from fer_deploy.targets.artifact import Artifact
 from fer_deploy.targets.base import Runner
 from fer_deploy.targets.registry import get_target, outside_address, target_class, target_names
+
+
+def bundle_words(bundle: Bundle) -> list[str]:
+    """Return the words that start a bundle's runner from any folder."""
+    folder = bundle.folder.absolute()
+    loader, *_, runner = bundle.start
+    return [str(folder / loader), "--library-path", str(folder), str(folder / runner)]
+
+
+def run_here(
+    program: Sequence[str], job: Job, folder: Path, limit: float, device: str, environment: Mapping[str, str]
+) -> str:
+    """Run a job in ``folder``, where its outputs then lie, and return what it said on stderr.
+
+    Args:
+        program: the words that start the runner, and what stands before it.
+        job: the files, arguments and outputs.
+        folder: an existing folder of this process; becomes the runner's HOME.
+        limit: seconds after which it is stopped.
+        device: how error messages name the place it runs in.
+        environment: variables besides PATH and HOME.
+
+    Raises:
+        DeviceError: it failed or took too long.
+    """
+    for name, path in job.files.items():
+        if path != folder / name:
+            shutil.copyfile(path, folder / name)
+    variables = {"PATH": os.environ.get("PATH", ""), "HOME": str(folder), **environment}
+    try:
+        done = subprocess.run(
+            [*program, *job.arguments], cwd=folder, env=variables, capture_output=True, text=True,
+            errors="replace", timeout=limit, check=False, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        raise DeviceError(f"running {job.what} on {device} took over {limit:.0f} s and was stopped") from None
+    except OSError as error:
+        raise DeviceError(f"running {job.what} on {device} failed: {error}") from None
+    if done.returncode != 0:
+        lines = done.stderr.strip().splitlines()
+        raise DeviceError(
+            f"running {job.what} on {device} failed (exit {done.returncode}): {lines[-1] if lines else 'no output'}"
+        )
+    return done.stderr
+
 
 #: Beyond the protocol's own limit: process start, imports and loading.
 _START_SECONDS = 120

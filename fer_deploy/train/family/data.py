@@ -1,16 +1,23 @@
-"""Both splits on the device, and the order in which a training goes through one."""
+"""Both splits on the device, the order a training goes through one, and what students see beside clean faces.
+
+That are corrupted faces and pictures of no face; a CUDA graph can hold all of it.
+"""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from fer_deploy.data.corruptions import CORRUPTIONS
+from fer_deploy.data.draws import uniform
 from fer_deploy.data.fer2013 import FER2013_LABELS
 from fer_deploy.data.fer2013_pairs import PairedFaces
 from fer_deploy.errors import TrainingError
+from fer_deploy.train.family.recipe import CorruptSpec
 
 
 @dataclass(frozen=True)
@@ -93,3 +100,113 @@ class Order:
         self._order, self._at = self._draw(), 0
         self.epoch += 1
         return True
+
+
+#: Kinds of non-faces, each a quarter of them.
+_KINDS = 4
+#: Blocks along a side of a shuffled picture: large enough to hold an eye, too small for a face.
+_BLOCKS = 4
+#: How much of the side a corner keeps, from and to: hair, background, an ear.
+_CORNER = (0.2, 0.35)
+#: Side of the grid of smooth blobs.
+_BLOB_SIDE = 5
+
+
+def corrupt(
+    pixels: Tensor, spec: CorruptSpec, probability: Tensor, generator: torch.Generator | None
+) -> Tensor:
+    """Return ``pixels``, each image corrupted in one random way with ``probability``, rarely in two.
+
+    Args:
+        pixels: float32 (N, C, H, W) in 0..255.
+        spec: kinds, strengths and how often.
+        probability: scalar on the device of the pixels.
+        generator: None draws from the device's own generator.
+    """
+    pixels = _corrupt_once(pixels, spec, probability, generator)
+    return _corrupt_once(pixels, spec, probability * spec.again, generator)
+
+
+def _corrupt_once(
+    pixels: Tensor, spec: CorruptSpec, probability: Tensor, generator: torch.Generator | None
+) -> Tensor:
+    count, device = len(pixels), pixels.device
+    chosen = uniform((count,), generator, device) < probability
+    kind = uniform((count,), generator, device) * sum(one.weight for one in spec.kinds.values())
+    answer, low = pixels, 0.0
+    for name, one in spec.kinds.items():
+        strength = one.mild + (one.severe - one.mild) * uniform((count,), generator, device)
+        changed = CORRUPTIONS[name].apply(pixels, strength, generator)
+        here = chosen & (kind >= low) & (kind < low + one.weight)
+        answer = torch.where(here.view(-1, 1, 1, 1), changed, answer)
+        low += one.weight
+    return answer.clamp(0, 255)
+
+
+def non_faces(pixels: Tensor, count: int, generator: torch.Generator | None) -> Tensor:
+    """Return ``count`` pictures of no face, float32 (count, C, H, W) in 0..255.
+
+    A quarter each: faces with their blocks shuffled, corners of faces much enlarged, smooth blobs, and stripes.
+
+    Args:
+        pixels: faces in random order, float32 (N, C, H, W) in 0..255, N at least half of ``count``, H and W
+            multiples of 4.
+        count: a multiple of 4.
+        generator: None draws from the device's own generator.
+    """
+    part = count // _KINDS
+    made = torch.cat(
+        [
+            _shuffled(pixels[:part], generator),
+            _corners(pixels[part : 2 * part], generator),
+            _blobs(pixels[:part], generator),
+            _stripes(pixels[:part], generator),
+        ]
+    )
+    return made.clamp(0, 255)
+
+
+def _shuffled(pixels: Tensor, generator: torch.Generator | None) -> Tensor:
+    count, channels, height, width = pixels.shape
+    tall, wide = height // _BLOCKS, width // _BLOCKS
+    blocks = pixels.reshape(count, channels, _BLOCKS, tall, _BLOCKS, wide).permute(0, 2, 4, 1, 3, 5)
+    blocks = blocks.reshape(count, _BLOCKS**2, channels * tall * wide)
+    order = uniform((count, _BLOCKS**2), generator, pixels.device).argsort(1)
+    blocks = blocks.gather(1, order[:, :, None].expand_as(blocks))
+    blocks = blocks.view(count, _BLOCKS, _BLOCKS, channels, tall, wide).permute(0, 3, 1, 4, 2, 5)
+    return blocks.reshape(count, channels, height, width)
+
+
+def _corners(pixels: Tensor, generator: torch.Generator | None) -> Tensor:
+    count, device = len(pixels), pixels.device
+    draw = uniform((count, 3), generator, device)
+    side = _CORNER[0] + (_CORNER[1] - _CORNER[0]) * draw[:, 0]
+    across, down = (((draw[:, axis] < 0.5).float() * 2 - 1) * (1 - side) for axis in (1, 2))
+    nothing = torch.zeros_like(side)
+    theta = torch.stack([torch.stack([side, nothing, across], 1), torch.stack([nothing, side, down], 1)], 1)
+    grid = F.affine_grid(theta, list(pixels.shape), align_corners=False)
+    return F.grid_sample(pixels, grid, padding_mode="border", align_corners=False)
+
+
+def _blobs(pixels: Tensor, generator: torch.Generator | None) -> Tensor:
+    count, channels, height, width = pixels.shape
+    small = uniform((count, 1, _BLOB_SIDE, _BLOB_SIDE), generator, pixels.device) * 255
+    return F.interpolate(small, [height, width], mode="bicubic", align_corners=False).expand(
+        -1, channels, -1, -1
+    )
+
+
+def _stripes(pixels: Tensor, generator: torch.Generator | None) -> Tensor:
+    """Gratings of random direction, width (3 to 48 px), contrast and noise: textures, walls, gradients."""
+    count, channels, height, width = pixels.shape
+    device = pixels.device
+    draw = uniform((count, 6), generator, device).view(count, 6, 1, 1)
+    angle, phase = draw[:, 0] * math.pi, draw[:, 1] * 2 * math.pi
+    # Uniform in the exponent: as many coarse gratings as fine ones.
+    turns = 2 * math.pi / (3 * 16 ** draw[:, 2])
+    y = torch.arange(height, device=device, dtype=torch.float32).view(1, -1, 1)
+    x = torch.arange(width, device=device, dtype=torch.float32).view(1, 1, -1)
+    wave = torch.sin((x * torch.cos(angle) + y * torch.sin(angle)) * turns + phase)
+    grain = uniform((count, height, width), generator, device) - 0.5
+    grey = 255 * draw[:, 3] + 100 * draw[:, 4] * wave + 150 * draw[:, 5] * grain
+    return grey[:, None].expand(-1, channels, -1, -1)

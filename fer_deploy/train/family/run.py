@@ -16,8 +16,8 @@ from fer_deploy.files import write_atomic
 from fer_deploy.progress import say
 from fer_deploy.train.family.data import DeviceFaces, on_device
 from fer_deploy.train.family.recipe import FamilyRecipe
-from fer_deploy.train.family.schedule import cosine, following, train
 from fer_deploy.train.family.scores import scores
+from fer_deploy.train.family.steps import cosine, following, train
 from fer_deploy.train.family.student_file import write_students
 from fer_deploy.train.family.students import Class
 from fer_deploy.train.family.teachers import Ensemble, train_teacher

@@ -12,8 +12,8 @@ from fer_deploy.contract import InputSpec
 from fer_deploy.data.corruptions import CORRUPTIONS
 from fer_deploy.data.fer2013 import FERPLUS_LABELS
 from fer_deploy.data.fer2013_pairs import NO_FACE
+from fer_deploy.train.augment import normalised
 from fer_deploy.train.family.data import DeviceFaces
-from fer_deploy.train.normalise import normalised
 
 #: Logits 0..7 are FER+'s, 8..14 FER2013's, 15 is "no face".
 FERPLUS = slice(0, len(FERPLUS_LABELS))

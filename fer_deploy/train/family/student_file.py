@@ -22,7 +22,7 @@ from fer_deploy.errors import ModelError, first_line
 from fer_deploy.files import write_atomic
 from fer_deploy.frozen import Frozen, first_problem
 from fer_deploy.model import Architecture, save_model
-from fer_deploy.model.state import load_state, read_state
+from fer_deploy.model.folder import load_state, read_state
 from fer_deploy.train.family.recipe import FamilyRecipe
 from fer_deploy.train.family.scores import FER2013, FERPLUS
 from fer_deploy.zoo import build

@@ -9,15 +9,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fer_deploy.data.fer2013_pairs import NO_FACE
-from fer_deploy.train.augment import augment
-from fer_deploy.train.family.data import DeviceFaces, Order
-from fer_deploy.train.family.graph import captured, side_by_side
-from fer_deploy.train.family.optimizer import AveragedSgd
+from fer_deploy.train.augment import augment, normalised
+from fer_deploy.train.family.data import DeviceFaces, Order, corrupt, non_faces
 from fer_deploy.train.family.recipe import FamilyRecipe
 from fer_deploy.train.family.scores import answers, corrupted, scores
+from fer_deploy.train.family.steps import AveragedSgd, captured, side_by_side
 from fer_deploy.train.family.teachers import Ensemble, both_cross_entropies, half_precision
-from fer_deploy.train.family.views import corrupt, non_faces
-from fer_deploy.train.normalise import normalised
 from fer_deploy.zoo import build
 
 

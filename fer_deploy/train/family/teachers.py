@@ -9,14 +9,11 @@ from torch import Tensor, nn
 
 from fer_deploy.contract import InputSpec
 from fer_deploy.data.fer2013_pairs import NO_FACE
-from fer_deploy.train.augment import augment
+from fer_deploy.train.augment import augment, normalised
 from fer_deploy.train.family.data import DeviceFaces, Order
-from fer_deploy.train.family.graph import captured
-from fer_deploy.train.family.optimizer import AveragedSgd
 from fer_deploy.train.family.recipe import FamilyRecipe, TeacherPlan
-from fer_deploy.train.family.schedule import Say, cosine, following, train
 from fer_deploy.train.family.scores import FER2013, FERPLUS, answers, scores
-from fer_deploy.train.normalise import normalised
+from fer_deploy.train.family.steps import AveragedSgd, Say, captured, cosine, following, train
 from fer_deploy.zoo.teachers import build_teacher
 
 #: Draws of the Beta distribution that mixup takes its shares from: a CUDA graph cannot draw them itself.

@@ -10,12 +10,10 @@ from torch import nn
 
 from fer_deploy.data.corruptions import HELD_OUT
 from fer_deploy.errors import ModelError, TrainingError
-from fer_deploy.train.family.data import Order
-from fer_deploy.train.family.optimizer import AveragedSgd
+from fer_deploy.train.family.data import Order, corrupt, non_faces
 from fer_deploy.train.family.recipe import CorruptSpec, FamilyRecipe, load_family_recipe
-from fer_deploy.train.family.schedule import cosine, train
 from fer_deploy.train.family.scores import auroc
-from fer_deploy.train.family.views import corrupt, non_faces
+from fer_deploy.train.family.steps import AveragedSgd, cosine, train
 from fer_deploy.zoo.teachers import TEACHERS, build_teacher
 from fixtures.family import COMMITTED
 
@@ -104,7 +102,7 @@ def test_schedule_rises_and_falls_to_zero() -> None:
 
 def test_time_limit_ends_the_schedule_earlier(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([0.0, 60.0, *[100.0] * 9])
-    monkeypatch.setattr("fer_deploy.train.family.schedule.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("fer_deploy.train.family.steps.time.monotonic", lambda: next(clock))
     said: list[str] = []
     progress: list[float] = []
     order = Order(8, 4, 0, CPU)

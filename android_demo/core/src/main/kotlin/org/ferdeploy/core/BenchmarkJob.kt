@@ -6,7 +6,7 @@ import java.nio.ByteBuffer
 import java.nio.ByteOrder
 
 /**
- * A job that `fer_deploy/devices/runners/demo_app.py` left on the phone: the same outputs as fer-deploy's own runners.
+ * A job that `fer_deploy/devices/runners/job.py` left on the phone: the same outputs as fer-deploy's own runners.
  *
  * [folder] holds an artifact and `inputs.f32`, little-endian float32 images (N, C, H, W) of 0..255. [results] gets
  * `logits.f32` (N, K) and then `result.json`, a [TimingResult]; or `error.txt`, one line, and nothing else.

@@ -6,10 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from fer_deploy.train.ema import WeightAverage
-from fer_deploy.train.epochs import learning_rate_at
+from fer_deploy.train.augment import normalised
+from fer_deploy.train.epochs import WeightAverage, learning_rate_at
 from fer_deploy.train.losses import soft_cross_entropy
-from fer_deploy.train.normalise import normalised
 from fixtures.synthetic import input_spec, tiny_recipe
 
 

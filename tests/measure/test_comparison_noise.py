@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from fer_deploy.frozen import Unknown
-from fer_deploy.measure.comparison import EQUAL
+from fer_deploy.measure.comparison import EQUAL, layer_noise
 from fer_deploy.measure.measurement import Provenance
-from fer_deploy.measure.noise import layer_noise
 from fer_deploy.quantize.layer_outputs import LayerOutput
 
 DRAW = np.random.default_rng(0)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from fer_deploy.errors import TrainingError
-from fer_deploy.train.checkpoint import load_checkpoint, save_checkpoint
+from fer_deploy.train.epochs import load_checkpoint, save_checkpoint
 
 STATE = {"recipe": "{}", "weights": {"a": torch.arange(40.0)}, "epoch": 3, "log": [[1.0, 2.0]]}
 

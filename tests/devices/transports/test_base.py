@@ -10,8 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from fer_deploy.devices.timing import DeviceState, TimingProtocol, TimingResult
-from fer_deploy.devices.transports.base import Transport
-from fer_deploy.devices.turns import joined, time_in_turns
+from fer_deploy.devices.transports.base import Transport, joined, time_in_turns
 from fer_deploy.errors import DeviceError
 from fer_deploy.targets.artifact import Artifact, ArtifactInfo
 

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fer_deploy.train.mixup import mixup
+from fer_deploy.train.augment import mixup
 
 
 def batch(count: int = 16, classes: int = 5) -> tuple[torch.Tensor, torch.Tensor]:
