@@ -40,10 +40,9 @@ def main(reference: str, data: Path | None, images: int, threads: int) -> None:
 
     from fer_deploy.data.registry import DatasetSpec, open_dataset
     from fer_deploy.model import load_model
-    from fer_deploy.quantize.calibration import choose_calibration
     from fer_deploy.quantize.graph import Graph
     from fer_deploy.quantize.ptq import float_graph, quantize_ptq
-    from fer_deploy.quantize.recipe import FP16, W8
+    from fer_deploy.quantize.recipe import FP16, W8, choose_calibration
     from fer_deploy.targets.coreml import CoreMLTarget
 
     torch.set_num_threads(threads)

@@ -24,9 +24,9 @@ from fer_deploy.measure.measurement import Measurement
 from fer_deploy.measure.parity import parity_figures
 from fer_deploy.measure.subject import artifact_logits
 from fer_deploy.model import count_parameters, load_model
-from fer_deploy.quantize.calibration import choose_calibration
 from fer_deploy.quantize.ptq import float_graph, quantize_ptq
 from fer_deploy.quantize.qat import quantize_qat
+from fer_deploy.quantize.recipe import choose_calibration
 from fer_deploy.report.wording import describe
 from fer_deploy.targets.artifact import write_artifact
 from fer_deploy.targets.registry import get_target

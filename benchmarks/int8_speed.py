@@ -23,8 +23,8 @@ from generated import conditions, replace_section, table
 from fer_deploy.data.registry import DatasetSpec, open_dataset
 from fer_deploy.measure.statistics import quantile_interval
 from fer_deploy.model import load_model
-from fer_deploy.quantize.calibration import choose_calibration
 from fer_deploy.quantize.ptq import float_graph, quantize_ptq
+from fer_deploy.quantize.recipe import choose_calibration
 from fer_deploy.targets.base import Session
 from fer_deploy.targets.golden import golden_inputs
 from fer_deploy.targets.registry import get_target

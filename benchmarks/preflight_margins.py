@@ -18,8 +18,8 @@ from generated import conditions, replace_section, table
 from fer_deploy.data.registry import DatasetSpec, open_dataset
 from fer_deploy.errors import ModelError
 from fer_deploy.model import load_model
-from fer_deploy.quantize.calibration import choose_calibration
 from fer_deploy.quantize.fit import MAX_RATIO, MAX_SHIFT, statistics_fit
+from fer_deploy.quantize.recipe import choose_calibration
 
 #: Mistakes that people make: pixels in 0..1, in -1..1, not normalised, mean forgotten.
 _WRONG = {

@@ -25,11 +25,9 @@ from fer_deploy.data.registry import DatasetSpec, open_dataset
 from fer_deploy.measure.parity import parity_figures
 from fer_deploy.model import load_model
 from fer_deploy.progress import say
-from fer_deploy.quantize.calibration import choose_calibration
-from fer_deploy.quantize.options import OBSERVERS, PtqOptions
 from fer_deploy.quantize.prepare import prepare
 from fer_deploy.quantize.ptq import convert, float_graph
-from fer_deploy.quantize.recipe import W8A8_PTQ
+from fer_deploy.quantize.recipe import OBSERVERS, W8A8_PTQ, PtqOptions, choose_calibration
 from fer_deploy.report.wording import describe
 
 HEADER = (

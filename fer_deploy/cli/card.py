@@ -18,8 +18,7 @@ def command(model: Path, dataset: str | None, data: Path | None) -> None:
     MODEL is a folder with model.toml. Its accuracy on the validation and the test split goes into MODEL/card.md,
     together with that of its int8 artifacts, its recipe, known failures, and what it must not be used for.
     """
-    from fer_deploy.experiments.card import measure_card
-    from fer_deploy.experiments.card_page import render_card
+    from fer_deploy.experiments.card import measure_card, render_card
     from fer_deploy.files import write_atomic
     from fer_deploy.pipeline.evaluate import dataset_spec
     from fer_deploy.report.wording import describe

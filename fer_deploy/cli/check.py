@@ -67,7 +67,7 @@ def command(
     from fer_deploy.cli.console import stdout_console
     from fer_deploy.files import write_atomic
     from fer_deploy.pipeline.check import check_report, default_report, reference_beside
-    from fer_deploy.views.junit import render_junit
+    from fer_deploy.views.ci import render_junit
     from fer_deploy.views.terminal import print_check
     from fer_deploy.views.write import write_check
 
@@ -99,7 +99,7 @@ def _tell_github(check: Any, config: Path | None) -> None:
     import os
 
     from fer_deploy.errors import OutputError
-    from fer_deploy.views.github import step_summary, workflow_commands
+    from fer_deploy.views.ci import step_summary, workflow_commands
 
     for line in workflow_commands(check, str(config) if config else None):
         click.echo(line)

@@ -19,7 +19,7 @@ from fer_deploy.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from fer_deploy.pipeline.stages import Stages
+    from fer_deploy.progress import Stages
 
 
 @click.command("run", cls=ExportCommand)

@@ -11,7 +11,7 @@ from fer_deploy.cli.experiment import experiment_options, printed_command, writa
 from fer_deploy.cli.options import PATH
 
 if TYPE_CHECKING:
-    from fer_deploy.experiments.search_result import SearchReport
+    from fer_deploy.experiments.search_schema import SearchReport
 
 
 @click.command("search")
@@ -31,14 +31,14 @@ def command(
     SEARCH is a TOML file, e.g. studies/search.toml. Candidates are trained shortly, first at random, then by
     evolution. A search that was stopped goes on when the same command is given again.
     """
-    from fer_deploy.experiments.search_spec import load_search
+    from fer_deploy.experiments.search_schema import load_search
 
     spec = load_search(search, data)
     folder, runs = writable_folders(search, spec.name, output, work_dir)
     import torch
 
     from fer_deploy.experiments.search import Searcher
-    from fer_deploy.experiments.search_result import write_search
+    from fer_deploy.experiments.search_schema import write_search
 
     if threads is not None:
         torch.set_num_threads(threads)

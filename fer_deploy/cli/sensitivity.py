@@ -69,7 +69,7 @@ def command(
     from fer_deploy.files import write_atomic
     from fer_deploy.pipeline.evaluate import dataset_spec
     from fer_deploy.pipeline.sensitivity import analyse
-    from fer_deploy.quantize.options import parse_options
+    from fer_deploy.quantize.recipe import parse_options
 
     found = analyse(
         model,

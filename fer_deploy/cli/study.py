@@ -11,7 +11,7 @@ from fer_deploy.cli.experiment import experiment_options, printed_command, writa
 from fer_deploy.cli.options import PATH
 
 if TYPE_CHECKING:
-    from fer_deploy.experiments.study_result import StudyReport
+    from fer_deploy.experiments.study_schema import StudyReport
 
 
 @click.command("study")
@@ -31,12 +31,12 @@ def command(
     STUDY is a TOML file: studies/small.toml is for a CPU, studies/full.toml for a GPU. A study that was stopped goes
     on when the same command is given again. Accuracy is that of the validation split; the test split stays untouched.
     """
-    from fer_deploy.experiments.study_spec import load_study
+    from fer_deploy.experiments.study_schema import load_study
 
     spec = load_study(study, data)
     folder, runs = writable_folders(study, spec.name, output, work_dir)
     from fer_deploy.experiments.study import run_study
-    from fer_deploy.experiments.study_write import write_study
+    from fer_deploy.experiments.study_page import write_study
 
     report = run_study(spec, runs, printed_command("study", study, device, threads), device, threads)
     written = write_study(report, folder)

@@ -19,17 +19,25 @@ from fer_deploy.data.faces import Faces
 from fer_deploy.data.registry import open_dataset
 from fer_deploy.devices.profile import load_profile
 from fer_deploy.errors import ConfigError
-from fer_deploy.experiments.search_result import Effect, SearchReport, SearchRow
-from fer_deploy.experiments.search_spec import OPTIONS, Candidate, Option, SearchSpec, option_text
+from fer_deploy.experiments.search_schema import (
+    OPTIONS,
+    Candidate,
+    Effect,
+    Option,
+    SearchReport,
+    SearchRow,
+    SearchSpec,
+    option_text,
+)
 from fer_deploy.experiments.study import host_latencies, int8_artifact
 from fer_deploy.files import write_atomic
 from fer_deploy.frozen import Frozen
-from fer_deploy.measure.macs import count_macs
 from fer_deploy.measure.measurement import Measurement, Unit, measured
 from fer_deploy.measure.parity import proportion
 from fer_deploy.model import Model, count_parameters, load_model
 from fer_deploy.pipeline.export import calibration_for
 from fer_deploy.progress import say
+from fer_deploy.quantize.costs import graph_costs
 from fer_deploy.quantize.ptq import float_graph
 from fer_deploy.targets.artifact import tool_versions
 
@@ -189,7 +197,7 @@ class Searcher:
             model = self._untrained(candidate)
             cost = Cost(
                 parameters=measured(count_parameters(model.network), Unit.COUNT),
-                macs=measured(count_macs(float_graph(model)), Unit.COUNT),
+                macs=measured(graph_costs(float_graph(model)).macs, Unit.COUNT),
                 latency=self._latency(model, candidate) if wants_latency else None,
             )
             write_atomic(stored, cost.model_dump_json(indent=1) + "\n")

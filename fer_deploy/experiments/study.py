@@ -13,8 +13,7 @@ from fer_deploy.data.registry import open_dataset
 from fer_deploy.devices.profile import load_profile
 from fer_deploy.devices.timing import TimingProtocol
 from fer_deploy.errors import ConfigError
-from fer_deploy.experiments.study_result import StudyBudget, StudyReport, StudyRow, StudyRun
-from fer_deploy.experiments.study_spec import StudySpec
+from fer_deploy.experiments.study_schema import StudyBudget, StudyReport, StudyRow, StudyRun, StudySpec
 from fer_deploy.files import write_atomic
 from fer_deploy.frozen import Frozen
 from fer_deploy.measure.latency import all_runtime_figures
@@ -26,11 +25,9 @@ from fer_deploy.model import Architecture, Model, load_model
 from fer_deploy.pipeline.export import calibration_for
 from fer_deploy.pipeline.summaries import dataset_summary, delegation_figures, model_summary, size_figure
 from fer_deploy.progress import say
-from fer_deploy.quantize.calibration import CalibrationSet
-from fer_deploy.quantize.options import PtqOptions
 from fer_deploy.quantize.prepare import prepare
 from fer_deploy.quantize.ptq import convert, float_graph
-from fer_deploy.quantize.recipe import W8A8_PTQ
+from fer_deploy.quantize.recipe import W8A8_PTQ, CalibrationSet, PtqOptions
 from fer_deploy.targets.artifact import (
     Artifact,
     CalibrationInfo,

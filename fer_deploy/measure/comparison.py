@@ -11,7 +11,7 @@ from pydantic import Field
 from fer_deploy.frozen import Frozen, Unknown
 from fer_deploy.measure.figures import LayerFigures, ParityFigures
 from fer_deploy.measure.measurement import Measurement, Unit, as_emulated, measured, not_measured
-from fer_deploy.quantize.layer_outputs import LayerOutput
+from fer_deploy.quantize.layers import LayerOutput
 
 #: A layer counts as parted when its noise is a tenth of its signal. int8 layers of a sound model lie at 25 dB
 #: and more; a wrong mean or a saturated kernel falls to 10 dB and less.

@@ -19,8 +19,8 @@ from fer_deploy.progress import track
 from fer_deploy.quantize.costs import Op
 from fer_deploy.quantize.recipe import parse_recipe
 from fer_deploy.targets.artifact import Artifact
+from fer_deploy.targets.base import NOT_DELEGATED, Kernels, LayerTrace
 from fer_deploy.targets.registry import get_target, target_class
-from fer_deploy.targets.trace import NOT_DELEGATED, Kernels, LayerTrace
 
 #: Share of the runs left out at either end: enough for the few that another process interrupts.
 _TRIMMED = 0.05

@@ -13,7 +13,7 @@ from fer_deploy.errors import TargetError
 from fer_deploy.frozen import Unknown
 from fer_deploy.model import Model, load_model
 from fer_deploy.quantize.graph import batches
-from fer_deploy.quantize.layer_outputs import torch_layers
+from fer_deploy.quantize.layers import torch_layers
 from fer_deploy.quantize.ptq import float_graph
 from fer_deploy.targets.artifact import INFO_FILE, Artifact, open_artifact
 from fer_deploy.targets.base import ArtifactLayers

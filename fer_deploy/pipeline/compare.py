@@ -21,7 +21,7 @@ from fer_deploy.measure.comparison import (
 from fer_deploy.measure.measurement import as_emulated
 from fer_deploy.measure.parity import parity_figures
 from fer_deploy.measure.subject import Subject, open_subject
-from fer_deploy.quantize.layer_outputs import LayerOutput
+from fer_deploy.quantize.layers import LayerOutput
 
 #: Images on which layers are compared: each layer's output of all of them is in memory at once.
 LAYER_IMAGES = 16

@@ -15,8 +15,7 @@ from fer_deploy.errors import ConfigError
 from fer_deploy.files import read_toml
 from fer_deploy.frozen import Frozen, first_problem
 from fer_deploy.gate.budget import Budget, Waiver
-from fer_deploy.quantize.options import PtqOptions
-from fer_deploy.quantize.recipe import parse_recipe
+from fer_deploy.quantize.recipe import PtqOptions, parse_recipe
 from fer_deploy.targets.options import TargetOptions
 from fer_deploy.targets.registry import target_class, target_classes, target_names
 from fer_deploy.train.recipe import DistillRecipe

@@ -14,7 +14,7 @@ from fer_deploy.measure.figures import LayerFigures
 from fer_deploy.pipeline.export import Exported
 from fer_deploy.pipeline.store import LAYERS, Store, digest
 from fer_deploy.quantize.graph import Graph
-from fer_deploy.quantize.layer_outputs import LayerOutput, torch_layers
+from fer_deploy.quantize.layers import LayerOutput, torch_layers
 from fer_deploy.quantize.recipe import parse_recipe
 from fer_deploy.report.schema import GraphReport
 from fer_deploy.targets.registry import get_target

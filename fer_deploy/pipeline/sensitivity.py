@@ -13,8 +13,7 @@ from fer_deploy.errors import ConfigError
 from fer_deploy.frozen import Frozen
 from fer_deploy.model import Model, load_model
 from fer_deploy.pipeline.export import calibration_for
-from fer_deploy.quantize.calibration import CalibrationSet
-from fer_deploy.quantize.options import PtqOptions
+from fer_deploy.quantize.recipe import CalibrationSet, PtqOptions
 from fer_deploy.quantize.sensitivity import LayerSensitivity, mixed_precision, sensitivity
 from fer_deploy.targets.artifact import INFO_FILE
 

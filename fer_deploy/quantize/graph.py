@@ -14,9 +14,8 @@ from fer_deploy.contract import Contract
 from fer_deploy.frozen import Frozen
 from fer_deploy.progress import track
 from fer_deploy.quantize.layers import attribute
-from fer_deploy.quantize.options import PtqOptions
 from fer_deploy.quantize.proof import Evidence, Proof
-from fer_deploy.quantize.recipe import Recipe
+from fer_deploy.quantize.recipe import PtqOptions, Recipe
 
 if TYPE_CHECKING:
     import torch

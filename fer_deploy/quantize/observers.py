@@ -5,8 +5,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
-from fer_deploy.quantize.grid import ACTIVATION_EPS
-from fer_deploy.quantize.options import PtqOptions
+from fer_deploy.quantize.recipe import ACTIVATION_EPS, PtqOptions
 
 if TYPE_CHECKING:
     import torch

@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fer_deploy.model import Model
-from fer_deploy.quantize.calibration import CalibrationSet
 from fer_deploy.quantize.canonical import Canonical, canonical, copy_graph, evidence_of
 from fer_deploy.quantize.equalize import equalize
 from fer_deploy.quantize.graph import batches, run_module
-from fer_deploy.quantize.options import PtqOptions
 from fer_deploy.quantize.preflight import check_classes, check_observers
 from fer_deploy.quantize.proof import PROOF_IMAGES, RUNTIME_DB, Evidence, Logits, Proof, prove_exact
 from fer_deploy.quantize.quantizer import shared_quantizer
+from fer_deploy.quantize.recipe import CalibrationSet, PtqOptions
 
 if TYPE_CHECKING:
     import torch

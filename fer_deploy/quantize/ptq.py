@@ -9,12 +9,9 @@ from fer_deploy.errors import LossError, ProofError, QuantizationError
 from fer_deploy.model import Model, deployable
 from fer_deploy.progress import say
 from fer_deploy.quantize.bias import channel_means, correct_biases, snap_biases
-from fer_deploy.quantize.calibration import CalibrationSet
 from fer_deploy.quantize.canonical import Canonical, canonical, copy_graph
 from fer_deploy.quantize.graph import Graph, run_module, scales_of
 from fer_deploy.quantize.layers import layer_name, weighted_layers
-from fer_deploy.quantize.limits import widen_activation_scales, widen_weight_scales
-from fer_deploy.quantize.options import PtqOptions
 from fer_deploy.quantize.prepare import (
     Prepared,
     calibration_evidence,
@@ -36,7 +33,8 @@ from fer_deploy.quantize.proof import (
     under_floor,
     within_rounding,
 )
-from fer_deploy.quantize.recipe import FLOAT, W8A8_PTQ, Recipe
+from fer_deploy.quantize.recipe import FLOAT, W8A8_PTQ, CalibrationSet, PtqOptions, Recipe
+from fer_deploy.quantize.scales import widen_activation_scales, widen_weight_scales
 
 if TYPE_CHECKING:
     import torch

@@ -20,14 +20,12 @@ from fer_deploy.data.faces import Faces
 from fer_deploy.errors import QuantizationError
 from fer_deploy.model import Model
 from fer_deploy.progress import say
-from fer_deploy.quantize.calibration import CalibrationSet
 from fer_deploy.quantize.canonical import Canonical, copy_graph
 from fer_deploy.quantize.graph import Graph
-from fer_deploy.quantize.options import PtqOptions
 from fer_deploy.quantize.preflight import observers
 from fer_deploy.quantize.prepare import Prepared, prepare
 from fer_deploy.quantize.ptq import convert, float_graph, require_network
-from fer_deploy.quantize.recipe import W8A8_PTQ, W8A8_QAT
+from fer_deploy.quantize.recipe import W8A8_PTQ, W8A8_QAT, CalibrationSet, PtqOptions
 from fer_deploy.quantize.switchboard import fake_quantizers
 from fer_deploy.train.distillation import Distiller
 from fer_deploy.train.recipe import DistillRecipe

@@ -16,10 +16,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from fer_deploy.errors import QuantizationError
-from fer_deploy.quantize.grid import QMAX, QMIN, WEIGHT_EPS, WEIGHT_MAX
 from fer_deploy.quantize.layers import attribute, clamp_operators, layer_name
 from fer_deploy.quantize.observers import activation_observer
-from fer_deploy.quantize.options import PtqOptions
+from fer_deploy.quantize.recipe import QMAX, QMIN, WEIGHT_EPS, WEIGHT_MAX, PtqOptions
 from fer_deploy.quiet import quiet
 
 if TYPE_CHECKING:

@@ -1,11 +1,26 @@
-"""Recipes: what precision an artifact has and how it gets there."""
+"""What is asked of quantization: precision and method, its integer grids, how ranges are found, and on which images."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
-from fer_deploy.errors import ConfigError
+import numpy as np
+from pydantic import Field, ValidationError
+
+from fer_deploy.data.faces import Faces
+from fer_deploy.errors import ConfigError, QuantizationError
+from fer_deploy.frozen import Frozen, first_problem
+
+#: Activations: int8, affine.
+QMIN, QMAX = -128, 127
+#: Weights: int8 without -128, symmetric, so that negating a weight is exact.
+WEIGHT_MAX = 127
+#: Far below any scale that a float32 weight of use gives; only keeps all-zero channels from scale 0.
+WEIGHT_EPS = 2.0**-24
+#: The same for activations. XNNPACK's own quantizer has 2**-12: a layer whose values are that small loses its bits.
+ACTIVATION_EPS = 2.0**-24
+
 
 Precision = Literal["float", "fp16", "w8", "w8a8"]
 Method = Literal["ptq", "qat"]
@@ -52,3 +67,94 @@ def parse_recipe(text: str) -> Recipe:
     if name not in RECIPES:
         raise ConfigError(f"unknown recipe '{text}'; known: {', '.join(RECIPES)}")
     return RECIPES[name]
+
+
+ObserverName = Literal["min-max", "histogram", "percentile", "mse"]
+OBSERVERS: tuple[ObserverName, ...] = get_args(ObserverName)
+
+
+class PtqOptions(Frozen):
+    """Options of post-training quantization, recorded in every artifact that was made with them.
+
+    ``docs/quantization.md`` shows what each costs and gains on the shipped model.
+    """
+
+    observer: ObserverName = Field(
+        default="histogram", description="how a range is taken from the activations that were seen"
+    )
+    percentile: float = Field(
+        default=99.99,
+        gt=50,
+        lt=100,
+        description="share of the activations inside the range, per cent; observer 'percentile' only",
+    )
+    bias_correction: bool = Field(
+        default=False, description="shift biases by each channel's mean quantization error"
+    )
+    equalization: bool = Field(
+        default=False, description="even out weight ranges between consecutive layers (cross-layer)"
+    )
+    fused_clamps: bool = Field(
+        default=True, description="quantize a convolution after its clamp only, not before it as well"
+    )
+    own_pool_ranges: bool = Field(
+        default=False,
+        description="quantize what a global pooling gives over its own range, where the map's is shared",
+    )
+    float_layers: tuple[str, ...] = Field(default=(), description="layers left in float, by module path")
+
+
+def parse_options(**values: object) -> PtqOptions:
+    """Return the options with the given values, the rest by default.
+
+    Raises:
+        ConfigError: an unknown option, or a value out of range.
+    """
+    try:
+        return PtqOptions.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(f"quantization option {first_problem(error)}") from None
+
+
+@dataclass(frozen=True)
+class CalibrationSet:
+    """Images whose activations set the quantization ranges, and the seed that drew them."""
+
+    faces: Faces
+    seed: int
+
+    @property
+    def per_class(self) -> dict[str, int]:
+        """Label to number of images."""
+        counts = np.bincount(self.faces.targets, minlength=len(self.faces.labels))
+        return {label: int(count) for label, count in zip(self.faces.labels, counts, strict=True)}
+
+
+def choose_calibration(training: Faces, size: int, seed: int = 0) -> CalibrationSet:
+    """Return ``size`` training images, as evenly over the classes as their numbers allow.
+
+    Rare classes give all they have; the others share what is left. The draw depends on ``seed`` alone.
+
+    Raises:
+        QuantizationError: fewer images than ``size``, or only one class among them.
+    """
+    if size < 1 or size > len(training):
+        raise QuantizationError(
+            f"a calibration set of {size} images cannot be drawn from the {len(training)} of {training.name}"
+        )
+    generator = np.random.default_rng(seed)
+    queues = [
+        generator.permutation(np.flatnonzero(training.targets == index))
+        for index in range(len(training.labels))
+    ]
+    if sum(len(queue) > 0 for queue in queues) < 2:
+        raise QuantizationError(
+            f"calibration on {training.name} would see one class only; its ranges would fit no other face"
+        )
+    taken = [0] * len(queues)
+    for _ in range(size):
+        open_classes = [index for index, queue in enumerate(queues) if taken[index] < len(queue)]
+        taken[min(open_classes, key=lambda index: taken[index])] += 1
+    chosen = np.concatenate([queue[:count] for queue, count in zip(queues, taken, strict=True)])
+    chosen = generator.permutation(chosen).astype(np.int64)
+    return CalibrationSet(training.subset(chosen, f"calibration set of {training.name}"), seed)

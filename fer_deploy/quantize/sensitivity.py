@@ -10,12 +10,10 @@ from fer_deploy.data.faces import Faces
 from fer_deploy.errors import BudgetExceededError
 from fer_deploy.model import Model
 from fer_deploy.progress import say, track
-from fer_deploy.quantize.calibration import CalibrationSet
 from fer_deploy.quantize.graph import Graph
-from fer_deploy.quantize.options import PtqOptions
 from fer_deploy.quantize.prepare import Prepared, prepare
 from fer_deploy.quantize.ptq import convert
-from fer_deploy.quantize.recipe import W8A8_PTQ
+from fer_deploy.quantize.recipe import W8A8_PTQ, CalibrationSet, PtqOptions
 from fer_deploy.quantize.switchboard import Switchboard, decibel
 
 

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_deploy.quantize.graph import batches
-from fer_deploy.quantize.grid import QMAX, QMIN, WEIGHT_EPS, WEIGHT_MAX
 from fer_deploy.quantize.layers import clamp_operators, layer_name, weighted_operators
 from fer_deploy.quantize.preflight import observers
 from fer_deploy.quantize.prepare import Prepared
+from fer_deploy.quantize.recipe import QMAX, QMIN, WEIGHT_EPS, WEIGHT_MAX
 from fer_deploy.train.fake_quantize import ActivationQuantizer, WeightQuantizer
 
 if TYPE_CHECKING:

@@ -6,13 +6,11 @@ of a block or a section: the renderers know the kinds of block below, and nothin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Flag, StrEnum, auto
-from functools import cached_property
 
 from fer_deploy.measure.measurement import Measurement, Provenance
-from fer_deploy.report.wording import clean
 from fer_deploy.views.tables import Table
 
 
@@ -272,35 +270,6 @@ class Section:
     titled: View = EVERYWHERE
     look: str = ""
     summary: bool = False
-
-
-@dataclass(frozen=True)
-class Document:
-    """All sections in their order, and every reason for a missing figure with its number."""
-
-    name: str
-    sections: tuple[Section, ...]
-    gaps: tuple[Gap, ...]
-
-    def shown(self, view: View, summary: bool = False) -> Iterator[tuple[Section, tuple[Block, ...]]]:
-        """Yield each section that a view shows, with the blocks that it shows of it.
-
-        Args:
-            view: the view.
-            summary: leave out what is not part of a summary.
-        """
-        for section in self.sections:
-            blocks = visible(section.blocks, view)
-            if blocks and (section.summary or not summary):
-                yield section, blocks
-
-    def number(self, figure: Measurement) -> int:
-        """Return the footnote number of a missing figure's reason."""
-        return self._numbers[clean(figure.reason or "")]
-
-    @cached_property
-    def _numbers(self) -> dict[str, int]:
-        return {gap.reason: gap.number for gap in self.gaps}
 
 
 def visible(blocks: tuple[Block, ...], view: View) -> tuple[Block, ...]:

@@ -9,9 +9,8 @@ from fer_deploy.gate.verdicts import Check
 from fer_deploy.measure.measurement import Measurement
 from fer_deploy.report import wording
 from fer_deploy.report.schema import Report
-from fer_deploy.views.blocks import Block, Document, Draw, Span, View, visible
-from fer_deploy.views.document import document
-from fer_deploy.views.gaps import place
+from fer_deploy.views.blocks import Block, Draw, Span, View, visible
+from fer_deploy.views.document import Document, document, place
 from fer_deploy.views.svg import FEWER, GRID, INK, MORE, MUTED, SERIES, VARIABLES
 from fer_deploy.views.tables import INVALID, cell_runs, table_grounds
 

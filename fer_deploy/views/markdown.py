@@ -1,8 +1,9 @@
-"""The report as GitHub-flavoured Markdown, for pull requests, job summaries and chats."""
+"""Markdown as GitHub reads it, in which no free text is taken for markup: the report, and filled templates."""
 
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Iterator
 from typing import assert_never
 
@@ -13,7 +14,6 @@ from fer_deploy.report.wording import LEGEND, MARKS, amount, clean, describe, in
 from fer_deploy.views.blocks import (
     Banner,
     Block,
-    Document,
     Entries,
     Facts,
     Folded,
@@ -33,10 +33,52 @@ from fer_deploy.views.blocks import (
     View,
     visible,
 )
-from fer_deploy.views.document import document
-from fer_deploy.views.gaps import place
-from fer_deploy.views.markdown_text import escape, row
+from fer_deploy.views.document import Document, document, place
 from fer_deploy.views.tables import Cell, Table, table_grounds
+
+#: ASCII punctuation that starts markup somewhere inside a line; CommonMark lets a backslash disarm each.
+_INSIDE = re.compile(r"([\\`*_{}\[\]|~$#!])")
+_AT_START = re.compile(r"^(\s*)([-+=>]|\d+(?=[.)](?:\s|$)))")
+
+
+def escape(text: str) -> str:
+    """Return ``text`` so that it reads as itself in Markdown, in a table cell as well as in a line."""
+    text = clean(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    text = _INSIDE.sub(r"\\\1", text)
+    text = _AT_START.sub(_disarm, text)
+    # An address is the only markup of GitHub's that has no leading character of its own.
+    return text.replace("://", "&#58;//").replace("www.", "www&#46;").replace("@", "&#64;")
+
+
+def _disarm(found: re.Match[str]) -> str:
+    space, mark = found.groups()
+    return f"{space}&#{ord(mark[0])};{mark[1:]}"
+
+
+def row(cells: tuple[str, ...]) -> str:
+    """Return a table row of free text."""
+    return "| " + " | ".join(map(escape, cells)) + " |"
+
+
+def fill(template: str, **values: object) -> str:
+    """Return ``templates/<template>`` with ``values`` in it.
+
+    A line that holds a block only leaves none behind; the filter ``md`` disarms free text. A name that the template
+    asks for and ``values`` lacks is a bug and raises jinja2's ``UndefinedError``.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("fer_deploy.views"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
+    environment.filters["md"] = escape
+    return environment.get_template(template).render(**values)
+
 
 _TOP_LEVEL = 1
 _SECTION_LEVEL = 2

@@ -17,9 +17,9 @@ from fer_deploy.data.registry import DatasetSpec
 from fer_deploy.files import sha256_of
 from fer_deploy.measure.comparison import PART_BELOW_DB
 from fer_deploy.pipeline.compare import compare
-from fer_deploy.quantize.calibration import choose_calibration
 from fer_deploy.quantize.graph import Graph
 from fer_deploy.quantize.ptq import float_graph, quantize_ptq
+from fer_deploy.quantize.recipe import choose_calibration
 from fer_deploy.targets.artifact import write_artifact
 from fer_deploy.targets.registry import get_target
 from fixtures.outside import Outside
@@ -184,7 +184,7 @@ def test_wrong_mean_shows_in_the_first_layer(
 def test_swapped_channels_show_in_the_first_layers(rgb112_model: Outside) -> None:
     """BGR for RGB: pictures whose channels differ, and a graph that reads them in the other order."""
     from fer_deploy.measure.comparison import compare_layers, first_parting
-    from fer_deploy.quantize.layer_outputs import torch_layers
+    from fer_deploy.quantize.layers import torch_layers
 
     pixels = rgb112_model.test.pixels[:4].copy()
     pixels[:, 0] //= 2

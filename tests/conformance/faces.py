@@ -14,7 +14,7 @@ from fer_deploy.contract import Contract, InputSpec, TrainedOn
 from fer_deploy.data.faces import Faces, one_hot
 from fer_deploy.data.fer2013 import FERPLUS_LABELS, FILE_NAME
 from fer_deploy.data.registry import DatasetSpec, open_dataset
-from fer_deploy.quantize.calibration import CalibrationSet, choose_calibration
+from fer_deploy.quantize.recipe import CalibrationSet, choose_calibration
 
 CALIBRATION_IMAGES = 64
 TEST_IMAGES = 48

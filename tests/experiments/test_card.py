@@ -15,8 +15,7 @@ from fer_deploy.cli import main
 from fer_deploy.data.fer2013 import FERPLUS_LABELS
 from fer_deploy.data.registry import DatasetSpec
 from fer_deploy.errors import ModelError
-from fer_deploy.experiments.card import measure_card
-from fer_deploy.experiments.card_page import confused_with, render_card, weak_classes
+from fer_deploy.experiments.card import confused_with, measure_card, render_card, weak_classes
 from fer_deploy.measure.parity import accuracy_figures
 from fer_deploy.model import Architecture, load_model, save_model
 from fer_deploy.report.wording import describe

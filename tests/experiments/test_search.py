@@ -11,8 +11,7 @@ from click.testing import CliRunner, Result
 from fer_deploy.cli import main
 from fer_deploy.errors import ConfigError, ModelError
 from fer_deploy.experiments.search import Searcher
-from fer_deploy.experiments.search_result import SearchReport
-from fer_deploy.experiments.search_spec import load_search
+from fer_deploy.experiments.search_schema import SearchReport, load_search
 from fixtures.reading import rendered
 from fixtures.synthetic import tiny_recipe
 

@@ -12,8 +12,7 @@ from click.testing import CliRunner, Result
 from fer_deploy.cli import main
 from fer_deploy.errors import ConfigError, ModelError
 from fer_deploy.experiments.study import mean_over_seeds
-from fer_deploy.experiments.study_result import StudyReport
-from fer_deploy.experiments.study_spec import load_study
+from fer_deploy.experiments.study_schema import StudyReport, load_study
 from fer_deploy.measure.measurement import Unit, measured, not_measured
 from fer_deploy.model import load_model
 from fer_deploy.train import loop

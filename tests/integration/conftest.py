@@ -15,8 +15,8 @@ from fer_deploy.data.faces import Faces, one_hot
 from fer_deploy.data.fer2013 import FILE_NAME, data_root, load_fer2013
 from fer_deploy.devices.runners.build import Bundle, find_runner, host_arch
 from fer_deploy.model import Model, load_model
-from fer_deploy.quantize.calibration import CalibrationSet
 from fer_deploy.quantize.ptq import float_graph, quantize_ptq
+from fer_deploy.quantize.recipe import CalibrationSet
 from fer_deploy.quiet import quiet
 from fer_deploy.targets.artifact import Artifact, open_artifact, write_artifact
 from fer_deploy.targets.registry import get_target

@@ -8,7 +8,7 @@ import pytest
 from fer_deploy.frozen import Unknown
 from fer_deploy.measure.comparison import EQUAL, layer_noise
 from fer_deploy.measure.measurement import Provenance
-from fer_deploy.quantize.layer_outputs import LayerOutput
+from fer_deploy.quantize.layers import LayerOutput
 
 DRAW = np.random.default_rng(0)
 

@@ -12,7 +12,6 @@ from fer_deploy.devices.profile import load_profile
 from fer_deploy.devices.timing import TimingProtocol
 from fer_deploy.measure.estimate import estimated_latency, estimated_runtime
 from fer_deploy.measure.latency import runtime_figures
-from fer_deploy.measure.macs import count_macs
 from fer_deploy.measure.measurement import Provenance
 from fer_deploy.quantize.costs import GraphCosts, graph_costs
 from fer_deploy.targets.artifact import Artifact, open_artifact
@@ -33,7 +32,7 @@ def _with(artifact: Artifact, costs: GraphCosts | None) -> Artifact:
 def test_operators_of_real_graphs(graph_of: GraphOf, recipe: str) -> None:
     """A quantized graph runs the same operators; its quantize and dequantize are not work of their own."""
     costs = graph_costs(graph_of(recipe))
-    assert costs.macs == count_macs(graph_of("float"))
+    assert costs.macs == graph_costs(graph_of("float")).macs > 0
     kinds = Counter(op.kind for op in costs.ops)
     assert kinds == Counter(op.kind for op in graph_costs(graph_of("float")).ops)
     assert kinds["linear"] == 1

@@ -3,8 +3,8 @@ from __future__ import annotations
 import torch
 
 from fer_deploy.model import Model
-from fer_deploy.quantize.calibration import choose_calibration
 from fer_deploy.quantize.ptq import quantize_ptq
+from fer_deploy.quantize.recipe import choose_calibration
 from fixtures.synthetic import separable_faces
 
 

@@ -11,12 +11,11 @@ from torch import Tensor, nn
 
 from fer_deploy.errors import QuantizationError
 from fer_deploy.model import Model
-from fer_deploy.quantize.calibration import CalibrationSet, choose_calibration
 from fer_deploy.quantize.fit import MAX_RATIO, MAX_SHIFT, check_fit, statistics_fit
-from fer_deploy.quantize.options import PtqOptions
 from fer_deploy.quantize.preflight import check_observers
 from fer_deploy.quantize.prepare import prepare
 from fer_deploy.quantize.ptq import quantize_ptq
+from fer_deploy.quantize.recipe import CalibrationSet, PtqOptions, choose_calibration
 from fixtures.outside import Outside
 from fixtures.synthetic import contract_for, input_spec, separable_faces
 

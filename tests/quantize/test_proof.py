@@ -20,13 +20,12 @@ from fer_deploy.model import Model
 from fer_deploy.quantize import canonical as canonical_module
 from fer_deploy.quantize import prepare as prepare_module
 from fer_deploy.quantize import ptq as ptq_module
-from fer_deploy.quantize.calibration import choose_calibration
 from fer_deploy.quantize.canonical import REWRITES, Canonical, canonical
 from fer_deploy.quantize.layers import attribute, weighted_layers
-from fer_deploy.quantize.options import PtqOptions
 from fer_deploy.quantize.prepare import calibration_evidence
 from fer_deploy.quantize.proof import EXACT_DB, sqnr_of, within_rounding
 from fer_deploy.quantize.ptq import quantize_ptq
+from fer_deploy.quantize.recipe import PtqOptions, choose_calibration
 from fixtures.synthetic import contract_for, input_spec, separable_faces
 
 CALIBRATION = choose_calibration(separable_faces(160, 0), 64)

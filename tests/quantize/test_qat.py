@@ -11,12 +11,17 @@ import torch
 
 from fer_deploy.data.faces import Faces
 from fer_deploy.errors import TrainingError
-from fer_deploy.quantize.calibration import CalibrationSet, choose_calibration
-from fer_deploy.quantize.options import PtqOptions
 from fer_deploy.quantize.prepare import Prepared, prepare
 from fer_deploy.quantize.ptq import convert, float_graph
 from fer_deploy.quantize.qat import quantize_qat, student_of, trained
-from fer_deploy.quantize.recipe import W8A8_PTQ, W8A8_QAT, parse_recipe
+from fer_deploy.quantize.recipe import (
+    W8A8_PTQ,
+    W8A8_QAT,
+    CalibrationSet,
+    PtqOptions,
+    choose_calibration,
+    parse_recipe,
+)
 from fer_deploy.train.distillation import Distiller, distillation_loss
 from fer_deploy.train.recipe import DistillRecipe
 from fixtures.outside import Outside

@@ -6,12 +6,10 @@ import numpy as np
 import pytest
 
 from fer_deploy.errors import BudgetExceededError
-from fer_deploy.quantize.calibration import CalibrationSet, choose_calibration
 from fer_deploy.quantize.layers import layer_name, weighted_layers
-from fer_deploy.quantize.options import PtqOptions
 from fer_deploy.quantize.prepare import Prepared, prepare
 from fer_deploy.quantize.ptq import convert, float_graph
-from fer_deploy.quantize.recipe import W8A8_PTQ
+from fer_deploy.quantize.recipe import W8A8_PTQ, CalibrationSet, PtqOptions, choose_calibration
 from fer_deploy.quantize.sensitivity import layer_sensitivities, mixed_precision
 from fer_deploy.quantize.switchboard import Switchboard
 from fixtures.outside import Outside

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from fer_deploy.model import Architecture, Model
-from fer_deploy.quantize.calibration import choose_calibration
 from fer_deploy.quantize.graph import Graph
 from fer_deploy.quantize.ptq import float_graph, quantize_ptq
+from fer_deploy.quantize.recipe import choose_calibration
 from fer_deploy.targets.registry import get_target
 from fer_deploy.zoo import ARCHITECTURES
 from fixtures.synthetic import LABELS, contract_for, input_spec, separable_faces

@@ -11,8 +11,8 @@ from click.testing import CliRunner
 from fer_deploy.cli import main
 from fer_deploy.errors import ArtifactError
 from fer_deploy.frozen import Unknown
-from fer_deploy.measure.macs import count_macs
 from fer_deploy.model import Model
+from fer_deploy.quantize.costs import graph_costs
 from fer_deploy.targets.inspection import Inspection, Share
 from fer_deploy.targets.registry import TARGET_NAMES, get_target
 from fixtures.lowered import GraphOf, Lower
@@ -33,7 +33,7 @@ def test_figures_are_the_model_s(
 ) -> None:
     artifact, delegation = lowered(target, recipe)
     found = get_target(target).inspect(artifact.file)
-    assert found.macs == count_macs(graph_of("float"))
+    assert found.macs == graph_costs(graph_of("float")).macs
     assert found.parameters == folded_parameters(trained_model)
     assert found.size_bytes == artifact.info.size_bytes
     assert found.inputs[0].shape == artifact.info.input.shape

@@ -18,10 +18,9 @@ from onnx import numpy_helper
 
 from fer_deploy.measure.subject import artifact_logits
 from fer_deploy.model import Model, count_parameters
-from fer_deploy.quantize.calibration import choose_calibration
 from fer_deploy.quantize.graph import Graph
-from fer_deploy.quantize.options import PtqOptions
 from fer_deploy.quantize.ptq import float_graph, quantize_ptq
+from fer_deploy.quantize.recipe import PtqOptions, choose_calibration
 from fer_deploy.targets.artifact import Artifact, write_artifact
 from fer_deploy.targets.base import Delegation
 from fer_deploy.targets.registry import get_target
@@ -230,7 +229,7 @@ def test_exact_kernels_are_asked_for_where_there_is_no_vnni(
 ) -> None:
     import platform
 
-    from fer_deploy.targets.onnx.session import lacks_vnni
+    from fer_deploy.targets.onnx.runtime import lacks_vnni
 
     def read(self: Path, encoding: str = "utf-8") -> str:
         assert (str(self), encoding) == ("/proc/cpuinfo", "utf-8")

@@ -69,7 +69,7 @@ def test_nothing_outside_its_folder_names_a_target() -> None:
         "RUNNERS = {'executorch': 1}",
         "match target:\n    case 'coreml':\n        pass",
         "artifact = 'onnx-float'",
-        "from fer_deploy.targets.onnx.session import session_options",
+        "from fer_deploy.targets.onnx.runtime import session_options",
         "from fer_deploy.targets import coreml",
         "def f():\n    import fer_deploy.targets.executorch.target",
     ],

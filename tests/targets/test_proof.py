@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 from fer_deploy.cli import main
 from fer_deploy.errors import ArtifactError, ProofError, TargetError
 from fer_deploy.model import Model
-from fer_deploy.quantize.calibration import choose_calibration
 from fer_deploy.quantize.canonical import Canonical, canonical, copy_graph
 from fer_deploy.quantize.graph import Graph
 from fer_deploy.quantize.layers import attribute, weighted_layers
 from fer_deploy.quantize.prepare import calibration_evidence
 from fer_deploy.quantize.ptq import lowerable_graph, quantize_ptq
+from fer_deploy.quantize.recipe import choose_calibration
 from fer_deploy.targets import base
 from fer_deploy.targets.artifact import open_artifact, write_artifact
 from fer_deploy.targets.onnx import proof as onnx_proof

@@ -10,8 +10,8 @@ import pytest
 from fer_deploy.errors import DeviceError
 from fer_deploy.frozen import Unknown
 from fer_deploy.measure.layer_times import read_trace
+from fer_deploy.targets.base import Kernels, LayerTrace
 from fer_deploy.targets.registry import get_target
-from fer_deploy.targets.trace import Kernels, LayerTrace
 
 
 def event(name: str, microseconds: int, **arguments: object) -> dict[str, Any]:

@@ -17,7 +17,6 @@ from fer_deploy.views.blocks import (
     NOWHERE,
     Banner,
     Block,
-    Document,
     Entries,
     Facts,
     Folded,
@@ -34,7 +33,7 @@ from fer_deploy.views.blocks import (
     Span,
     View,
 )
-from fer_deploy.views.gaps import collect
+from fer_deploy.views.document import Document, collect
 from fer_deploy.views.html import page, render_html
 from fer_deploy.views.markdown import markdown, render_markdown
 from fer_deploy.views.tables import Table
@@ -156,7 +155,7 @@ def test_only_a_page_draws(plain_report: Report, monkeypatch: pytest.MonkeyPatch
         raise AssertionError("matplotlib takes seconds")
 
     monkeypatch.setattr("fer_deploy.views.plots.draw", refuse)
-    monkeypatch.setattr("fer_deploy.views.layer_plots.draw", refuse)
+    monkeypatch.setattr("fer_deploy.views.sections.layers.draw", refuse)
     made = contents.document(plain_report)
     assert markdown_text(made)
     assert terminal_text(made)

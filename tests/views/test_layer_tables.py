@@ -10,8 +10,7 @@ from fer_deploy.measure.comparison import EQUAL
 from fer_deploy.measure.figures import RuntimeFigures
 from fer_deploy.measure.measurement import Measurement
 from fer_deploy.report.schema import Report
-from fer_deploy.views import layer_plots, plots
-from fer_deploy.views.device_tables import device_table, invalid_timings
+from fer_deploy.views import plots
 from fer_deploy.views.html import render_html
 from fer_deploy.views.layer_tables import (
     noise_columns,
@@ -22,6 +21,8 @@ from fer_deploy.views.layer_tables import (
     time_table,
 )
 from fer_deploy.views.markdown import render_markdown
+from fer_deploy.views.sections.devices import device_table, invalid_timings
+from fer_deploy.views.sections.layers import noise_by_layer, time_by_layer
 from fer_deploy.views.tables import INVALID
 from fixtures.reading import Page, rendered, squeezed, terminal
 from fixtures.sample_report import BROKEN_RULES, NO_LAYERS, NO_PROFILE
@@ -112,22 +113,22 @@ def test_noise_stands_beside_that_of_the_graph(plain_report: Report) -> None:
 
 
 def test_the_noise_plot_shows_every_layer(plain_report: Report) -> None:
-    drawn = layer_plots.noise_by_layer(plain_report, plain_report.graphs[0])
+    drawn = noise_by_layer(plain_report, plain_report.graphs[0])
     assert drawn is not None
     for layer in plain_report.graphs[0].layers:
         assert layer.name in drawn
-    assert layer_plots.noise_by_layer(plain_report, plain_report.graphs[1]) is None
+    assert noise_by_layer(plain_report, plain_report.graphs[1]) is None
 
 
 def test_the_time_plot_shows_the_layers_that_are_known(plain_report: Report) -> None:
     host, phone, _ = plain_report.devices
-    drawn = layer_plots.time_by_layer(plain_report, host)
+    drawn = time_by_layer(plain_report, host)
     assert drawn is not None
     assert "network.blocks.0.body.3" in drawn
     assert "transpose" not in drawn, "no layer of the float model"
     assert "onnx-w8a8-ptq" in drawn
     assert "executorch" not in drawn, "its layers were not timed"
-    assert layer_plots.time_by_layer(plain_report, phone) is None
+    assert time_by_layer(plain_report, phone) is None
 
 
 def test_a_bar_is_as_long_as_its_share_of_the_longest(plain_report: Report) -> None:

@@ -5,8 +5,7 @@ from hypothesis import strategies as st
 
 from fer_deploy.report.schema import Report
 from fer_deploy.report.wording import clean
-from fer_deploy.views.markdown import render_markdown
-from fer_deploy.views.markdown_text import escape
+from fer_deploy.views.markdown import escape, render_markdown
 from fixtures.reading import Page, rendered, squeezed
 
 #: What a line or a table cell of plain text may be rendered with.

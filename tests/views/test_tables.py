@@ -8,7 +8,7 @@ from fer_deploy.measure.figures import Flip
 from fer_deploy.measure.measurement import Measurement, Unit, measured, not_measured
 from fer_deploy.report.schema import ArtifactReport, Report
 from fer_deploy.report.wording import amount
-from fer_deploy.views.device_tables import device_table, runtimes
+from fer_deploy.views.sections.devices import device_table, runtimes
 from fer_deploy.views.tables import (
     FLOAT_ROW,
     CellRun,

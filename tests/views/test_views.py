@@ -7,8 +7,7 @@ import pytest
 from fer_deploy.measure.measurement import Provenance
 from fer_deploy.report.schema import Report
 from fer_deploy.report.wording import MARKS, UNITS_NOTE, amount, clean, interval
-from fer_deploy.views.document import document
-from fer_deploy.views.gaps import place
+from fer_deploy.views.document import document, place
 from fer_deploy.views.html import render_html
 from fer_deploy.views.markdown import render_markdown
 from fixtures.reading import Page, figures, reasons, rendered, squeezed, terminal

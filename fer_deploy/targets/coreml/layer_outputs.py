@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_deploy.quantize.layer_outputs import LayerOutput
+from fer_deploy.quantize.layers import LayerOutput
 
 #: Operations that have a weight, and what may stand between a layer and the value that goes on.
 _WEIGHTED = {"conv", "conv_transpose", "linear"}

@@ -14,13 +14,11 @@ from fer_deploy.files import write_atomic
 from fer_deploy.frozen import Unknown
 from fer_deploy.quantize.graph import Graph
 from fer_deploy.quiet import quiet
-from fer_deploy.targets.base import Delegation, Lowered, Runner, Session, Target
-from fer_deploy.targets.executorch.delegates import BACKENDS, COREML_ID, partitioner
-from fer_deploy.targets.executorch.options import ExecuTorchOptions
+from fer_deploy.targets.base import Delegation, Kernels, LayerTrace, Lowered, Runner, Session, Target
+from fer_deploy.targets.executorch.delegates import BACKENDS, COREML_ID, ExecuTorchOptions, partitioner
 from fer_deploy.targets.executorch.trace import KERNELS
 from fer_deploy.targets.inspection import Inspection
 from fer_deploy.targets.options import TargetOptions
-from fer_deploy.targets.trace import Kernels, LayerTrace
 
 FILE = "model.pte"
 
@@ -50,7 +48,7 @@ class ExecuTorchTarget(Target):
         with quiet():
             from executorch.exir import to_edge_transform_and_lower
 
-            from fer_deploy.targets.executorch.reasons import partition_reasons
+            from fer_deploy.targets.executorch.delegates import partition_reasons
 
             reasons: dict[str, str] = {}
             try:
@@ -118,7 +116,7 @@ def _delegation(module: Any, backend: str, reasons: dict[str, str]) -> Delegatio
         for name, breakdown in info.delegation_by_operator.items()
         if breakdown.non_delegated and name != "getitem"
     }
-    from fer_deploy.targets.executorch.reasons import NO_KERNEL, spelled
+    from fer_deploy.targets.executorch.delegates import NO_KERNEL, spelled
 
     return Delegation(
         backend=backend,

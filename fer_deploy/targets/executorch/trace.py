@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from fer_deploy.quiet import quiet
-from fer_deploy.targets.trace import NOT_DELEGATED, Kernels, LayerTrace
+from fer_deploy.targets.base import NOT_DELEGATED, Kernels, LayerTrace
 
 #: How XNNPACK's names of kernels that multiply begin, and those of ExecuTorch's own kernels.
 KERNELS = Kernels(

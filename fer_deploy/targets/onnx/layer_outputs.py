@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_deploy.errors import ArtifactError, first_line
-from fer_deploy.quantize.layer_outputs import LayerOutput
-from fer_deploy.targets.onnx.session import session_options
+from fer_deploy.quantize.layers import LayerOutput
+from fer_deploy.targets.onnx.runtime import session_options
 
 #: Operations that have a weight.
 _WEIGHTED = {"Conv", "ConvTranspose", "Gemm", "MatMul"}

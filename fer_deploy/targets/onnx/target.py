@@ -14,11 +14,18 @@ from fer_deploy.errors import ArtifactError, ProofError, TargetError, first_line
 from fer_deploy.files import write_atomic
 from fer_deploy.quantize.graph import Graph
 from fer_deploy.quiet import quiet
-from fer_deploy.targets.base import ArtifactLayers, Delegation, Lowered, Runner, Session, Target
+from fer_deploy.targets.base import (
+    ArtifactLayers,
+    Delegation,
+    Kernels,
+    LayerTrace,
+    Lowered,
+    Runner,
+    Session,
+    Target,
+)
 from fer_deploy.targets.inspection import Inspection, Share
-from fer_deploy.targets.onnx.session import lacks_vnni, session_options
-from fer_deploy.targets.onnx.trace import KERNELS
-from fer_deploy.targets.trace import Kernels, LayerTrace
+from fer_deploy.targets.onnx.runtime import KERNELS, lacks_vnni, session_options
 
 FILE = "model.onnx"
 #: The newest opset that onnxruntime-android 1.20 (2024) and later read; 13 is the first with per-channel QDQ.
@@ -128,7 +135,7 @@ class OnnxTarget(Target):
 
     def read_trace(self, data: bytes) -> tuple[LayerTrace, ...]:
         """Read ONNX Runtime's JSON."""
-        from fer_deploy.targets.onnx.trace import read_trace
+        from fer_deploy.targets.onnx.runtime import read_trace
 
         return read_trace(data)
 

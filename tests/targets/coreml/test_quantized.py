@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from fer_deploy.errors import ArtifactError
 from fer_deploy.targets.coreml.interpreter import operations as operations
-from fer_deploy.targets.coreml.interpreter.blobs import decode
+from fer_deploy.targets.coreml.interpreter.package import decode
 from fer_deploy.targets.coreml.interpreter.table import OPERATIONS
 from fixtures.mil_programs import check, draw, few, mb
 

@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_deploy.errors import ArtifactError, TargetError
-from fer_deploy.targets.coreml.interpreter.blobs import BlobFile, decode
-from fer_deploy.targets.coreml.interpreter.package import Package, read_package
+from fer_deploy.targets.coreml.interpreter.package import BlobFile, Package, decode, read_package
 
 #: A constant's value: an array (any rank, also 0), a string, or a list of values.
 Constant: TypeAlias = "NDArray[np.generic] | str | list[Constant]"

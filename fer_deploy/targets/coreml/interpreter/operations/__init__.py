@@ -2,15 +2,10 @@
 
 from fer_deploy.targets.coreml.interpreter.operations import (
     activation,
-    comparison,
-    constexpr,
-    convolution,
     elementwise,
     indexing,
-    linear,
-    normalization,
-    padding,
     pooling,
+    products,
     quantization,
     reduction,
     resize,
@@ -19,15 +14,10 @@ from fer_deploy.targets.coreml.interpreter.operations import (
 
 __all__ = [
     "activation",
-    "comparison",
-    "constexpr",
-    "convolution",
     "elementwise",
     "indexing",
-    "linear",
-    "normalization",
-    "padding",
     "pooling",
+    "products",
     "quantization",
     "reduction",
     "resize",

@@ -1,4 +1,4 @@
-"""Element-wise arithmetic on one or two operands, and casts."""
+"""Element by element: arithmetic, comparisons, logic and selection, and casts."""
 
 from __future__ import annotations
 
@@ -40,6 +40,15 @@ _BINARY: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "pow": torch.pow,
     "maximum": torch.maximum,
     "minimum": torch.minimum,
+    "equal": torch.eq,
+    "not_equal": torch.ne,
+    "greater": torch.gt,
+    "greater_equal": torch.ge,
+    "less": torch.lt,
+    "less_equal": torch.le,
+    "logical_and": torch.logical_and,
+    "logical_or": torch.logical_or,
+    "logical_xor": torch.logical_xor,
 }
 
 
@@ -98,3 +107,15 @@ def cast(x: Operand, dtype: str) -> Tensor:
 def identity(x: Operand) -> Tensor:
     """``x`` itself."""
     return tensor(x)
+
+
+@operation("logical_not")
+def logical_not(x: Operand) -> Tensor:
+    """True where ``x`` is not."""
+    return torch.logical_not(tensor(x))
+
+
+@operation("select")
+def select(cond: Operand, a: Operand, b: Operand) -> Tensor:
+    """``a`` where the condition holds, ``b`` elsewhere."""
+    return torch.where(tensor(cond).bool(), tensor(a), tensor(b))

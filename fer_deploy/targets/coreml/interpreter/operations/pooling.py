@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from fer_deploy.errors import TargetError
-from fer_deploy.targets.coreml.interpreter.operations.convolution import Pairs, pad_pairs, pad_zeros
+from fer_deploy.targets.coreml.interpreter.operations.products import Pairs, pad_pairs, pad_zeros
 from fer_deploy.targets.coreml.interpreter.table import Ints, ints, operation
 
 _AVERAGE: dict[int, Any] = {1: functional.avg_pool1d, 2: functional.avg_pool2d, 3: functional.avg_pool3d}

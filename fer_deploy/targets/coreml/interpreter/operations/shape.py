@@ -1,4 +1,4 @@
-"""Operations that move values or say where they are: reshape, transpose, concat, split, blocks of pixels."""
+"""Operations that move values or say where they are: reshape, transpose, concat, split, pad, blocks of pixels."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from fer_deploy.errors import TargetError
+from fer_deploy.targets.coreml.interpreter.operations.products import pad_zeros
 from fer_deploy.targets.coreml.interpreter.table import Ints, Operand, ints, operation, tensor
 
 
@@ -154,3 +156,26 @@ def sliding_windows(x: Tensor, axis: int, size: int, stride: int = 1) -> Tensor:
     """Return all windows of ``size`` along ``axis``, the window as the dimension after it."""
     axis = axis % x.ndim
     return x.unfold(axis, size, stride).movedim(-1, axis + 1)
+
+
+@operation("pad")
+def pad(x: Tensor, pad: Ints, mode: str = "constant", constant_val: float = 0.0) -> Tensor:
+    """Pad the last dimensions by (before, after) pairs with a constant, mirrored or repeated values."""
+    flat = ints(pad)
+    pairs = list(zip(flat[::2], flat[1::2], strict=True))
+    if mode == "constant":
+        return pad_zeros(x, pairs, float(constant_val))
+    for axis, (before, after) in enumerate(pairs, start=x.ndim - len(pairs)):
+        if before or after:
+            positions = torch.arange(-before, x.shape[axis] + after)
+            x = x.index_select(axis, _inside(positions, x.shape[axis], mode))
+    return x
+
+
+def _inside(positions: Tensor, size: int, mode: str) -> Tensor:
+    last = size - 1
+    if mode == "replicate":
+        return positions.clamp(0, last)
+    if mode == "reflect":
+        return last - (last - positions.abs()).abs()
+    raise TargetError(f"cannot execute pad with the unknown mode '{mode}'")

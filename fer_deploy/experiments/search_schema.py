@@ -1,4 +1,4 @@
-"""A search file: the space of architectures, the limits that a candidate must keep, and the short training it gets."""
+"""What a search is on disk: the file with its space and limits, the schema of what came of it, and that as Markdown."""
 
 from __future__ import annotations
 
@@ -12,10 +12,14 @@ from pydantic import Field, ValidationError, model_validator
 from fer_deploy.contract import InputSpec
 from fer_deploy.devices.timing import TimingProtocol
 from fer_deploy.errors import ConfigError
-from fer_deploy.experiments.study_spec import read_train_file, train_recipe
+from fer_deploy.experiments.study_schema import read_train_file, train_recipe
+from fer_deploy.files import write_atomic
 from fer_deploy.frozen import Frozen, first_problem
+from fer_deploy.measure.measurement import Measurement
 from fer_deploy.model import Architecture
+from fer_deploy.report.wording import amount, interval
 from fer_deploy.train.recipe import TrainRecipe
+from fer_deploy.views.markdown import fill
 
 Option = Literal["width", "depth", "expansion", "activation", "stem_stride", "size"]
 #: The options of a candidate, in the order in which tables list them.
@@ -149,3 +153,65 @@ def load_search(path: Path, data: Path | None = None) -> SearchSpec:
     first.architecture.build(2, 1)
     spec.recipe(first)
     return spec
+
+
+TEMPLATE = "search.md.j2"
+
+
+class SearchRow(Frozen):
+    """One candidate; accuracy is that of the short training, on the validation split."""
+
+    label: str
+    options: dict[str, str]
+    parameters: Measurement
+    macs: Measurement
+    latency: Measurement | None = Field(description="None where the search has no limit on it")
+    accuracy: Measurement
+    order: int = Field(description="as the how-manieth it was trained, from 1")
+
+
+class Effect(Frozen):
+    """What one option explains of the candidates' accuracies."""
+
+    option: str
+    share: float = Field(description="variance between the option's values over all variance, 0 to 1")
+    means: dict[str, float] = Field(description="value to mean accuracy, fractions")
+    counts: dict[str, int] = Field(description="value to number of candidates")
+
+
+class SearchReport(Frozen):
+    """A finished search, best candidate first."""
+
+    schema_version: Literal["1.0"] = "1.0"
+    name: str
+    created: str
+    command: str
+    versions: dict[str, str]
+    host: str
+    validation: str
+    spec: str = Field(description="the search file, with every default, as TOML")
+    refused: int = Field(description="candidates that were drawn and cost too much")
+    hours: float = Field(description="wall time of all trainings")
+    rows: tuple[SearchRow, ...]
+    effects: tuple[Effect, ...]
+
+
+def render_search(report: SearchReport) -> str:
+    """Return the search as Markdown."""
+    effects = sorted(
+        (one for one in report.effects if len(one.means) > 1), key=lambda one: one.share, reverse=True
+    )
+    fixed = [one.option for one in report.effects if len(one.means) < 2]
+    return fill(TEMPLATE, report=report, effects=effects, fixed=fixed, amount=amount, interval=interval)
+
+
+def write_search(report: SearchReport, folder: Path) -> dict[str, Path]:
+    """Write ``search.json`` and ``search.md`` into ``folder`` and return them by file name.
+
+    Raises:
+        OutputError: the folder cannot be created or written.
+    """
+    files = {"search.json": report.model_dump_json(indent=1) + "\n", "search.md": render_search(report)}
+    for name, content in files.items():
+        write_atomic(folder / name, content)
+    return {name: folder / name for name in files}

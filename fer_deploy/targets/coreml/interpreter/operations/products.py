@@ -1,16 +1,17 @@
-"""Convolutions: ordinary, grouped, depthwise, dilated and transposed, in one to three dimensions."""
+"""Sums of products: convolutions of every kind in one to three dimensions, linear layers and matrix products."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
 from fer_deploy.errors import TargetError
 from fer_deploy.targets.coreml.interpreter.sums import Fp16Sums, Sums
-from fer_deploy.targets.coreml.interpreter.table import Ints, ints, operation
+from fer_deploy.targets.coreml.interpreter.table import Ints, Operand, ints, operation, tensor
 
 Pairs = list[tuple[int, int]]
 _TRANSPOSED: dict[int, Any] = {
@@ -115,3 +116,28 @@ def conv_transpose(
             full = pad_zeros(full, [(0, missing), *[(0, 0)] * (rank - 1 - index)])
         full = full.narrow(axis, before, length)
     return full if bias is None else full + bias.reshape(1, -1, *[1] * rank)
+
+
+@operation("linear")
+def linear(x: Tensor, weight: Tensor, bias: Operand | None = None, *, sums: Sums) -> Tensor:
+    """Return x (..., K) times the transpose of weight (M, K), plus bias (M,)."""
+    y = sums.product(x, weight.transpose(-1, -2))
+    return y if bias is None else y + tensor(bias)
+
+
+@operation("matmul")
+def matmul(
+    x: Tensor, y: Tensor, transpose_x: bool = False, transpose_y: bool = False, *, sums: Sums
+) -> Tensor:
+    """Return the matrix product, either factor transposed in its last two dimensions first."""
+    left = x.transpose(-1, -2) if transpose_x and x.ndim > 1 else x
+    right = y.transpose(-1, -2) if transpose_y and y.ndim > 1 else y
+    return sums.product(left, right)
+
+
+@operation("einsum")
+def einsum(values: Sequence[Tensor], equation: str, *, sums: Sums) -> Tensor:
+    """Return the Einstein sum of ``values``."""
+    if isinstance(sums, Fp16Sums):
+        raise TargetError("cannot execute einsum with fp16 accumulation; choose fp32")
+    return torch.einsum(equation, *values)

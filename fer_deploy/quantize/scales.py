@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fer_deploy.quantize.grid import WEIGHT_MAX
 from fer_deploy.quantize.layers import attribute, clamp_operators, weighted_operators
+from fer_deploy.quantize.recipe import WEIGHT_MAX
 
 if TYPE_CHECKING:
     import torch
+
 
 #: A bias is an int32 that products are added to; half of the range stays for these.
 _MOST_BIAS_STEPS = 2.0**30

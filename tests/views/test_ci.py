@@ -12,9 +12,8 @@ from rich.console import Console
 from fer_deploy.gate.verdicts import Change, Check, Outcome, Verdict, Waived, load_check
 from fer_deploy.measure.measurement import Unit, measured
 from fer_deploy.report.schema import Report
-from fer_deploy.views.github import step_summary, workflow_commands
+from fer_deploy.views.ci import render_junit, step_summary, workflow_commands
 from fer_deploy.views.html import render_html
-from fer_deploy.views.junit import render_junit
 from fer_deploy.views.markdown import render_markdown
 from fer_deploy.views.terminal import print_check
 from fer_deploy.views.write import CHECK_FILE, write_check, write_views

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from fer_deploy.measure.macs import count_macs
 from fer_deploy.model import Model
+from fer_deploy.quantize.costs import graph_costs
 from fer_deploy.quantize.graph import Graph
 from fer_deploy.quantize.ptq import float_graph
 from fer_deploy.quantize.recipe import FLOAT
@@ -14,13 +14,13 @@ from fixtures.synthetic import contract_for, input_spec
 
 
 def _macs(module: nn.Module, color: str = "rgb") -> int:
-    return count_macs(Graph(module.eval(), contract_for(input_spec(16, color)), FLOAT))
+    return graph_costs(Graph(module.eval(), contract_for(input_spec(16, color)), FLOAT)).macs
 
 
 def _zoo_macs(name: str, network: nn.Module) -> int:
     """Return those of a network of 8 classes on 48 x 48 grey faces."""
     contract = contract_for(input_spec(48), tuple("abcdefgh"))
-    return count_macs(float_graph(Model(name, name, network, contract, "")))
+    return graph_costs(float_graph(Model(name, name, network, contract, ""))).macs
 
 
 class _Attention(nn.Module):

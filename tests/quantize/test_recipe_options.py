@@ -12,14 +12,19 @@ from torch import nn
 from fer_deploy.errors import ConfigError, QuantizationError
 from fer_deploy.model import Model
 from fer_deploy.quantize.bias import channel_means
-from fer_deploy.quantize.calibration import CalibrationSet, choose_calibration
 from fer_deploy.quantize.canonical import canonical
 from fer_deploy.quantize.equalize import equalize
 from fer_deploy.quantize.layers import attribute, layer_name, weighted_layers
 from fer_deploy.quantize.observers import mse_range, percentile_range
-from fer_deploy.quantize.options import OBSERVERS, PtqOptions, parse_options
 from fer_deploy.quantize.prepare import calibration_evidence, statistics_pixels
 from fer_deploy.quantize.ptq import float_graph, quantize_ptq
+from fer_deploy.quantize.recipe import (
+    OBSERVERS,
+    CalibrationSet,
+    PtqOptions,
+    choose_calibration,
+    parse_options,
+)
 from fixtures.outside import Outside
 from fixtures.synthetic import contract_for, input_spec, separable_faces
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fer_deploy.errors import QuantizationError
-from fer_deploy.quantize.calibration import choose_calibration
+from fer_deploy.quantize.recipe import choose_calibration
 from fixtures.synthetic import separable_faces
 
 FACES = separable_faces(60, 0, size=16)

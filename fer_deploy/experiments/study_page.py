@@ -1,14 +1,52 @@
-"""The study's plots as SVG files: accuracy over what an architecture costs, and recall per class."""
+"""A study's pages: the table as Markdown, the plots as SVG, written beside the JSON that is the stored form."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
-from fer_deploy.experiments.study_result import StudyReport, StudyRow
+from fer_deploy.experiments.study_schema import StudyReport, StudyRow
+from fer_deploy.files import write_atomic
 from fer_deploy.measure.measurement import Measurement
-from fer_deploy.report.wording import clean
+from fer_deploy.report.wording import amount, bare_amount, clean, interval
+from fer_deploy.views.markdown import fill
 from fer_deploy.views.svg import INK, MARKERS, MUTED, SERIES, draw, standalone
+
+TEMPLATE = "study.md.j2"
+
+
+def render_study(report: StudyReport, plots: Mapping[str, str]) -> str:
+    """Return the study as Markdown; ``plots`` maps the plots' file names to their titles."""
+    best_first = sorted(report.rows, key=lambda row: row.accuracy.value or 0.0, reverse=True)
+    outside = [row for row in best_first if row.delegation.share.value != 1.0]
+    return fill(
+        TEMPLATE,
+        report=report,
+        rows=best_first,
+        outside=outside,
+        timing=_timing_note(report),
+        plots=plots,
+        amount=amount,
+        bare=bare_amount,
+        interval=interval,
+    )
+
+
+def _timing_note(report: StudyReport) -> str:
+    """Return how the latencies were measured and how many of the timings were judged valid."""
+    conditions = [row.int8_latency.conditions for row in report.rows if row.int8_latency.known]
+    if not conditions:
+        return "No latency was measured."
+    valid = sum(one.get("verdict", "").startswith("VALID") for one in conditions)
+    loads = sorted({one["load average"] for one in conditions if "load average" in one})
+    threads = sorted({one["threads"] for one in conditions if "threads" in one})
+    return (
+        f"Latency is this host's ({', '.join(threads)} thread, batch 1), all architectures in turns when all were "
+        f"trained. {valid} of {len(conditions)} timings were judged valid; load average of the host: "
+        f"{', '.join(loads) or 'not known'}. It ranks, and says nothing of a phone."
+    )
+
 
 #: File name, title, axis label, figure and its divisor of each scatter plot.
 _COSTS: tuple[tuple[str, str, str, Callable[[StudyRow], Measurement], float], ...] = (
@@ -118,3 +156,22 @@ def _recalls(report: StudyReport, title: str) -> str:
         axes.set_xlabel("recall in %, float, validation split")
 
     return draw(2.6 + 0.5 * len(labels), 1.2 + 0.27 * len(rows), title, paint)
+
+
+def write_study(report: StudyReport, folder: Path) -> dict[str, Path]:
+    """Write ``study.json``, ``study.md`` and the plots into ``folder`` and return them by file name.
+
+    Everything is rendered before the first file is written, and each file is replaced as a whole.
+
+    Raises:
+        OutputError: the folder cannot be created or written.
+    """
+    plots = study_plots(report)
+    files = {
+        "study.json": report.model_dump_json(indent=1) + "\n",
+        "study.md": render_study(report, {name: title for name, (title, _) in plots.items()}),
+        **{name: svg for name, (_, svg) in plots.items()},
+    }
+    for name, content in files.items():
+        write_atomic(folder / name, content)
+    return {name: folder / name for name in files}

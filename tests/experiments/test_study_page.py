@@ -5,10 +5,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from fer_deploy.experiments.study_markdown import render_study
-from fer_deploy.experiments.study_plots import study_plots
-from fer_deploy.experiments.study_result import StudyBudget, StudyReport, StudyRow, StudyRun
-from fer_deploy.experiments.study_write import write_study
+from fer_deploy.experiments.study_page import render_study, study_plots, write_study
+from fer_deploy.experiments.study_schema import StudyBudget, StudyReport, StudyRow, StudyRun
 from fer_deploy.measure.figures import AccuracyFigures, ClassFigures
 from fer_deploy.measure.measurement import Measurement, Unit, measured, not_measured
 from fer_deploy.measure.parity import proportion
