@@ -19,6 +19,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from fer_deploy.frozen import Unknown
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from fer_deploy.devices.estimator.bands import (
@@ -34,8 +36,9 @@ from fer_deploy.devices.estimator.bands import (
 )
 from fer_deploy.devices.estimator.cpu import CpuModel, Point, fit_cpu, query_of
 from fer_deploy.devices.estimator.estimate import calibrated_cpu
+from fer_deploy.devices.estimator.networks import DATA
 from fer_deploy.devices.estimator.npu import leave_one_model_out
-from fer_deploy.devices.estimator.rows import DATA, CalibrationRow, calibration_rows, read_rows
+from fer_deploy.devices.estimator.rows import CalibrationRow, calibration_rows, read_rows
 from fer_deploy.files import write_atomic
 from fer_deploy.progress import track
 
@@ -67,8 +70,8 @@ def score(model: CpuModel, bands: Bands | None, rows: Sequence[CalibrationRow]) 
         )
     found = []
     for row, point in zip(rows, points, strict=True):
-        if isinstance(point, str):
-            found.append(Scored(row, None, False, math.nan, point))
+        if isinstance(point, Unknown):
+            found.append(Scored(row, None, False, math.nan, point.reason))
             continue
         width = bands.width_of(point, row.precision)
         log_error = abs(math.log(point.milliseconds / row.milliseconds))
@@ -160,7 +163,7 @@ def _npu_table() -> str:
     lines = []
     for runtime in ("qnn", "coreml"):
         here = [one for one in found if one.row.runtime == runtime]
-        known = [(one.row, one.found) for one in here if not isinstance(one.found, str)]
+        known = [(one.row, one.found) for one in here if not isinstance(one.found, Unknown)]
         inside = sum(band.low <= row.milliseconds <= band.high for row, band in known)
         share = f"{100 * inside / len(known):.1f} %" if known else "–"
         width = f"x {statistics.median(band.high / band.low for _, band in known):.1f}" if known else "–"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from fer_deploy.devices.estimator.estimate import Refusal, estimate_latency
+from fer_deploy.devices.estimator.estimate import estimate_latency
 from fer_deploy.devices.estimator.rows import Precision
 from fer_deploy.devices.profile import DeviceProfile
+from fer_deploy.frozen import Unknown
 from fer_deploy.measure.figures import RuntimeFigures
 from fer_deploy.measure.measurement import Interval, Measurement, Unit, estimated, not_measured
 from fer_deploy.quantize.costs import GraphCosts
@@ -24,7 +25,7 @@ def estimated_latency(
     The arguments are those of :func:`~fer_deploy.devices.estimator.estimate.estimate_latency`.
     """
     found = estimate_latency(profile, network, precision, runtime, threads)
-    if isinstance(found, Refusal):
+    if isinstance(found, Unknown):
         return not_measured(Unit.MILLISECONDS, f"no estimate: {found.reason}")
     conditions = {
         "device": profile.market_name,

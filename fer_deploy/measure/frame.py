@@ -18,8 +18,8 @@ from pydantic import Field
 
 from fer_deploy.contract import Contract
 from fer_deploy.data.preprocess import face_pixels
+from fer_deploy.devices.estimator.networks import network
 from fer_deploy.devices.estimator.npu import npu_rows
-from fer_deploy.devices.estimator.published_mobile import blazeface
 from fer_deploy.devices.profile import DeviceProfile
 from fer_deploy.frozen import Frozen
 from fer_deploy.measure.estimate import estimated_latency
@@ -135,7 +135,9 @@ def _detection(profile: DeviceProfile, threads: int) -> FrameStage:
             what="the system's detector",
             latency=not_measured(Unit.MILLISECONDS, reason),
         )
-    figure = estimated_latency(profile, blazeface(_DETECTOR_PX), "float", "tflite", threads)
+    blazeface = network("blazeface", _DETECTOR_PX)
+    assert blazeface is not None
+    figure = estimated_latency(profile, blazeface, "float", "tflite", threads)
     return FrameStage(name="face detection", what=name, latency=figure)
 
 

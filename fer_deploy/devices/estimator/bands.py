@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pydantic import Field, ValidationError
 
 from fer_deploy.devices.estimator.cpu import Basis, Point, fit_cpu, log_errors
-from fer_deploy.devices.estimator.rows import DATA, CalibrationRow, Precision, calibration_rows
+from fer_deploy.devices.estimator.networks import DATA
+from fer_deploy.devices.estimator.rows import CalibrationRow, Precision, calibration_rows
 from fer_deploy.devices.estimator.workload import RIDGE
 from fer_deploy.files import write_json_atomic
 from fer_deploy.frozen import Frozen

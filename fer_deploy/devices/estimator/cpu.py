@@ -14,6 +14,7 @@ from fer_deploy.devices.estimator.speed import MARGIN, SpeedModel, fit_speed, kn
 from fer_deploy.devices.estimator.terms import Array, Family, Group, Terms, fit_terms
 from fer_deploy.devices.estimator.workload import RIDGE, TERMS, shares, workload
 from fer_deploy.devices.profile_schema import CoreCluster
+from fer_deploy.frozen import Unknown
 from fer_deploy.quantize.costs import GraphCosts
 
 #: A network may be this many times smaller or larger than those of the rows. Leave-one-model-out tries
@@ -112,7 +113,7 @@ class CpuModel:
     shares: Array
     rows: tuple[CalibrationRow, ...]
 
-    def predict(self, costs: GraphCosts, query: Query) -> Point | str:
+    def predict(self, costs: GraphCosts, query: Query) -> Point | Unknown:
         """Return the latency, or the reason why it is outside of what the rows cover."""
         problem = self._too_far(costs)
         if problem:
@@ -131,18 +132,18 @@ class CpuModel:
             return Point(math.exp(sum(logs) / len(logs)), "same conditions", rows, beyond=self._beyond(costs))
         return self._transfer(amounts, query, self._beyond(costs))
 
-    def _too_far(self, costs: GraphCosts) -> str | None:
+    def _too_far(self, costs: GraphCosts) -> Unknown | None:
         low, high = self.macs[0] / SIZE_MARGIN, self.macs[1] * SIZE_MARGIN
         if not low <= costs.macs <= high:
-            return (
-                f"{costs.name} has {costs.macs / 1e6:.3g} M multiply-accumulates; the estimator is calibrated "
+            return Unknown(
+                reason=f"{costs.name} has {costs.macs / 1e6:.3g} M multiply-accumulates; the estimator is calibrated "
                 f"for {low / 1e6:.3g} M to {high / 1e6:.4g} M"
             )
         for kind, share, most in zip(TERMS, shares(workload(costs)), self.shares, strict=False):
             if share > max(_SHARE_MARGIN * most, _MOST):
-                return (
-                    f"{100 * share:.0f} % of the work of {costs.name} is {kind}, of which no calibration network "
-                    f"has more than {100 * most:.0f} %"
+                return Unknown(
+                    reason=f"{100 * share:.0f} % of the work of {costs.name} is {kind}, of which no calibration "
+                    f"network has more than {100 * most:.0f} %"
                 )
         return None
 
@@ -155,7 +156,7 @@ class CpuModel:
                 return f"{costs.name} has more {kind} work than every network of the rows"
         return ""
 
-    def _transfer(self, amounts: Array, query: Query, beyond: str) -> Point | str:
+    def _transfer(self, amounts: Array, query: Query, beyond: str) -> Point | Unknown:
         family: Family = (query.runtime, query.precision)
         borrowed = ""
         if family not in self.terms.families and _BORROWED.get(family) in self.terms.families:
@@ -165,7 +166,9 @@ class CpuModel:
         elif family in self.terms.families:
             shape = self.terms.families[family]
         else:
-            return f"no calibration row was measured with {query.runtime} in {query.precision}"
+            return Unknown(
+                reason=f"no calibration row was measured with {query.runtime} in {query.precision}"
+            )
         problem = self._unknown_cores(query)
         if problem:
             return problem
@@ -206,22 +209,24 @@ class CpuModel:
         expected = self.speed.log_milliseconds(cores, runtime, precision, threads)
         return math.log(float(reference() @ self.terms.groups[group])) - expected
 
-    def _unknown_cores(self, query: Query) -> str | None:
+    def _unknown_cores(self, query: Query) -> Unknown | None:
         if not query.cores:
-            return "the profile does not say which cores the device has"
+            return Unknown(reason="the profile does not say which cores the device has")
         big = query.cores[0]
         name = known_as(big.microarchitecture)
         if name is None or name not in self.speed.microarchitectures:
-            return f"no calibration row was measured on {big.microarchitecture} cores or their like"
+            return Unknown(
+                reason=f"no calibration row was measured on {big.microarchitecture} cores or their like"
+            )
         if query.threads > sum(cluster.count for cluster in query.cores):
-            return f"{query.threads} threads on {sum(c.count for c in query.cores)} cores"
+            return Unknown(reason=f"{query.threads} threads on {sum(c.count for c in query.cores)} cores")
         one, all_threads = rating(query.cores, 1), rating(query.cores, query.threads)
         if one is None or all_threads is None:
-            return f"clock or kind of a core is not known among the {query.threads} fastest"
+            return Unknown(reason=f"clock or kind of a core is not known among the {query.threads} fastest")
         low, high = self.speed.ratings[0] / MARGIN, self.speed.ratings[1] * MARGIN
         if not low <= one <= high:
-            return (
-                f"one {big.microarchitecture} core at {big.max_ghz} GHz is outside of the calibrated range "
+            return Unknown(
+                reason=f"one {big.microarchitecture} core at {big.max_ghz} GHz is outside of the calibrated range "
                 f"({one:.1f} GHz x pipes, calibrated {low:.1f} to {high:.1f})"
             )
         return None

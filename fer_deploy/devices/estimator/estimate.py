@@ -1,4 +1,4 @@
-"""The estimator's answer to one question: a latency with a band and the rows it rests on, or a refusal."""
+"""The estimator's answer to one question: a latency with a band and the rows it rests on, or why there is none."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from fer_deploy.devices.estimator.cpu import CpuModel, Point, Query, fit_cpu
 from fer_deploy.devices.estimator.npu import NPU_RUNTIMES, predict_npu
 from fer_deploy.devices.estimator.rows import CalibrationRow, Precision, calibration_devices, calibration_rows
 from fer_deploy.devices.profile_schema import DeviceProfile
+from fer_deploy.frozen import Unknown
 from fer_deploy.quantize.costs import GraphCosts, graph_costs
 from fer_deploy.targets.registry import target_classes
 
@@ -51,13 +52,6 @@ class Estimate:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Refusal:
-    """Why there is no estimate."""
-
-    reason: str
-
-
 @functools.cache
 def calibrated_cpu() -> CpuModel:
     """Return the model fitted on all shipped rows; takes some hundredths of a second."""
@@ -66,7 +60,7 @@ def calibrated_cpu() -> CpuModel:
 
 def estimate_latency(
     profile: DeviceProfile, network: Graph | GraphCosts, precision: Precision, runtime: str, threads: int = 1
-) -> Estimate | Refusal:
+) -> Estimate | Unknown:
     """Return how long one inference takes on a device, or why that cannot be said.
 
     Args:
@@ -79,8 +73,8 @@ def estimate_latency(
     costs = network if isinstance(network, GraphCosts) else graph_costs(network)
     if runtime in NPU_RUNTIMES:
         found = predict_npu(profile, costs, precision, runtime)
-        if isinstance(found, str):
-            return Refusal(found)
+        if isinstance(found, Unknown):
+            return found
         return Estimate(
             found.milliseconds,
             found.low,
@@ -94,16 +88,16 @@ def estimate_latency(
     families = _cpu_families()
     family = families.get(runtime)
     if family is None:
-        return Refusal(
-            f"no published row was measured with {runtime}; the estimator knows "
+        return Unknown(
+            reason=f"no published row was measured with {runtime}; the estimator knows "
             f"{', '.join((*families, *NPU_RUNTIMES))}"
         )
     if threads < 1:
-        return Refusal(f"{threads} threads cannot run anything")
+        return Unknown(reason=f"{threads} threads cannot run anything")
     device = next((one.name for one in calibration_devices() if profile.soc in one.socs), None)
     point = calibrated_cpu().predict(costs, Query(profile.cores, family, precision, threads, device))
-    if isinstance(point, str):
-        return Refusal(point)
+    if isinstance(point, Unknown):
+        return point
     return _banded(point, precision, runtime, family)
 
 

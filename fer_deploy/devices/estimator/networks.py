@@ -1,70 +1,72 @@
-"""Published networks by the names that measurements use."""
+"""Published networks by the names that measurements use; their layer tables are ``data/published_networks.json``.
+
+A table has its source and its rows: the name of a block of :data:`~.builder.BLOCKS` and its arguments. Of the numbers,
+``"32w"`` is 32 channels times the network's width, rounded as :func:`~.builder.divisible` does, ``"1280w+"`` the same
+but never fewer than 1280, and ``"2d"`` twice the network's depth, rounded up.
+"""
 
 from __future__ import annotations
 
 import functools
+import json
+import math
 import re
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-from fer_deploy.devices.estimator import published_classic as classic
-from fer_deploy.devices.estimator import published_mobile as mobile
+from fer_deploy.devices.estimator.builder import BLOCKS, Builder, divisible
 from fer_deploy.quantize.costs import GraphCosts
 
-#: Full name to layer table and to the name of its architecture: what is left out together in validation.
-_FIXED: Mapping[str, tuple[Callable[[int], GraphCosts], str]] = MappingProxyType(
-    {
-        "mobilenet": (lambda px: mobile.mobilenet_v1(1.0, px), "mobilenet_v1_1.0"),
-        "mobilenet_v2": (lambda px: mobile.mobilenet_v2(1.0, px), "mobilenet_v2_1.0"),
-        "mobilenet_v3": (mobile.mobilenet_v3_ncnn, "mobilenet_v3"),
-        "mnasnet": (mobile.mnasnet_ncnn, "mnasnet_1.0"),
-        "proxylessnasnet": (mobile.proxylessnas_ncnn, "proxylessnasnet"),
-        "efficientnet_b0": (mobile.efficientnet_b0, "efficientnet_b0"),
-        "efficientnetv2_b0": (mobile.efficientnet_v2_b0, "efficientnetv2_b0"),
-        # ncnn times the network at its own 128 px, whatever size the list of measurements repeats
-        "blazeface": (lambda _px: mobile.blazeface(128), "blazeface"),
-        "resnet18": (classic.resnet18, "resnet18"),
-        "resnet50": (classic.resnet50, "resnet50"),
-        "googlenet": (classic.googlenet, "googlenet"),
-        "squeezenet": (classic.squeezenet_v11, "squeezenet"),
-        "shufflenet": (classic.shufflenet_v1, "shufflenet"),
-        "shufflenet_v2": (classic.shufflenet_v2, "shufflenet_v2"),
-        "regnety_400m": (classic.regnety_400m, "regnety_400m"),
-        "alexnet": (classic.alexnet, "alexnet"),
-        "vgg16": (classic.vgg16, "vgg16"),
-        "mobilenet_v3_large_minimalistic": (
-            lambda px: mobile.mobilenet_v3_large(1.0, px, True),
-            "mobilenet_v3_large_minimalistic",
-        ),
-        "mobilenet_v3_small_minimalistic": (
-            lambda px: mobile.mobilenet_v3_small(1.0, px, True),
-            "mobilenet_v3_small_minimalistic",
-        ),
-    }
-)
-#: Names that end in a width multiplier; every width is an architecture of its own.
-_WIDTHS: Mapping[str, Callable[[float, int], GraphCosts]] = MappingProxyType(
-    {
-        "mobilenet_v1": mobile.mobilenet_v1,
-        "mobilenet_v2": mobile.mobilenet_v2,
-        "mobilenet_v3_large": mobile.mobilenet_v3_large,
-        "mobilenet_v3_small": mobile.mobilenet_v3_small,
-        "mnasnet": mobile.mnasnet_b1,
-    }
-)
+#: What the estimator ships: tables, rows and bands.
+DATA = Path(__file__).resolve().parent / "data"
+_SCALED = re.compile(r"(\d+)(w|w\+|d)")
 
 
-def _parsed(name: str) -> tuple[Callable[[int], GraphCosts], str] | None:
+@dataclass(frozen=True)
+class _Named:
+    """What a name stands for; what shares an ``architecture`` is left out together in validation.
+
+    ``px`` is the only size at which a network is timed, whatever size a list of measurements repeats.
+    """
+
+    table: str
+    architecture: str
+    width: float = 1.0
+    depth: float = 1.0
+    px: int | None = None
+
+
+@functools.cache
+def _published() -> Mapping[str, Any]:
+    found: dict[str, Any] = json.loads((DATA / "published_networks.json").read_text(encoding="utf-8"))
+    return found
+
+
+def _parsed(name: str) -> _Named | None:
     name = name.removesuffix("_int8")
-    if name in _FIXED:
-        return _FIXED[name]
+    named = _published()["names"].get(name)
+    if named is not None:
+        return _Named(**{"architecture": name, **named})
     if match := re.fullmatch(r"(\w+?)_(\d(?:\.\d+)?)", name):
-        base, width = match[1], float(match[2])
-        if base in _WIDTHS and 0.1 <= width <= 2.0:
-            return functools.partial(_WIDTHS[base], width), f"{base}_{width}"
-    if match := re.fullmatch(r"efficientnet_lite([0-4])", name):
-        return functools.partial(mobile.efficientnet_lite, int(match[1])), name
+        table, width = _published()["widths"].get(match[1]), float(match[2])
+        if table is not None and 0.1 <= width <= 2.0:
+            return _Named(table, f"{match[1]}_{width}", width)
     return None
+
+
+def _scaled(value: Any, named: _Named) -> Any:
+    """Return an argument of a row with the network's width or depth in it."""
+    if isinstance(value, dict):
+        return {key: _scaled(item, named) for key, item in value.items()}
+    match = _SCALED.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        return value
+    if match[2] == "d":
+        return math.ceil(int(match[1]) * named.depth)
+    width = named.width if match[2] == "w" else max(1.0, named.width)
+    return divisible(int(match[1]) * width)
 
 
 @functools.cache
@@ -73,11 +75,20 @@ def network(name: str, px: int) -> GraphCosts | None:
 
     A suffix ``_int8`` is the same network: precision is a condition of a measurement.
     """
-    parsed = _parsed(name)
-    return parsed[0](px) if parsed else None
+    named = _parsed(name)
+    if named is None:
+        return None
+    net = Builder(named.architecture, named.px or px)
+    for block, *arguments in _published()["tables"][named.table]["layers"]:
+        scaled = [_scaled(argument, named) for argument in arguments]
+        if scaled and isinstance(scaled[0], dict):
+            BLOCKS[block](net, **scaled[0])
+        else:
+            BLOCKS[block](net, *scaled)
+    return net.done()
 
 
 def architecture(name: str) -> str | None:
     """Return the architecture behind a name: aliases and int8 versions share one."""
-    parsed = _parsed(name)
-    return parsed[1] if parsed else None
+    named = _parsed(name)
+    return named.architecture if named else None

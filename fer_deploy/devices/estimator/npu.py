@@ -14,9 +14,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fer_deploy.devices.estimator.networks import architecture, network
-from fer_deploy.devices.estimator.rows import DATA, Precision
+from fer_deploy.devices.estimator.networks import DATA, architecture, network
+from fer_deploy.devices.estimator.rows import Precision
 from fer_deploy.devices.profile_schema import DeviceProfile
+from fer_deploy.frozen import Unknown
 from fer_deploy.quantize.costs import GraphCosts
 
 #: Runtimes whose rows are of NPUs: Qualcomm's Hexagon and Apple's Neural Engine.
@@ -99,7 +100,7 @@ def _at_most(one: GraphCosts, other: GraphCosts) -> bool:
     return all(a <= b for a, b in zip(asked(one), asked(other), strict=True))
 
 
-def bracket(rows: Sequence[NpuRow], costs: GraphCosts) -> Bracket | str:
+def bracket(rows: Sequence[NpuRow], costs: GraphCosts) -> Bracket | Unknown:
     """Return the band that rows of one chip, runtime and precision give, or why they give none.
 
     Without a smaller published network the lower end is what a call costs, where a row says that.
@@ -112,7 +113,9 @@ def bracket(rows: Sequence[NpuRow], costs: GraphCosts) -> Bracket | str:
         if row.costs is not None and _at_most(row.costs, costs):
             below[row.model] = min(below.get(row.model, math.inf), row.milliseconds)
     if not above:
-        return f"{costs.name} is larger than every network published on this NPU in some respect"
+        return Unknown(
+            reason=f"{costs.name} is larger than every network published on this NPU in some respect"
+        )
     ceiling = min(above, key=above.__getitem__)
     high = above[ceiling]
     if below:
@@ -121,8 +124,8 @@ def bracket(rows: Sequence[NpuRow], costs: GraphCosts) -> Bracket | str:
     else:
         calls = [row.milliseconds for row in rows if row.component == _NEARLY_NOTHING]
         if not calls:
-            return (
-                f"{costs.name} is smaller than every network published on this NPU: at most {high:g} ms "
+            return Unknown(
+                reason=f"{costs.name} is smaller than every network published on this NPU: at most {high:g} ms "
                 f"({ceiling}), but nothing says how much less"
             )
         low, what = min(calls), f"{_NEARLY_NOTHING}, nearly nothing"
@@ -142,17 +145,17 @@ def bracket(rows: Sequence[NpuRow], costs: GraphCosts) -> Bracket | str:
 
 def predict_npu(
     profile: DeviceProfile, costs: GraphCosts, precision: Precision, runtime: str
-) -> Bracket | str:
+) -> Bracket | Unknown:
     """Return the band on a profile's NPU, or why there is none."""
     if not any(runtime in one.delegates for one in profile.accelerators if one.kind == "npu"):
-        return f"{profile.market_name} has no NPU that {runtime} drives"
+        return Unknown(reason=f"{profile.market_name} has no NPU that {runtime} drives")
     rows = [
         row
         for row in npu_rows()
         if (row.soc, row.runtime, row.precision) == (profile.soc, runtime, precision)
     ]
     if not rows:
-        return f"no published row of {profile.soc}'s NPU in {precision}"
+        return Unknown(reason=f"no published row of {profile.soc}'s NPU in {precision}")
     return bracket(rows, costs)
 
 
@@ -161,7 +164,7 @@ class NpuLeftOut:
     """A published row against the bracket of the other architectures on its chip."""
 
     row: NpuRow
-    found: Bracket | str
+    found: Bracket | Unknown
 
 
 def leave_one_model_out() -> tuple[NpuLeftOut, ...]:
@@ -176,5 +179,7 @@ def leave_one_model_out() -> tuple[NpuLeftOut, ...]:
             if (other.soc, other.runtime, other.precision) == (row.soc, row.runtime, row.precision)
             and other.architecture != row.architecture
         ]
-        found.append(NpuLeftOut(row, bracket(others, row.costs) if others else "no other row"))
+        found.append(
+            NpuLeftOut(row, bracket(others, row.costs) if others else Unknown(reason="no other row"))
+        )
     return tuple(found)

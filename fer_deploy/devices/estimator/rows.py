@@ -15,15 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from fer_deploy.devices.estimator.networks import architecture, network
+from fer_deploy.devices.estimator.networks import DATA, architecture, network
 from fer_deploy.devices.estimator.workload import workload
 from fer_deploy.devices.profile_schema import CoreCluster
 from fer_deploy.errors import DataError
 from fer_deploy.files import read_toml
-from fer_deploy.frozen import Frozen
+from fer_deploy.frozen import Frozen, Unknown
 from fer_deploy.quantize.costs import GraphCosts
 
-DATA = Path(__file__).resolve().parent / "data"
 Precision = Literal["float", "int8"]
 
 #: Runtimes whose kernels are the same library: one family of cost terms each.
@@ -143,40 +142,40 @@ def read_rows(path: Path) -> tuple[tuple[CalibrationRow, ...], tuple[Unused, ...
         if isinstance(parsed, CalibrationRow):
             rows.append(parsed)
         else:
-            unused.append(Unused(number, cells["model"] or "", cells["device"] or "", parsed))
+            unused.append(Unused(number, cells["model"] or "", cells["device"] or "", parsed.reason))
     return tuple(rows), tuple(unused)
 
 
-def _row(number: int, cells: Mapping[str, str]) -> CalibrationRow | str:
+def _row(number: int, cells: Mapping[str, str]) -> CalibrationRow | Unknown:
     """Return the row, or why it is not used."""
     if cells.get("verified", "read") != "read":
-        return f"its figure was not read at the source ({cells['verified']})"
+        return Unknown(reason=f"its figure was not read at the source ({cells['verified']})")
     if not cells["processor"].startswith("CPU"):
-        return f"measured on {cells['processor']}, not on the CPU"
+        return Unknown(reason=f"measured on {cells['processor']}, not on the CPU")
     runtime = FAMILIES.get(cells["runtime"])
     if runtime is None:
-        return f"runtime '{cells['runtime']}' is not among {', '.join(FAMILIES)}"
+        return Unknown(reason=f"runtime '{cells['runtime']}' is not among {', '.join(FAMILIES)}")
     precision: Precision
     if cells["precision"] in _INT8:
         precision = "int8"
     elif cells["precision"] in _FLOAT:
         precision = "float"
     else:
-        return f"precision '{cells['precision']}' is neither float nor int8"
+        return Unknown(reason=f"precision '{cells['precision']}' is neither float nor int8")
     device = next((one for one in calibration_devices() if cells["device"] in one.rows), None)
     if device is None:
-        return "its device is not in calibration_devices.toml"
+        return Unknown(reason="its device is not in calibration_devices.toml")
     threads = _threads(cells["threads"], device)
     if threads is None:
-        return "its number of threads is not stated"
+        return Unknown(reason="its number of threads is not stated")
     try:
         costs = network(cells["model"], int(cells["input_px"]))
         milliseconds = float(cells["latency_ms"])
     except ValueError as error:
-        return f"a figure is not a number: {error}"
+        return Unknown(reason=f"a figure is not a number: {error}")
     name = architecture(cells["model"])
     if costs is None or name is None:
-        return f"no layer table of {cells['model']}"
+        return Unknown(reason=f"no layer table of {cells['model']}")
     return CalibrationRow(
         number,
         cells["model"],

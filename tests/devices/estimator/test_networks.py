@@ -8,8 +8,7 @@ import math
 import pytest
 
 from fer_deploy.devices.estimator.builder import Builder, divisible
-from fer_deploy.devices.estimator.networks import architecture, network
-from fer_deploy.devices.estimator.rows import DATA
+from fer_deploy.devices.estimator.networks import DATA, architecture, network
 from fer_deploy.quantize.costs import KINDS
 
 
