@@ -30,7 +30,7 @@ def test_every_operation_of_the_table_is_tested() -> None:
     from pathlib import Path
 
     tested = set(TESTED)
-    for name in ("test_elementwise", "test_products", "test_movements"):
+    for name in ("test_elementwise", "test_products", "test_shape"):
         spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
         assert spec is not None
         assert spec.loader is not None
