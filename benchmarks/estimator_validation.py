@@ -224,7 +224,8 @@ def rewritten(text: str, parts: dict[str, str]) -> str:
         pattern = re.compile(re.escape(begin) + r".*?" + re.escape(end), re.DOTALL)
         if not pattern.search(text):
             raise SystemExit(f"{_DOCS} has no marks '{begin}' and '{end}'")
-        text = pattern.sub(lambda _match, body=f"{begin}\n{part}\n{end}": body, text)
+        head, tail = pattern.split(text, maxsplit=1)
+        text = f"{head}{begin}\n{part}\n{end}{tail}"
     return text
 
 

@@ -8,7 +8,6 @@ they are measured beside the family's. benchmarks/family_tables.py makes the tab
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,11 +87,9 @@ def runner(network: nn.Module) -> Answer:
     batch = torch.export.Dim("batch", min=1, max=_BATCH)
     program = torch.onnx.export(network, (example,), dynamo=True, dynamic_shapes=({0: batch},), verbose=False)
     assert program is not None
-    buffer = io.BytesIO()
-    program.save(buffer)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(buffer.getvalue(), options)
+    session = onnxruntime.InferenceSession(program.model_proto.SerializeToString(), options)
     name = session.get_inputs()[0].name
 
     def answer(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:

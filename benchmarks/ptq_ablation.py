@@ -8,6 +8,7 @@ the same 512 training images and evaluated, eagerly in torch, on the whole test 
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import sys
 from pathlib import Path
@@ -63,9 +64,7 @@ def main(reference: str, calibration_images: int, images: int | None, page: Path
         for corrected in (False, True):
             chosen = options.model_copy(update={"bias_correction": corrected})
             say(f"{observer}, fused {fused}, equalised {equalized}, corrected {corrected}")
-            graph = convert(
-                type(prepared)(model, chosen, prepared.float_graph, prepared.observed), W8A8_PTQ, calibration
-            )
+            graph = convert(dataclasses.replace(prepared, options=chosen), W8A8_PTQ, calibration)
             rows.append(_row(chosen, reference_logits, graph.logits(test.pixels, "int8"), test))
     text = table(HEADER, rows) + (
         f"\n\n{test.name}, {len(test):,} images; intervals are 95 %. "

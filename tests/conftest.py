@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import numpy as np
@@ -104,7 +105,8 @@ def write_npz() -> WriteNpz:
             "ferplus_votes": votes,
         }
         arrays |= replaced
-        np.savez_compressed(path, **{key: value for key, value in arrays.items() if value is not None})
+        kept: dict[str, Any] = {key: value for key, value in arrays.items() if value is not None}
+        np.savez_compressed(path, **kept)
         return path
 
     return write

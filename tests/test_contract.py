@@ -5,7 +5,7 @@ import hashlib
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import tomli_w
@@ -70,7 +70,8 @@ fractions = st.floats(0, 1).map(abs)
 
 @st.composite
 def contracts(draw: st.DrawFn) -> Contract:
-    color = draw(st.sampled_from(("grey", "rgb")))
+    colors: tuple[Literal["grey", "rgb"], ...] = ("grey", "rgb")
+    color = draw(st.sampled_from(colors))
     channels = 1 if color == "grey" else 3
     return Contract(
         labels=tuple(draw(st.lists(words, min_size=2, max_size=8, unique=True))),
@@ -110,9 +111,9 @@ def test_defaults() -> None:
 def test_a_contract_cannot_be_changed() -> None:
     contract = parse_contract(TABLE, "here")
     with pytest.raises(ValidationError, match="frozen"):
-        contract.labels = ("a", "b")  # type: ignore[misc]
+        contract.labels = ("a", "b")
     with pytest.raises(ValidationError, match="frozen"):
-        contract.input.height = 32  # type: ignore[misc]
+        contract.input.height = 32
 
 
 def test_the_hash_stays() -> None:

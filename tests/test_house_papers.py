@@ -22,7 +22,8 @@ def _name(requirement: str) -> str:
 @pytest.mark.parametrize("requirement", _PROJECT["dependencies"])
 def test_every_dependency_may_be_used_under_our_licence(requirement: str) -> None:
     told = importlib.metadata.metadata(_name(requirement))
-    words = [told.get("License-Expression") or "", (told.get("License") or "")[:200]]
+    names = ("License-Expression", "License")
+    words = [told[name][:200] for name in names if name in told]
     words += [line for line in told.get_all("Classifier") or [] if line.startswith("License")]
     files = importlib.metadata.files(_name(requirement)) or []  # torchao says it in its licence file only
     words += [file.read_text()[:400] for file in files if file.name.upper().startswith("LICENSE")]

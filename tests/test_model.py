@@ -8,6 +8,7 @@ import sys
 import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import safetensors.torch
@@ -28,7 +29,7 @@ from fer_deploy.model import (
     save_model,
 )
 from fer_deploy.zoo import build
-from fixtures.synthetic import contract_for, input_spec
+from fixtures.synthetic import Color, contract_for, input_spec
 
 SHIPPED = Path(__file__).resolve().parents[1] / "models" / "fer_s"
 FACTORY = """
@@ -70,7 +71,7 @@ def folder(model_folder: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(model_folder, tmp_path / "edges"))
 
 
-def _edit(folder: Path, change: Callable[[dict], object]) -> None:
+def _edit(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
     document = tomllib.loads((folder / "model.toml").read_text())
     change(document)
     (folder / "model.toml").write_text(tomli_w.dumps(document))
@@ -97,7 +98,7 @@ def test_shipped_model_answers_by_the_image() -> None:
 
 
 @pytest.mark.parametrize("color", ["grey", "rgb"])
-def test_saved_folder_loads_bit_equal(tmp_path: Path, color: str) -> None:
+def test_saved_folder_loads_bit_equal(tmp_path: Path, color: Color) -> None:
     spec = input_spec(32, color)
     network = build("fer_xs", 3, spec.channels, 0.5).eval()
     contract = contract_for(spec, ("a", "b", "c"))
@@ -181,7 +182,7 @@ def test_weights_that_are_not_finite(folder: Path) -> None:
     ],
 )
 def test_model_toml_that_contradicts(
-    folder: Path, change: Callable[[dict], object], error: type[FerDeployError], says: str
+    folder: Path, change: Callable[[dict[str, Any]], object], error: type[FerDeployError], says: str
 ) -> None:
     _edit(folder, change)
     _refused(says, error, folder)
@@ -353,7 +354,7 @@ def test_no_state_dict(factory: Path, state: object) -> None:
 
 
 @pytest.mark.parametrize("color", ["grey", "rgb"])
-def test_deployable_normalises_pixels_first(color: str) -> None:
+def test_deployable_normalises_pixels_first(color: Color) -> None:
     spec = input_spec(24, color)
     network = build("fer_xs", 4, spec.channels, 0.5).eval()
     model = Model("net", "net", network, contract_for(spec), "")

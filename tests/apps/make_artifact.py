@@ -41,7 +41,9 @@ def files() -> dict[str, bytes]:
         }
     )
     inputs = golden_inputs(contract.input)
-    logits = np.stack([pixels.reshape(-1)[:3] for pixels in inputs.values()]).astype(np.float32) / 10
+    logits = np.stack([pixels.reshape(-1)[:3] for pixels in inputs.values()]).astype(np.float32) / np.float32(
+        10
+    )
     sha256 = hashlib.sha256(MODEL).hexdigest()
     info = ArtifactInfo(
         model="stand_in",

@@ -14,7 +14,7 @@ from fer_deploy.model import MODEL_FILE, WEIGHTS_FILE
 from fixtures.lowered import Lower
 
 
-def call(*arguments: str | Path) -> Result:
+def call(*arguments: str | Path | int) -> Result:
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 

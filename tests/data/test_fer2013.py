@@ -3,6 +3,7 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -261,7 +262,7 @@ def real(fer_data: Path) -> Real:
     return {(kind, split): load_fer2013(split, GREY, kind, path) for kind in KINDS for split in SPLITS}
 
 
-KINDS = ("ferplus", "fer2013")
+KINDS: tuple[Literal["ferplus", "fer2013"], ...] = ("ferplus", "fer2013")
 
 
 def test_real_majorities_before_twins_are_removed(fer_data: Path) -> None:

@@ -14,13 +14,14 @@ from PIL import Image
 from fer_deploy.contract import InputSpec
 from fer_deploy.data.preprocess import face_pixels, faces_from_files, read_image, stack_faces, widened
 from fer_deploy.errors import DataError
+from fixtures.synthetic import Color
 
 MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")
 DEEP_MODES = ("I", "F", "I;16", "I;16B")
 WHITE = {"CMYK": (0, 0, 0, 0), "YCbCr": (255, 128, 128), "HSV": (0, 0, 255), "LAB": (255, 128, 128)}
 
 
-def spec_of(color: str = "grey", height: int = 48, width: int = 48, **more: Any) -> InputSpec:
+def spec_of(color: Color = "grey", height: int = 48, width: int = 48, **more: Any) -> InputSpec:
     channels = 1 if color == "grey" else 3
     return InputSpec(
         height=height, width=width, color=color, mean=(128.0,) * channels, std=(64.0,) * channels, **more
@@ -94,7 +95,7 @@ def test_grey_is_the_documented_integer_luma() -> None:
     side=st.tuples(st.integers(16, 60), st.integers(16, 60)),
 )
 def test_a_box_over_the_border_is_black_there(
-    mode: str, color: str, size: tuple[int, int], corner: tuple[int, int], side: tuple[int, int]
+    mode: str, color: Color, size: tuple[int, int], corner: tuple[int, int], side: tuple[int, int]
 ) -> None:
     (left, top), (width, height) = corner, side
     image = white(mode, *size)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,13 @@ from pydantic import ValidationError
 
 from fer_deploy.devices.timing import TimingProtocol, TimingResult
 
-FIELDS = {"runtime_version": "1", "threads": 1, "load_ms": 1.0, "first_ms": 1.0, "peak_memory_bytes": None}
+FIELDS: dict[str, Any] = {
+    "runtime_version": "1",
+    "threads": 1,
+    "load_ms": 1.0,
+    "first_ms": 1.0,
+    "peak_memory_bytes": None,
+}
 
 
 @pytest.mark.parametrize("cores", [(), (-1,), (0, 0)])

@@ -55,7 +55,7 @@ def test_other_seeds_are_listed_and_averaged(model_folder: Path, faces_folder: P
     assert "Other seeds" not in render_card(measure_card(folder, dataset))
     constant = load_model(folder)
     with torch.no_grad():
-        constant.network.classifier.bias[0] += 100.0
+        constant.network.get_parameter("classifier.bias")[0] += 100.0
     architecture = Architecture(name="fer_xs", width=0.5)
     save_model(folder / "seeds" / "1", constant.network, architecture, constant.contract, {})
     card = measure_card(folder, dataset)
@@ -94,9 +94,10 @@ def test_seeds_are_compared_where_most_annotators_agree_too(write_npz: WriteNpz,
         with torch.no_grad():
             features = (seen - spec.mean[0]) / spec.std[0]
             network.eval()
-            network.classifier.weight /= network(features).std(0).mean()
-            network.classifier.bias -= network(features).mean(0)
-            network.classifier.bias[labels.index(always)] += 20.0
+            weight, bias = (network.get_parameter(f"classifier.{name}") for name in ("weight", "bias"))
+            weight.div_(network(features).std(0).mean())
+            bias.sub_(network(features).mean(0))
+            bias[labels.index(always)] += 20.0
         save_model(folder / name, network, architecture, contract_for(spec, labels), {})
     card = measure_card(folder, DatasetSpec(kind="ferplus", path=data))
     assert card.test.figures.accuracy.value == pytest.approx(5 / 40)

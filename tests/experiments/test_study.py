@@ -16,6 +16,7 @@ from fer_deploy.experiments.study_schema import StudyReport, load_study
 from fer_deploy.measure.measurement import Unit, measured, not_measured
 from fer_deploy.model import load_model
 from fer_deploy.train import loop
+from fer_deploy.train.epochs import learning_rate_at
 from fixtures.synthetic import LABELS, tiny_recipe
 
 STUDIES = Path(__file__).resolve().parents[2] / "studies"
@@ -49,7 +50,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, faces_folder: Path) -> tu
     """A study of two architectures that was killed in its second run and given again."""
     folder = tmp_path_factory.mktemp("study")
     write_study_file(folder, study_document(faces_folder))
-    ordinary = loop.learning_rate_at
+    ordinary = learning_rate_at
 
     class Killed(BaseException):
         pass

@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from fer_deploy.data.faces import Faces, one_hot
-from fer_deploy.data.fer2013 import FILE_NAME, data_root, load_fer2013
+from fer_deploy.data.faces import Faces, data_root, one_hot
+from fer_deploy.data.fer2013 import FILE_NAME, load_fer2013
 from fer_deploy.devices.runners.build import Bundle, find_runner, host_arch
 from fer_deploy.model import Model, load_model
 from fer_deploy.quantize.ptq import float_graph, quantize_ptq

@@ -46,7 +46,8 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The sample report, hostile labels and all, with verdicts in it."""
     folder = tmp_path_factory.mktemp("page")
     report = sample_report()
-    budget = Budget(max_accuracy_drop=4, max_size_kb=500, max_p90_ms=4, accept=("measured", "emulated"))
+    limits = {"max_accuracy_drop": 4, "max_size_kb": 500, "max_p90_ms": 4}
+    budget = Budget.model_validate({**limits, "accept": ("measured", "emulated")})
     waiver = Waiver(figure="size", until=datetime.date(2099, 1, 1), reason="<b>later</b>")
     found, notes = apply_waivers(
         verdicts(report, budget, Expected(), {}), (waiver,), datetime.date(2026, 1, 1)

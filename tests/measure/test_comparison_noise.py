@@ -29,7 +29,7 @@ def layers(*noise: float) -> tuple[list[LayerOutput], list[LayerOutput]]:
 @pytest.mark.parametrize("decibel", [10.0, 20.0, 40.0])
 def test_it_is_the_ratio_of_powers(decibel: float) -> None:
     found = layer_noise(*layers(10 ** (-decibel / 10)))
-    assert not isinstance(found, str)
+    assert not isinstance(found, Unknown)
     assert found[0].sqnr.value == pytest.approx(decibel, abs=0.6)
     assert (found[0].name, found[0].operator) == ("layer.0", "depthwise")
     assert found[0].sqnr.conditions == {"images": "4"}
@@ -38,13 +38,13 @@ def test_it_is_the_ratio_of_powers(decibel: float) -> None:
 def test_no_noise_is_no_ratio() -> None:
     plain, _ = layers(0.1)
     found = layer_noise(plain, plain)
-    assert not isinstance(found, str)
+    assert not isinstance(found, Unknown)
     assert found[0].sqnr.reason == EQUAL
 
 
 def test_what_was_emulated_says_how() -> None:
     found = layer_noise(*layers(0.01), emulation="interpreter")
-    assert not isinstance(found, str)
+    assert not isinstance(found, Unknown)
     assert found[0].sqnr.provenance is Provenance.EMULATED
     assert found[0].sqnr.conditions["emulation"] == "interpreter"
 

@@ -78,4 +78,4 @@ def test_not_measured_says_why() -> None:
 def test_cannot_be_changed() -> None:
     figure = measured(1, Unit.COUNT)
     with pytest.raises(ValidationError):
-        figure.value = 2.0  # type: ignore[misc]
+        figure.value = 2.0

@@ -115,9 +115,9 @@ def test_quantile_interval_covers_nineteen_times_in_twenty(quantile: float) -> N
 
 
 def test_too_few_samples_for_an_interval() -> None:
-    assert quantile_interval(np.arange(10.0), 0.99) is None
-    assert quantile_interval(np.arange(300.0), 0.99) is None
-    assert quantile_interval(np.arange(1000.0), 0.99) is not None
+    assert quantile_interval(np.arange(10, dtype=np.float64), 0.99) is None
+    assert quantile_interval(np.arange(300, dtype=np.float64), 0.99) is None
+    assert quantile_interval(np.arange(1000, dtype=np.float64), 0.99) is not None
 
 
 @pytest.mark.parametrize(

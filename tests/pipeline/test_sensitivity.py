@@ -30,5 +30,5 @@ def test_every_layer_has_a_row_in_graph_order(model_folder: Path, faces_folder: 
 
 def test_an_artifact_is_refused(tmp_path: Path) -> None:
     (tmp_path / INFO_FILE).touch()
-    with pytest.raises(ConfigError, match="is an artifact.*name the model that it was made from"):
+    with pytest.raises(ConfigError, match=r"is an artifact.*name the model that it was made from"):
         analyse(str(tmp_path), None, None, DatasetSpec(), 1, 1, PtqOptions(), None)

@@ -9,7 +9,9 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pytest
@@ -21,7 +23,7 @@ from fer_deploy.cli import main
 from fer_deploy.errors import OutputError
 from fer_deploy.frozen import Unknown
 from fer_deploy.measure.subject import Inference
-from fer_deploy.pipeline.store import ANSWERS, FOLDER, TIMINGS, Store, artifact_in, digest, only_run
+from fer_deploy.pipeline.store import ANSWERS, FOLDER, TIMINGS, Kind, Store, artifact_in, digest, only_run
 from fer_deploy.report.schema import Report, load_report
 from fer_deploy.targets.artifact import INFO_FILE, Artifact, open_artifact
 from fer_deploy.targets.base import Delegation
@@ -43,8 +45,20 @@ def output(tmp_path: Path, lowered: Lower) -> Path:
     return folder.parent
 
 
+Value = TypeVar("Value")
+
+
 def _not_there() -> Unknown:
     return Unknown(reason="made anew")
+
+
+def _made_anew(store: Store, kind: Kind[Value], name: str, inputs: str) -> bool:
+    found = store.once(kind, name, inputs, _not_there)
+    return isinstance(found, Unknown)
+
+
+def _same(given: Inference) -> Inference:
+    return given
 
 
 def _artifact(store: Store, output: Path, inputs: str = "inputs") -> tuple[Artifact, Delegation] | Unknown:
@@ -102,13 +116,13 @@ class TestAnswers:
     def test_round_trip(self, tmp_path: Path) -> None:
         for emulation in (None, "an interpreter"):
             given = Inference(self.logits, emulation)
-            made = Store(tmp_path).once(ANSWERS, "net", str(emulation), lambda given=given: given)
+            made = Store(tmp_path).once(ANSWERS, "net", str(emulation), partial(_same, given))
             assert made is given
             kept = Store(tmp_path).once(ANSWERS, "net", str(emulation), _not_there)
             assert isinstance(kept, Inference)
             assert kept.emulation == emulation
             np.testing.assert_array_equal(kept.logits, self.logits)
-        assert isinstance(Store(tmp_path).once(ANSWERS, "net", "other images", _not_there), Unknown)
+        assert _made_anew(Store(tmp_path), ANSWERS, "net", "other images")
 
     def test_a_truncated_file_is_no_answer(self, tmp_path: Path) -> None:
         Store(tmp_path).once(ANSWERS, "net", "inputs", lambda: Inference(self.logits, None))
@@ -116,10 +130,10 @@ class TestAnswers:
         raw = path.read_bytes()
         for length in range(0, len(raw), 7):
             path.write_bytes(raw[:length])
-            assert isinstance(Store(tmp_path).once(ANSWERS, "net", "inputs", _not_there), Unknown)
+            assert _made_anew(Store(tmp_path), ANSWERS, "net", "inputs")
 
     def test_what_cannot_be_made_is_tried_again(self, tmp_path: Path) -> None:
-        assert isinstance(Store(tmp_path).once(ANSWERS, "net", "inputs", _not_there), Unknown)
+        assert _made_anew(Store(tmp_path), ANSWERS, "net", "inputs")
         store = Store(tmp_path)
         store.once(ANSWERS, "net", "inputs", lambda: Inference(self.logits, None))
         assert store.reused == []
@@ -129,10 +143,11 @@ def test_timings_live_until_the_report_is_written(tmp_path: Path) -> None:
     figures = (host_runtime("onnx-float"),)
     Store(tmp_path).once(TIMINGS, "host", "inputs", lambda: figures)
     store = Store(tmp_path)
-    assert store.once(TIMINGS, "host", "inputs", _not_there) == figures
-    assert isinstance(store.once(TIMINGS, "host", "another protocol", _not_there), Unknown)
+    kept = store.once(TIMINGS, "host", "inputs", _not_there)
+    assert kept == figures
+    assert _made_anew(store, TIMINGS, "host", "another protocol")
     store.finish()
-    assert isinstance(Store(tmp_path).once(TIMINGS, "host", "inputs", _not_there), Unknown)
+    assert _made_anew(Store(tmp_path), TIMINGS, "host", "inputs")
 
 
 def test_the_digest_depends_on_every_input_and_not_on_their_order() -> None:

@@ -10,10 +10,10 @@ from fer_deploy.quantize.graph import Graph
 from fer_deploy.quantize.ptq import float_graph
 from fer_deploy.quantize.recipe import FLOAT
 from fer_deploy.zoo import build
-from fixtures.synthetic import contract_for, input_spec
+from fixtures.synthetic import Color, contract_for, input_spec
 
 
-def _macs(module: nn.Module, color: str = "rgb") -> int:
+def _macs(module: nn.Module, color: Color = "rgb") -> int:
     return graph_costs(Graph(module.eval(), contract_for(input_spec(16, color)), FLOAT)).macs
 
 

@@ -61,6 +61,7 @@ class Dead(nn.Module):
         super().__init__()
         self.conv = nn.Conv2d(8, 8, 1)
         nn.init.zeros_(self.conv.weight)
+        assert self.conv.bias is not None
         nn.init.constant_(self.conv.bias, -1.0)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -112,7 +113,7 @@ def test_observer_that_saw_nothing_is_named() -> None:
     observed = prepared.observed
     for module in observed.modules():
         if getattr(module, "seen", 0):
-            module.seen = 0
+            setattr(module, "seen", 0)  # noqa: B010 - no attribute of every Module
     with pytest.raises(QuantizationError, match=r"layer \S+: its observer saw nothing"):
         check_observers(observed)
 

@@ -70,8 +70,8 @@ def lively(network: nn.Module) -> Model:
     last = [layer for layer in network.modules() if isinstance(layer, nn.Linear)][-1]
     with torch.no_grad():
         network.train()(faces)
-        last.weight /= network.eval()(faces).std(0).mean()
-        last.bias -= network(faces).mean(0)
+        last.weight.div_(network.eval()(faces).std(0).mean())
+        last.bias.sub_(network(faces).mean(0))
     return Model("lively", "lively", network.eval(), contract_for(spec), "0" * 64)
 
 
@@ -238,6 +238,7 @@ def test_what_int8_loses_is_rescued_and_the_note_says_how() -> None:
     network = Offset()
     with torch.no_grad():
         network.mid.weight[:4] = 0
+        assert network.mid.bias is not None
         network.mid.bias[:4] = torch.tensor([24.0, 18.0, 12.0, 6.0])
     graph = quantize_ptq(lively(network), CALIBRATION)
     assert graph.note is not None

@@ -21,6 +21,7 @@ from fer_deploy.quantize.ptq import float_graph, quantize_ptq
 from fer_deploy.quantize.recipe import (
     OBSERVERS,
     CalibrationSet,
+    ObserverName,
     PtqOptions,
     choose_calibration,
     parse_options,
@@ -89,7 +90,7 @@ def squared_error_levels(values: torch.Tensor, low: float, high: float, levels: 
 
 
 @pytest.mark.parametrize("observer", OBSERVERS)
-def test_every_observer_quantizes_well(separable_model: Outside, observer: str) -> None:
+def test_every_observer_quantizes_well(separable_model: Outside, observer: ObserverName) -> None:
     model, test = separable_model.model, separable_model.test
     calibration = choose_calibration(separable_model.training, 64)
     reference = float_graph(model).logits(test.pixels, "float").argmax(1)
@@ -127,6 +128,7 @@ def clamped_net(clamp: nn.Module, spread: float) -> Model:
     torch.manual_seed(0)
     first, second = nn.Conv2d(1, 8, 3, padding=1), nn.Conv2d(8, 8, 3, padding=1, groups=8)
     head = nn.Linear(8, 4)
+    assert first.bias is not None
     with torch.no_grad():
         first.weight *= torch.logspace(0, float(np.log10(spread)), 8).view(-1, 1, 1, 1) / spread
         first.bias.zero_()
@@ -158,7 +160,7 @@ def test_equalisation_keeps_the_function_and_evens_the_ranges(clamp: nn.Module) 
 def test_equalisation_leaves_channels_that_reach_the_clamp() -> None:
     model = clamped_net(nn.ReLU6(), 1.0)
     with torch.no_grad():
-        model.network[0].weight *= 50  # type: ignore[index, operator]
+        model.network[0].weight *= 50  # type: ignore[index]
     graph = folded_graph(model, CALIBRATION)
     pixels = statistics_pixels(None, CALIBRATION)
     with torch.no_grad():

@@ -58,7 +58,6 @@ def test_search_leaves_the_most_sensitive_layers_in_float(
     separable_model: Outside, calibration: CalibrationSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The drop of a graph is replaced by its number of int8 layers: the search must find the least count."""
-    from fer_deploy.quantize import sensitivity as module
     from fer_deploy.quantize.graph import Graph
 
     test = separable_model.test
@@ -70,7 +69,7 @@ def test_search_leaves_the_most_sensitive_layers_in_float(
             return -plain
         return plain
 
-    monkeypatch.setattr(module.Graph, "logits", spoiled)
+    monkeypatch.setattr(Graph, "logits", spoiled)
     mixed = mixed_precision(separable_model.model, calibration, test, 0.0)
     assert len(mixed.float_layers) == 3
     assert mixed.graph.options is not None

@@ -44,7 +44,7 @@ def test_what_is_no_json_is_refused(tmp_path: Path) -> None:
 
 def test_a_report_cannot_be_changed(report: Report) -> None:
     with pytest.raises(ValidationError, match="frozen"):
-        report.created = "later"  # type: ignore[misc]
+        report.created = "later"
 
 
 @pytest.mark.parametrize(

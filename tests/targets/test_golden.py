@@ -18,12 +18,12 @@ from fer_deploy.targets.golden import (
 )
 from fer_deploy.targets.registry import get_target
 from fixtures.lowered import GraphOf
-from fixtures.synthetic import input_spec
+from fixtures.synthetic import Color, input_spec
 
 
 @pytest.mark.parametrize("size", [16, 24, 48, 112])
 @pytest.mark.parametrize("color", ["grey", "rgb"])
-def test_inputs_are_varied_and_the_same_every_time(size: int, color: str) -> None:
+def test_inputs_are_varied_and_the_same_every_time(size: int, color: Color) -> None:
     spec = input_spec(size, color)
     inputs, again = golden_inputs(spec), golden_inputs(spec)
     assert list(inputs) == list(again)

@@ -14,6 +14,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from fer_deploy.measure.subject import artifact_logits
@@ -187,7 +188,8 @@ def on_cpu(tmp_path: Path) -> Callable[[Path, np.ndarray, str, str], np.ndarray]
             env={"PYTHONPATH": ":".join(item for item in sys.path if item), "OMP_NUM_THREADS": "1"},
         )
         assert done.returncode == 0, done.stderr[-2000:]
-        return np.load(output)
+        logits: NDArray[np.float32] = np.load(output)
+        return logits
 
     return run
 

@@ -9,7 +9,7 @@ from torch import nn
 from fer_deploy.train.augment import normalised
 from fer_deploy.train.epochs import WeightAverage, learning_rate_at
 from fer_deploy.train.losses import soft_cross_entropy
-from fixtures.synthetic import input_spec, tiny_recipe
+from fixtures.synthetic import Color, input_spec, tiny_recipe
 
 
 @given(
@@ -38,7 +38,7 @@ def test_learning_rate_by_hand() -> None:
 
 
 @given(st.integers(0, 255), st.sampled_from(["grey", "rgb"]))
-def test_normalised(value: int, color: str) -> None:
+def test_normalised(value: int, color: Color) -> None:
     spec = input_spec(16, color)
     pixels = torch.full((2, *spec.shape[1:]), value, dtype=torch.uint8)
     result = normalised(pixels, spec)
@@ -74,6 +74,7 @@ def test_average_follows_its_schedule_and_copies_counters() -> None:
     nn.init.constant_(linear.weight, 1.0)
     expected = 0.0
     for step in range(1, 31):
+        assert norm.num_batches_tracked is not None
         norm.num_batches_tracked.fill_(step)
         average.update(model)
         decay = min(0.5, (1 + step) / (10 + step))

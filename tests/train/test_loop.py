@@ -10,6 +10,7 @@ import torch
 from fer_deploy.data.faces import Faces
 from fer_deploy.errors import TrainingError
 from fer_deploy.train import loop
+from fer_deploy.train.epochs import learning_rate_at
 from fer_deploy.train.loop import LOG_COLUMNS, Trained, Trainer
 from fer_deploy.train.recipe import AugmentSpec, TrainRecipe
 from fixtures.synthetic import separable_faces, tiny_recipe
@@ -60,7 +61,7 @@ def test_resumed_run_equals_uninterrupted(
     class Killed(BaseException):
         pass
 
-    ordinary = loop.learning_rate_at
+    ordinary = learning_rate_at
 
     def die_in_mid_epoch(step: int, steps: int, recipe: TrainRecipe) -> float:
         if step == epoch * steps + 1:

@@ -113,7 +113,12 @@ def test_what_renders_a_report_shows_the_new_section_too(
 def test_every_view_has_the_sections_in_their_order(view: Read, plain_report: Report) -> None:
     made = contents.document(plain_report)
     text = view(made)
-    flag = {html_text: View.HTML, markdown_text: View.MARKDOWN, terminal_text: View.TERMINAL}[view]
+    flags: dict[Read, View] = {
+        html_text: View.HTML,
+        markdown_text: View.MARKDOWN,
+        terminal_text: View.TERMINAL,
+    }
+    flag = flags[view]
     titles = [section.title for section, _ in made.shown(flag) if flag in section.titled]
     assert len(titles) >= 7
     at = 0

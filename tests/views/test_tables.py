@@ -144,8 +144,8 @@ def test_grounds_cover_every_known_figure_and_say_which(report: Report) -> None:
     gap = not_measured(Unit.BYTES, "why")
     rows = tuple((name, (size, size if name == "a" else gap)) for name in "abc")
     assert table_grounds(Table("", ("x", "y"), rows)) == {"measured": "x (all rows); y (a)"}
-    rows = tuple((name, (gap if name == "a" else size,)) for name in "abc")
-    assert table_grounds(Table("", ("x",), rows)) == {"measured": "x (all rows but a)"}
+    narrow = tuple((name, (gap if name == "a" else size,)) for name in "abc")
+    assert table_grounds(Table("", ("x",), narrow)) == {"measured": "x (all rows but a)"}
     assert any(way.startswith("emulated") for way in table_grounds(artifact_table(report)))
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -135,13 +137,16 @@ def test_stem_stride_doubles_every_map_and_keeps_the_weights() -> None:
     fine.load_state_dict(coarse.state_dict())
     sides = {}
     for network in (coarse, fine):
-        network.head.register_forward_hook(lambda module, _, y: sides.update({module: tuple(y.shape[2:])}))
+        network.get_submodule("head").register_forward_hook(
+            lambda module, _, y: sides.update({module: tuple(y.shape[2:])})
+        )
         network(torch.zeros(1, 1, 48, 48))
     assert sides == {coarse.head: (6, 6), fine.head: (12, 12)}
     with torch.inference_mode():
         pixels = torch.randn(1, 1, 48, 48)
-        assert fine.stem(pixels).shape[2:] == (48, 48)
-        torch.testing.assert_close(fine.stem(pixels)[:, :, ::2, ::2], coarse.stem(pixels))
+        whole, half = (one.get_submodule("stem")(pixels) for one in (fine, coarse))
+        assert whole.shape[2:] == (48, 48)
+        torch.testing.assert_close(whole[:, :, ::2, ::2], half)
 
 
 @pytest.mark.parametrize(("activation", "kind"), [("relu6", torch.nn.ReLU6), ("relu", torch.nn.ReLU)])
@@ -173,7 +178,7 @@ def test_activation_is_the_one_asked_for(activation: ActivationName, kind: type[
         ({"name": "mini_xception", "activation": "relu"}, "'mini_xception' has no depth"),
     ],
 )
-def test_refusals(arguments: dict[str, object], says: str) -> None:
+def test_refusals(arguments: dict[str, Any], says: str) -> None:
     with pytest.raises(ModelError, match=says) as caught:
-        build(**({"name": "fer_s", "num_classes": 8} | arguments))
+        build(**{"name": "fer_s", "num_classes": 8, **arguments})
     assert "\n" not in str(caught.value)

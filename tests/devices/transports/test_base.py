@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -86,7 +86,13 @@ def test_a_failure_keeps_earlier_results(pair: list[Artifact]) -> None:
 
 
 def test_joining_keeps_the_first_state_and_the_last() -> None:
-    base = {"runtime_version": "1", "threads": 1, "load_ms": 1.0, "first_ms": 1.0, "peak_memory_bytes": None}
+    base: dict[str, Any] = {
+        "runtime_version": "1",
+        "threads": 1,
+        "load_ms": 1.0,
+        "first_ms": 1.0,
+        "peak_memory_bytes": None,
+    }
     states = [DeviceState(battery_percent=percent) for percent in (90, 89, 88, 87)]
     first = TimingResult(**base, samples_ms=(1,), before=states[0], after=states[1], golden_difference=0.1)
     second = TimingResult(**base, samples_ms=(2,), before=states[2], after=states[3], golden_difference=0.3)

@@ -140,7 +140,7 @@ def test_runner_that_crashes_babbles_or_hangs(
     fake = tmp_path / "python"
     fake.write_text(f"#!{sys.executable}\n{program}\n")
     fake.chmod(0o755)
-    monkeypatch.setattr(host.sys, "executable", str(fake))
+    monkeypatch.setattr(sys, "executable", str(fake))
     monkeypatch.setattr(host, "_START_SECONDS", 0.5 if "sleep" in program else 30)
     protocol = SHORT.model_copy(update={"max_seconds": 0.5})
     with pytest.raises(DeviceError, match=says) as caught:

@@ -108,7 +108,8 @@ def test_image_input_classifier_and_metadata(trained_model: Model, test_faces: F
     expected = torch.softmax(torch.from_numpy(graph.logits(test_faces.pixels, "torch")), -1).numpy()
     np.testing.assert_allclose(answers["label_probabilities"], expected, atol=1e-5)
     classes = next(op for op in program.operations if op.kind == "classify").arguments["classes"]
-    assert tuple(classes) == graph.contract.labels
+    assert isinstance(classes, tuple)
+    assert classes == graph.contract.labels
 
 
 def rgb_graph() -> Graph:
@@ -179,7 +180,8 @@ def test_graph_that_coremltools_refuses(tmp_path: Path) -> None:
 
     class Sorted(torch.nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return torch.linalg.svdvals(x.flatten(2)).flatten(1)[:, :4]
+            values: torch.Tensor = torch.linalg.svdvals(x.flatten(2)).flatten(1)[:, :4]
+            return values
 
     graph = Graph(Sorted(), rgb_graph().contract, FLOAT)
     with pytest.raises(TargetError, match="Core ML cannot lower the float graph"):

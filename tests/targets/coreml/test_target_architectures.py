@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from fer_deploy.errors import ArtifactError
@@ -21,9 +22,10 @@ SHAPE = (1, 1, 32, 32)
 TOLERANCE = 1e-3
 
 
-def logits_of(network: nn.Module, images: torch.Tensor) -> np.ndarray:
+def logits_of(network: nn.Module, images: torch.Tensor) -> NDArray[np.float32]:
     with torch.inference_mode():
-        return network(images).numpy()
+        logits: NDArray[np.float32] = network(images).numpy()
+    return logits
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)

@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from fer_deploy.train.family import students as students_module
 from fer_deploy.train.family import teachers as teachers_module
 from fer_deploy.train.family.data import on_device
 from fer_deploy.train.family.recipe import FamilyRecipe
+from fer_deploy.train.family.steps import captured
 from fer_deploy.train.family.students import Class
 from fer_deploy.train.family.teachers import Ensemble, train_teacher
 from fer_deploy.zoo.teachers import build_teacher
@@ -22,9 +22,9 @@ from fixtures.family import some_faces
 _FORBIDDEN = ("_local_scalar_dense", "lift_fresh", "nonzero", "masked_select", "unique", "_to_copy.device")
 
 
-class _Watch(TorchDispatchMode):
+class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.seen: set[str] = set()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -80,4 +80,4 @@ def test_capture_on_a_cpu_is_the_step_itself() -> None:
     def step() -> None:
         """Do nothing."""
 
-    assert students_module.captured(step, torch.device("cpu")) is step
+    assert captured(step, torch.device("cpu")) is step

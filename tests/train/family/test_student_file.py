@@ -83,9 +83,8 @@ def _entry(file: Path) -> str:
 
 def test_the_committed_students_are_the_recipes() -> None:
     recipe = load_family_recipe(COMMITTED)
-    listed = dict(
-        reversed(line.split("  ", 1)) for line in (STUDENTS / "SHA256SUMS").read_text().splitlines()
-    )
+    lines = (STUDENTS / "SHA256SUMS").read_text().splitlines()
+    listed = {file: digest for digest, file in (line.split("  ", 1) for line in lines)}
     wanted = {f"{name}-{seed}" for name in recipe.students.architectures for seed in recipe.students.seeds}
     assert {file.removesuffix(".safetensors") for file in listed} == wanted
     for file, digest in listed.items():

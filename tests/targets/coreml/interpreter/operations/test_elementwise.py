@@ -159,14 +159,15 @@ def test_logical_not_and_select(shape: tuple[int, ...], seed: int) -> None:
 @given(shape=SHAPES, alpha=st.floats(0.125, 1, width=16), gap=st.floats(0.25, 2, width=16))
 def test_alpha_and_beta(shape: tuple[int, ...], alpha: float, gap: float) -> None:
     a, b = np.float32(alpha), np.float32(alpha + gap)
+    plain = (float(a), float(b))
 
     def build(x: Any) -> list[Any]:
         both = [getattr(mb, kind)(x=x, alpha=a, beta=b) for kind in ALPHA_BETA]
         return both + [getattr(mb, kind)(x=x, alpha=a) for kind in ALPHA]
 
     def reference(x: Array) -> list[Array]:
-        both = [function(x, a, b) for function in ALPHA_BETA.values()]
-        return both + [function(x, a) for function in ALPHA.values()]
+        both = [function(x, *plain) for function in ALPHA_BETA.values()]
+        return both + [function(x, plain[0]) for function in ALPHA.values()]
 
     check(build, reference, shape)
 

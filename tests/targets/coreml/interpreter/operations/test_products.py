@@ -42,7 +42,7 @@ def naive_convolution(
                 slice(p * s, p * s + length, d)
                 for p, s, length, d in zip(position, strides, spread, dilations, strict=True)
             )
-            y[(0, out, *position)] = (x[(0, channels, *window)] * w[out]).sum() + b[out]
+            y[0, out][position] = (x[0, channels][(slice(None), *window)] * w[out]).sum() + b[out]
     return y
 
 
@@ -50,7 +50,10 @@ def naive_convolution(
 def convolutions(draw_from: st.DrawFn) -> dict[str, Any]:
     rank = draw_from(st.integers(1, 2))
     groups = draw_from(st.sampled_from([1, 2, 4]))
-    per_axis = lambda low, high: [draw_from(st.integers(low, high)) for _ in range(rank)]  # noqa: E731
+
+    def per_axis(low: int, high: int) -> list[int]:
+        return [draw_from(st.integers(low, high)) for _ in range(rank)]
+
     return {
         "shape": (1, 4, *per_axis(7, 9)),
         "weight": (4 * draw_from(st.integers(1, 2)), 4 // groups, *per_axis(1, 3)),
@@ -180,11 +183,11 @@ def naive_pool(x: Array, kernel: int, stride: int, pads: list[int], kind: str) -
         window = np.s_[:, :, i * stride : i * stride + kernel, j * stride : j * stride + kernel]
         values, count = x[window], inside[window].sum((2, 3))
         y[:, :, i, j] = {
-            "max": lambda v, _: v.max((2, 3)),
-            "mean": lambda v, _: v.mean((2, 3)),
-            "mean inside": lambda v, n: v.sum((2, 3)) / n,
-            "l2": lambda v, _: np.sqrt((v**2).sum((2, 3))),
-        }[kind](values, count)
+            "max": values.max((2, 3)),
+            "mean": values.mean((2, 3)),
+            "mean inside": values.sum((2, 3)) / np.maximum(count, 1),
+            "l2": np.sqrt((values**2).sum((2, 3))),
+        }[kind]
     return y
 
 
@@ -243,7 +246,9 @@ def test_normalization(channels: int, epsilon: float, seed: int) -> None:
     eps = np.float32(epsilon)
     weights = {"gamma": gamma, "beta": beta, "epsilon": eps}
     over_width = draw((2, 4), seed + 2)
-    c = lambda v: v.reshape(1, -1, 1, 1)  # noqa: E731
+
+    def c(v: Array) -> Array:
+        return v.reshape(1, -1, 1, 1)
 
     def build(x: Any) -> list[Any]:
         return [
@@ -259,7 +264,8 @@ def test_normalization(channels: int, epsilon: float, seed: int) -> None:
         ]
 
     def standardised(x: Array, axes: tuple[int, ...]) -> Array:
-        return (x - x.mean(axes, keepdims=True)) / np.sqrt(x.var(axes, keepdims=True) + epsilon)
+        centred: Array = (x - x.mean(axes, keepdims=True)) / np.sqrt(x.var(axes, keepdims=True) + epsilon)
+        return centred
 
     def reference(x: Array) -> list[Array]:
         x = x.astype(np.float64)

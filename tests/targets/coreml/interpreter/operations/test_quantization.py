@@ -101,7 +101,10 @@ def test_ios16_compressed_weights(shape: tuple[int, ...], seed: int) -> None:
     def reference(x: Array) -> list[Array]:
         sparse = np.zeros(shape, np.float32)
         sparse[mask != 0] = values
-        per = lambda v: v.astype(np.float32).reshape(-1, 1, 1)  # noqa: E731
+
+        def per(v: Array) -> Array:
+            return v.astype(np.float32).reshape(-1, 1, 1)
+
         return [x + (data - per(zero)) * per(scale), x + half, x + lut[keys], x + sparse]
 
     if mask.sum() == 0:
@@ -157,7 +160,10 @@ def test_ios18_compressed_weights(blocks: tuple[int, int], seed: int) -> None:
         ]
 
     def reference(x: Array) -> list[Array]:
-        each = lambda v: np.kron(v, np.ones((shape[0] // v.shape[0], shape[1] // v.shape[1])))  # noqa: E731
+
+        def each(v: Array) -> Array:
+            return np.kron(v, np.ones((shape[0] // v.shape[0], shape[1] // v.shape[1])))
+
         group = np.arange(4)[:, None] // 2
         looked_up = palettes[group, 0, keys, 0]
         scattered = np.zeros(shape)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from torch.nn import functional
 from fixtures.mil_programs import check, few, mb
 
 Array = NDArray[Any]
-REDUCTIONS = {
+REDUCTIONS: dict[str, Callable[..., Array]] = {
     "reduce_mean": np.mean,
     "reduce_sum": np.sum,
     "reduce_max": np.max,
