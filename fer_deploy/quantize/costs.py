@@ -87,6 +87,10 @@ _POOLS = (
     "_adaptive_avg_pool2d",
 )
 _PRODUCTS = ("addmm", "mm", "bmm", "linear")
+_OPENED = (
+    *("conv1d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "matmul", "einsum"),
+    *("scaled_dot_product_attention", "_scaled_dot_product_attention_math"),
+)
 
 
 @functools.lru_cache(maxsize=8)
@@ -95,18 +99,28 @@ def graph_costs(graph: Graph) -> GraphCosts:
 
     Quantize and dequantize operators are not counted: runtimes fold them into their integer kernels.
     """
+    import torch
+
+    # What export leaves whole although convolutions or products are inside: counted as those.
+    table = torch.export.default_decompositions()
+    opened = {operator: table[operator] for operator in table if _base_name(operator) in _OPENED}
     with quiet():  # torch warns of its own deprecated tree specs here
-        nodes = graph.export().run_decompositions({}).graph.nodes
+        nodes = graph.export().run_decompositions(opened).graph.nodes
     ops = [op for node in nodes if (op := _op(node)) is not None]
     return GraphCosts(f"a {graph.recipe.name} graph", tuple(ops))
+
+
+def _base_name(operator: Any) -> str:
+    """Return an operator's name without library and overload."""
+    # "aten.add.Tensor" and "quantized_decomposed.quantize_per_tensor.default", but plain Python's getitem
+    parts = str(operator).split(".")
+    return parts[-2] if len(parts) > 2 else str(getattr(operator, "__name__", operator))
 
 
 def _op(node: torch.fx.Node) -> Op | None:
     if node.op != "call_function":
         return None
-    # "aten.add.Tensor" and "quantized_decomposed.quantize_per_tensor.default", but plain Python's getitem
-    parts = str(node.target).split(".")
-    name = parts[-2] if len(parts) > 2 else str(getattr(node.target, "__name__", node.target))
+    name = _base_name(node.target)
     if name in _FREE or not hasattr(node.meta.get("val"), "shape"):
         return None
     shapes = [

@@ -29,6 +29,25 @@ class _Attention(nn.Module):
         return torch.bmm(rows, rows.transpose(1, 2))
 
 
+class _Matmul(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        rows = x.flatten(2)
+        return rows @ rows.transpose(1, 2)
+
+
+class _Einsum(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        rows = x.flatten(2)
+        product: torch.Tensor = torch.einsum("ncp,ndp->ncd", rows, rows)
+        return product
+
+
+class _Fused(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        rows = x.flatten(2)
+        return nn.functional.scaled_dot_product_attention(rows, rows, rows)
+
+
 @pytest.mark.parametrize(
     ("module", "expected"),
     [
@@ -45,6 +64,11 @@ class _Attention(nn.Module):
         (nn.Sequential(nn.Flatten(), nn.Linear(768, 10, bias=False)), 768 * 10),
         (nn.Linear(16, 5), 3 * 16 * 16 * 5),
         (_Attention(), 3 * 256 * 3),
+        (_Matmul(), 3 * 256 * 3),
+        (_Einsum(), 3 * 256 * 3),
+        (_Fused(), 2 * 3 * 256 * 3),
+        # one-dimensional: outputs x outputs' length x inputs x kernel
+        (nn.Sequential(nn.Flatten(2), nn.Conv1d(3, 4, 5)), 4 * 252 * 3 * 5),
         # what neither multiplies matrices nor convolves is not counted
         (nn.Sequential(nn.Conv2d(3, 8, 1), nn.BatchNorm2d(8), nn.ReLU6()), 8 * 16 * 16 * 3),
         (nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()), 0),
