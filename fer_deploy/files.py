@@ -105,8 +105,13 @@ def _take_place(temporary: Path, path: Path) -> None:
             except OSError:  # the working directory by the name ".", a mount point
                 old.rmdir()
                 raise
-            temporary.replace(path)
-            shutil.rmtree(old)
+            try:
+                temporary.replace(path)
+            except BaseException:  # Ctrl-C too: the old folder is all there is
+                if not path.exists():
+                    old.replace(path)
+                raise
+            shutil.rmtree(old, ignore_errors=True)
         else:
             temporary.replace(path)
     except OSError as error:
@@ -153,7 +158,8 @@ def size_of(path: Path) -> int:
 def read_toml(path: Path, error: type[FerDeployError], what: str) -> dict[str, Any]:
     """Return the parsed TOML file at ``path``, or raise ``error`` with one sentence naming ``what`` it is."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        # editors on Windows begin UTF-8 with a mark that TOML knows nothing of
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise error(f"{what} {path} does not exist") from None
     except (OSError, UnicodeDecodeError) as problem:

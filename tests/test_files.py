@@ -201,3 +201,27 @@ def test_read_toml_raises_the_error_that_it_is_given(tmp_path: Path) -> None:
         read_toml(path, ConfigError, "settings")
     with pytest.raises(ConfigError, match=r"^settings .* cannot be read: "):
         read_toml(tmp_path, ConfigError, "settings")
+
+
+def test_a_stop_between_the_two_renames_leaves_the_old_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goal = tmp_path / "goal"
+    goal.mkdir()
+    (goal / "old").write_text("whole")
+    rename = Path.replace
+
+    def stopped(self: Path, target: Path) -> Path:
+        if target == goal and (self / "new").exists():
+            raise KeyboardInterrupt
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "replace", stopped)
+    with pytest.raises(KeyboardInterrupt), folder_atomic(goal) as folder:
+        (folder / "new").write_text("whole too")
+    assert [path.name for path in tmp_path.rglob("*")] == ["goal", "old"]
+
+
+def test_read_toml_with_a_byte_order_mark(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text("a = 1\n", encoding="utf-8-sig")
+    assert read_toml(tmp_path / "a.toml", ConfigError, "configuration") == {"a": 1}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fer_deploy.cli.options import data_options, foreign_model_options, split_option
+from fer_deploy.cli.streams import print_json
 
 if TYPE_CHECKING:
     from fer_deploy.data.registry import Role
@@ -37,7 +38,7 @@ def command(
 
     faces, figures = evaluate(model, contract, weights, dataset_spec(dataset, data), split)
     if as_json:
-        click.echo(figures.model_dump_json(indent=2))
+        print_json(figures.model_dump_json(indent=2))
         return
     _print(f"{model} on {faces.name} ({len(faces):,} images)", figures)
 

@@ -16,6 +16,7 @@ from fer_deploy.cli.options import (
     export_options,
     model_options,
 )
+from fer_deploy.cli.streams import print_json
 
 if TYPE_CHECKING:
     from fer_deploy.report.schema import MissingArtifact
@@ -70,7 +71,7 @@ def command(config: Path | None, as_json: bool, **flags: Any) -> None:
             for one in written
         ]
         rows += [{"target": one.target, "recipe": one.recipe, "missing": one.reason} for one in missing]
-        click.echo(json.dumps(rows, indent=2))
+        print_json(json.dumps(rows, indent=2))
     else:
         for one in written:
             click.echo(f"{one.folder}: {one.info.file}, {one.info.size_bytes:,} bytes{_proven(one)}")

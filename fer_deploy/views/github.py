@@ -1,14 +1,18 @@
-"""Verdicts for GitHub Actions: annotations on stdout, and Markdown for the step summary."""
+"""Verdicts for GitHub Actions: annotations, and Markdown for the step summary."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from fer_deploy.errors import OutputError
 from fer_deploy.gate.verdicts import Check, Outcome
 from fer_deploy.report.wording import clean
 from fer_deploy.views.document import check_document
 from fer_deploy.views.markdown import markdown
 from fer_deploy.views.verdict_tables import message
+
+#: Bytes of one step's summary; GitHub drops a larger one whole (docs.github.com, "Workflow commands", job summaries).
+SUMMARY_LIMIT = 1024 * 1024
 
 
 def workflow_commands(check: Check, file: str | None) -> Iterator[str]:
@@ -31,9 +35,28 @@ def workflow_commands(check: Check, file: str | None) -> Iterator[str]:
         yield _command("notice", file, "budget", note)
 
 
-def step_summary(check: Check) -> str:
-    """Return the verdicts as Markdown for ``$GITHUB_STEP_SUMMARY``."""
-    return markdown(check_document(check))
+def step_summary(check: Check, room: int = SUMMARY_LIMIT) -> str:
+    """Return the verdicts as Markdown for ``$GITHUB_STEP_SUMMARY``, cut to ``room`` bytes; the worst comes first.
+
+    Raises:
+        OutputError: not even the outcome has room.
+    """
+    text = markdown(check_document(check))
+    if len(text.encode()) <= room:
+        return text
+    end = f"\n**{check.summary}**. Cut here, for a step summary has no more room: check.json holds everything.\n"
+    room -= len(end.encode())
+    if room < 0:
+        raise OutputError(
+            "the step summary has no room left: write less into it before `fer-deploy check --github`"
+        )
+    kept: list[str] = []
+    for line in text.splitlines(keepends=True):
+        room -= len(line.encode())
+        if room < 0:
+            break
+        kept.append(line)
+    return "".join(kept) + end
 
 
 def _command(level: str, file: str | None, title: str, text: str) -> str:

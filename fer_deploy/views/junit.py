@@ -35,4 +35,6 @@ def render_junit(check: Check) -> str:
     suites = ElementTree.Element("testsuites")
     suites.append(suite)
     ElementTree.indent(suites)
-    return ElementTree.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
+    # not "unicode": it would name the locale's encoding, and the file is UTF-8 whatever the locale
+    written: bytes = ElementTree.tostring(suites, encoding="utf-8", xml_declaration=True)
+    return written.decode() + "\n"
