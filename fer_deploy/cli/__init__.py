@@ -72,7 +72,7 @@ class _Commands(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
-    def main(  # type: ignore[override] # click's overloads
+    def main(
         self,
         args: Sequence[str] | None = None,
         prog_name: str | None = None,

@@ -34,13 +34,14 @@ def command(
 
     MODEL is a zoo folder, a .pt2, package.module:factory, or an artifact folder.
     """
+    from fer_deploy.data.account import account_of
     from fer_deploy.pipeline.evaluate import dataset_spec, evaluate
 
     faces, figures = evaluate(model, contract, weights, dataset_spec(dataset, data), split)
     if as_json:
         print_json(figures.model_dump_json(indent=2))
         return
-    _print(f"{model} on {faces.name} ({len(faces):,} images)", figures)
+    _print(f"{model} on {faces.name}: {account_of(faces).sentence}", figures)
 
 
 def _print(name: str, figures: AccuracyFigures) -> None:
