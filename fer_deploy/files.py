@@ -1,4 +1,4 @@
-"""File writing that never leaves half a file: everything is written beside its goal, then renamed."""
+"""File writing that never leaves half a file: everything is written beside its goal, then renamed, by one at a time."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from fer_deploy.errors import FerDeployError, OutputError
+
+_LOCK = ".lock"
 
 
 def write_atomic(path: Path, data: bytes | str) -> None:
@@ -116,6 +118,36 @@ def _take_place(temporary: Path, path: Path) -> None:
             temporary.replace(path)
     except OSError as error:
         raise OutputError(f"cannot replace {path}: {error.strerror}; choose another output folder") from error
+
+
+@contextlib.contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Hold ``folder``, made if it is missing, for this process alone; the system lets go of it even after a kill.
+
+    Raises:
+        OutputError: another process holds it, or it cannot be written or locked.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        stream = (folder / _LOCK).open("w", encoding="ascii")
+    except OSError as error:
+        raise OutputError(
+            f"folder {folder} cannot be written: {error.strerror}; choose another output folder"
+        ) from error
+    import fcntl  # not on Windows, where commands that only read still start
+
+    with stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise OutputError(
+                f"another run is writing to {folder}; wait for it or choose another output folder"
+            ) from None
+        except OSError as error:
+            raise OutputError(
+                f"folder {folder} cannot be locked: {error.strerror}; choose an output folder on a local disk"
+            ) from error
+        yield
 
 
 def require_writable_folder(path: Path) -> None:

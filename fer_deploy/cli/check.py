@@ -75,7 +75,7 @@ def command(
     verdicts to report.md and report.html; what cannot be written is said on stderr, and the verdict stands.
     """
     from fer_deploy.cli.console import stdout_console
-    from fer_deploy.files import write_atomic
+    from fer_deploy.files import alone_in, write_atomic
     from fer_deploy.pipeline.check import check_report, default_report, reference_beside
     from fer_deploy.views.junit import render_junit
     from fer_deploy.views.terminal import print_check
@@ -88,7 +88,7 @@ def command(
     budget = _budget(chosen, limits, accept)
     judged, check = check_report(report, chosen, budget, reference or reference_beside(config))
     keep_verdict(check.summary)
-    with _said_only():
+    with _said_only(), alone_in(report.parent):
         write_check(judged, check, report.parent)
     if junit is not None:
         with _said_only():

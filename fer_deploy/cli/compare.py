@@ -71,7 +71,7 @@ def _print(console: Console, found: Comparison) -> None:
     parity = found.parity
     console.print(Text(clean(f"first:  {found.first}")))
     console.print(Text(clean(f"second: {found.second}")))
-    console.print(Text(clean(f"on {found.dataset} ({found.images:,} images)")))
+    console.print(Text(clean(f"on {found.images:,} images of {found.dataset}: {found.account.sentence}")))
     table = Table("figure", "value")
     for label, figure in (
         ("top-1 agreement", parity.agreement),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,7 +40,8 @@ def command(
 
     faces, figures = evaluate(model, contract, weights, dataset_spec(dataset, data), split)
     if as_json:
-        print_json(figures.model_dump_json(indent=2))
+        account = account_of(faces).model_dump(mode="json")
+        print_json(json.dumps({**figures.model_dump(mode="json"), "account": account}, indent=2))
         return
     _print(f"{model} on {faces.name}: {account_of(faces).sentence}", figures)
 

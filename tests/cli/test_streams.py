@@ -19,6 +19,7 @@ from click.testing import CliRunner, Result
 import fer_deploy
 from fer_deploy.cli import COMMANDS, main
 from fer_deploy.cli.options import Number
+from fer_deploy.files import alone_in
 from fixtures.sample_report import sample_report
 
 #: These sources, wherever a process is started.
@@ -163,6 +164,35 @@ class TestFolderThatCannotBeWritten:
         assert SUMMARY in result.stdout
         warnings = [line for line in result.stderr.splitlines() if line.startswith("Warning: cannot write ")]
         assert len(warnings) == 2, result.stderr
+
+    def test_a_read_only_file_system(self, report: Path) -> None:
+        out = report.parent
+        mounted = f"mount --bind {out} {out} && mount -o remount,ro,bind {out}"
+        if subprocess.run(
+            ["unshare", "-rm", "sh", "-c", mounted], check=False, capture_output=True
+        ).returncode:
+            pytest.skip("this system lets nobody mount in a namespace of their own")
+        words = f"{mounted} && exec {sys.executable} -m fer_deploy check {report} {' '.join(LIMIT)}"
+        done = subprocess.run(
+            ["unshare", "-rm", "sh", "-c", words],
+            env=ENVIRONMENT,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 3, done.stderr
+        assert SUMMARY in done.stdout
+        assert done.stderr == (
+            f"Warning: folder {out} cannot be written: Read-only file system; choose another output folder\n"
+        )
+
+    def test_while_a_run_writes_there(self, report: Path) -> None:
+        with alone_in(report.parent):
+            result = call("check", report, *LIMIT)
+        assert result.exit_code == 3
+        assert f"Warning: another run is writing to {report.parent}; wait for it" in result.stderr
+        assert not (report.parent / "check.json").exists()
 
     @pytest.mark.skipif(os.geteuid() == 0, reason="nothing is closed to root")
     def test_a_folder_without_permission(self, report: Path) -> None:
