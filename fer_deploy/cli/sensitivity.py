@@ -81,13 +81,13 @@ def command(
         parse_options(observer=observer),
         max_drop,
     )
+    if as_json:
+        print_json(found.model_dump_json(indent=2))
+    else:
+        _print(stdout_console(), found)
     if svg is not None:
         # draw() makes an SVG for inside a page; a file of its own has to name its language
         write_atomic(svg, plot(found).replace("<svg ", f'<svg xmlns="{_SVG}" ', 1))
-    if as_json:
-        print_json(found.model_dump_json(indent=2))
-        return
-    _print(stdout_console(), found)
 
 
 def _print(console: Console, found: SensitivityReport) -> None:

@@ -96,7 +96,7 @@ def load_rafdb(
 def _read_list(path: Path) -> list[_Entry]:
     """Return the entries of both splits, in the list file's order."""
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except FileNotFoundError:
         raise DataError(
             f"RAF-DB's label list {path} does not exist; give the folder that holds EmoLabel and Image"

@@ -19,6 +19,7 @@ from click.testing import CliRunner, Result
 import fer_deploy
 from fer_deploy.cli import COMMANDS, main
 from fer_deploy.cli.options import Number
+from fer_deploy.devices import health
 from fer_deploy.files import alone_in
 from fixtures.sample_report import sample_report
 
@@ -225,6 +226,16 @@ def test_infinity_and_nan_are_no_limits(report: Path, value: str) -> None:
     assert result.exit_code == 2
     assert "'--max-p90-ms'" in result.stderr
     assert call("check", report, "--max-p90-ms", "5").exit_code == 3
+
+
+def test_ctrl_c_ends_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(health, "examine", stopped)
+    result = call("doctor")
+    assert result.exit_code == 130
+    assert result.stderr.splitlines()[-1] == "Interrupted: what was not complete is not kept."
 
 
 def test_doctor_without_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
