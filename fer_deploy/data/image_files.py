@@ -65,7 +65,7 @@ def entries(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
         ) from None
     for path in paths:
         if not hidden(path.name):
-            yield path, _led_to(path)
+            yield path, led_to(path)
 
 
 def hidden(name: str) -> bool:
@@ -84,7 +84,12 @@ def image_suffixes() -> frozenset[str]:
     return frozenset(readable | {".mpo"})  # a JPEG with further pictures behind it
 
 
-def _led_to(path: Path) -> os.stat_result:
+def led_to(path: Path) -> os.stat_result:
+    """Return what a path leads to.
+
+    Raises:
+        DataError: it is a link that leads nowhere, or cannot be read.
+    """
     try:
         return path.stat()
     except OSError as error:
@@ -97,7 +102,7 @@ def _led_to(path: Path) -> os.stat_result:
 
 
 def _walk(folder: Path, above: tuple[tuple[int, int], ...], found: ImageFiles) -> None:
-    own = _led_to(folder)
+    own = led_to(folder)
     identity = (own.st_dev, own.st_ino)
     if identity in above:
         raise DataError(

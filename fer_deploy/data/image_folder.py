@@ -11,7 +11,7 @@ import numpy as np
 
 from fer_deploy.contract import InputSpec
 from fer_deploy.data.faces import ONE_SPLIT_ONLY, Faces, one_hot
-from fer_deploy.data.image_files import entries, image_files, image_suffixes
+from fer_deploy.data.image_files import entries, image_files, image_suffixes, led_to
 from fer_deploy.data.preprocess import faces_from_files
 from fer_deploy.errors import DataError
 
@@ -29,6 +29,9 @@ def class_folders(root: Path) -> tuple[str, ...]:
         os.scandir(root).close()  # its own errors, not those of what is in it
         names = tuple(path.name for path, status in entries(root) if stat.S_ISDIR(status.st_mode))
     except FileNotFoundError:
+        for path in (root, *root.parents):
+            if path.is_symlink():  # a data cache that is not mounted: the folder is not to be made
+                led_to(path)
         raise DataError(
             f"image folder {root} does not exist; make it, with one sub-folder of images per class"
         ) from None

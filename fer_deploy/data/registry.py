@@ -153,9 +153,14 @@ def _part(faces: Faces, role: Role) -> Faces:
             f"{faces.name} has no class with two images, so none can be held out for validation; add images"
         )
     training = _of_training(faces.subset(~mask, f"{faces.name} without the held-out tenth"))
+    out = int(mask.sum())
     if role == "train":
-        return training
-    return _held_to_training(faces.subset(mask, f"{faces.name}, held-out tenth"), lambda: training)
+        return dataclasses.replace(
+            training, passed_over={**faces.passed_over, "held out for validation": out}
+        )
+    held = faces.subset(mask, f"{faces.name}, held-out tenth")
+    over = {**faces.passed_over, "left for training": len(faces) - out}
+    return _held_to_training(dataclasses.replace(held, passed_over=over), lambda: training)
 
 
 def _rafdb_classes(spec: DatasetSpec) -> Literal[7, 5]:

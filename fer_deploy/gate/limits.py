@@ -146,6 +146,9 @@ class DatasetLimit(LimitKind):
         of: reads the count.
     """
 
+    counted: LimitUnit = IMAGES
+    least: bool = False
+    by_value: bool = True
     of: Callable[[Account], int | Unknown]
 
 
@@ -282,32 +285,24 @@ _ROWS: tuple[Limit, ...] = (
     DatasetLimit(
         key="max_repeated_images",
         figure="repeated images",
-        counted=IMAGES,
-        least=False,
         help="Most test images that an earlier one equals.",
         of=lambda account: account.repeated,
     ),
     DatasetLimit(
         key="max_images_with_two_labels",
         figure="images with two labels",
-        counted=IMAGES,
-        least=False,
         help="Most test images that occur under another label too.",
         of=lambda account: account.two_labels,
     ),
     DatasetLimit(
         key="max_images_in_training",
         figure="images in training",
-        counted=IMAGES,
-        least=False,
         help="Most test images that are in the training split too.",
         of=lambda account: account.in_training,
     ),
     DatasetLimit(
         key="max_passed_over",
         figure="passed over",
-        counted=IMAGES,
-        least=False,
         help="Most files or images of the test set that are passed over.",
         of=lambda account: sum(account.passed_over.values()),
     ),

@@ -71,8 +71,10 @@ def test_without_its_training_split_nobody_knows(folder: Path) -> None:
 def test_held_out_images_are_held_to_the_rest(folder: Path) -> None:
     spec = DatasetSpec(kind="folder", path=folder)
     shutil.copy(folder / "train" / "a" / "3.png", folder / "train" / "a" / "4.png")
-    assert account_of(open_dataset(spec, "validation", LABELS, SPEC)).in_training == 1
-    assert account_of(open_dataset(spec, "train", LABELS, SPEC)).in_training == 0
+    held_out = account_of(open_dataset(spec, "validation", LABELS, SPEC))
+    assert (held_out.in_training, held_out.passed_over) == (1, {"left for training": 2})
+    rest = account_of(open_dataset(spec, "train", LABELS, SPEC))
+    assert (rest.in_training, rest.passed_over) == (0, {"held out for validation": 2})
 
 
 def test_the_digest_knows_no_path_and_no_training_split(folder: Path, tmp_path: Path) -> None:

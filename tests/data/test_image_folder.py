@@ -123,6 +123,13 @@ class TestLinks:
         with pytest.raises(DataError, match=message):
             load_image_folder(tmp_path, SPEC, ("a",))
 
+    def test_the_folder_itself_may_be_one_that_leads_nowhere(self, tmp_path: Path) -> None:
+        (tmp_path / "own").symlink_to(tmp_path / "cache")
+        with pytest.raises(
+            DataError, match=r"own is a link to .*cache, which cannot be reached: .*; restore or"
+        ):
+            load_image_folder(tmp_path / "own" / "test", SPEC, ("a",))
+
     def test_files_and_folders_are_followed(self, tmp_path: Path) -> None:
         paint(tmp_path / "far" / "deep" / "x.png", 1)
         paint(tmp_path / "far" / "y.png", 2)
