@@ -1,7 +1,7 @@
 """Every exception that fer-deploy raises on purpose, each with the exit code the command line ends with.
 
 Exit codes (documented in the README): 0 done, 1 a bug in fer-deploy, 2 bad input or usage,
-3 a budget was exceeded, 4 a required figure could not be measured.
+3 a budget was exceeded, 4 a required figure could not be measured, 130 interrupted by Ctrl-C.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""File writing that never leaves half a file: everything is written beside its goal, then renamed."""
+"""File writing that never leaves half a file: everything is written beside its goal, then renamed, by one at a time."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from fer_deploy.errors import FerDeployError, OutputError
+
+_LOCK = ".lock"
 
 
 def write_atomic(path: Path, data: bytes | str) -> None:
@@ -105,12 +107,47 @@ def _take_place(temporary: Path, path: Path) -> None:
             except OSError:  # the working directory by the name ".", a mount point
                 old.rmdir()
                 raise
-            temporary.replace(path)
-            shutil.rmtree(old)
+            try:
+                temporary.replace(path)
+            except BaseException:  # Ctrl-C too: the old folder is all there is
+                if not path.exists():
+                    old.replace(path)
+                raise
+            shutil.rmtree(old, ignore_errors=True)
         else:
             temporary.replace(path)
     except OSError as error:
         raise OutputError(f"cannot replace {path}: {error.strerror}; choose another output folder") from error
+
+
+@contextlib.contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Hold ``folder``, made if it is missing, for this process alone; the system lets go of it even after a kill.
+
+    Raises:
+        OutputError: another process holds it, or it cannot be written or locked.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        stream = (folder / _LOCK).open("w", encoding="ascii")
+    except OSError as error:
+        raise OutputError(
+            f"folder {folder} cannot be written: {error.strerror}; choose another output folder"
+        ) from error
+    import fcntl  # not on Windows, where commands that only read still start
+
+    with stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise OutputError(
+                f"another run is writing to {folder}; wait for it or choose another output folder"
+            ) from None
+        except OSError as error:
+            raise OutputError(
+                f"folder {folder} cannot be locked: {error.strerror}; choose an output folder on a local disk"
+            ) from error
+        yield
 
 
 def require_writable_folder(path: Path) -> None:
@@ -153,7 +190,8 @@ def size_of(path: Path) -> int:
 def read_toml(path: Path, error: type[FerDeployError], what: str) -> dict[str, Any]:
     """Return the parsed TOML file at ``path``, or raise ``error`` with one sentence naming ``what`` it is."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        # editors on Windows begin UTF-8 with a mark that TOML knows nothing of
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise error(f"{what} {path} does not exist") from None
     except (OSError, UnicodeDecodeError) as problem:

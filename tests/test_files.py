@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import math
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 
 from fer_deploy.errors import ConfigError, OutputError
 from fer_deploy.files import (
+    alone_in,
     folder_atomic,
     read_toml,
     sha256_of,
@@ -201,3 +204,54 @@ def test_read_toml_raises_the_error_that_it_is_given(tmp_path: Path) -> None:
         read_toml(path, ConfigError, "settings")
     with pytest.raises(ConfigError, match=r"^settings .* cannot be read: "):
         read_toml(tmp_path, ConfigError, "settings")
+
+
+def test_a_stop_between_the_two_renames_leaves_the_old_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goal = tmp_path / "goal"
+    goal.mkdir()
+    (goal / "old").write_text("whole")
+    rename = Path.replace
+
+    def stopped(self: Path, target: Path) -> Path:
+        if target == goal and (self / "new").exists():
+            raise KeyboardInterrupt
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "replace", stopped)
+    with pytest.raises(KeyboardInterrupt), folder_atomic(goal) as folder:
+        (folder / "new").write_text("whole too")
+    assert [path.name for path in tmp_path.rglob("*")] == ["goal", "old"]
+
+
+def test_read_toml_with_a_byte_order_mark(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text("a = 1\n", encoding="utf-8-sig")
+    assert read_toml(tmp_path / "a.toml", ConfigError, "configuration") == {"a": 1}
+
+
+def test_a_folder_that_is_a_link_to_another_file_system(tmp_path: Path) -> None:
+    shm = Path("/dev/shm")
+    if not shm.is_dir() or shm.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("there is no second file system here")
+    with tempfile.TemporaryDirectory(dir=shm) as elsewhere:
+        (tmp_path / "dist").symlink_to(elsewhere)
+        write_atomic(tmp_path / "dist" / "net" / "report.json", "{}")
+        for content in ("first", "second"):
+            with folder_atomic(tmp_path / "dist" / "net" / "onnx-float") as folder:
+                (folder / "model").write_text(content)
+        found = sorted(path.relative_to(elsewhere).as_posix() for path in Path(elsewhere).rglob("*"))
+        assert found == ["net", "net/onnx-float", "net/onnx-float/model", "net/report.json"]
+        assert (Path(elsewhere) / "net/onnx-float/model").read_text() == "second"
+
+
+def test_a_folder_that_cannot_be_locked_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", none)
+    message = "cannot be locked: No locks available; choose an output folder on a local disk"
+    with pytest.raises(OutputError, match=message), alone_in(tmp_path):
+        pytest.fail("entered")

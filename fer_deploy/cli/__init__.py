@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, cast
 
 import click
 
-from fer_deploy.errors import FerDeployError
+from fer_deploy.cli.streams import Steady, steady_streams
+from fer_deploy.errors import FerDeployError, OutputError
+
+#: Exit code of a command that Ctrl-C stopped, as shells give it: 128 and the number of SIGINT.
+INTERRUPTED = 130
 
 #: Command name to one line of help, in the order of the work; the command is ``command`` in the module of
 #: that name. The lines stand here so that ``fer-deploy --help`` imports none of the modules.
@@ -67,11 +72,55 @@ class _Commands(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run the command and leave Python with its exit code, whatever becomes of standard output."""
+        if not standalone_mode:
+            return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+        with steady_streams() as steady:
+            code = self._code(args, prog_name, complete_var, **extra)
+            sys.stdout.flush()
+            code = _with_what_was_lost(code, steady)
+        sys.exit(code)
+
+    def _code(
+        self, args: Sequence[str] | None, prog_name: str | None, complete_var: str | None, **extra: Any
+    ) -> int:
+        try:
+            # click gives what a command exits with, and None for one that ends
+            ended = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+            return cast(int | None, ended) or 0
+        except click.ClickException as error:
+            error.show()
+            return error.exit_code
+        except (click.Abort, KeyboardInterrupt):
+            click.echo("Interrupted: what was not complete is not kept.", err=True)
+            return INTERRUPTED
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except FerDeployError as error:
             raise _Failure(error) from error
+
+
+def _with_what_was_lost(code: int, steady: Steady) -> int:
+    """Return the exit code after saying on stderr what could not be printed, if anything."""
+    if steady.lost is None:
+        return code
+    said = f"standard output cannot be written: {steady.lost}"
+    if steady.last_word is not None:
+        click.echo(f"Warning: {said}; {steady.last_word}", err=True)
+        return code
+    error = OutputError(f"{said}; what was printed is lost, send it elsewhere")
+    _Failure(error).show()
+    return code or error.exit_code
 
 
 def _print_version(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:  # noqa: ARG001
@@ -84,7 +133,7 @@ def _print_version(ctx: click.Context, parameter: click.Parameter, value: bool) 
     cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 done, 1 a bug in fer-deploy, 2 bad input or usage, 3 a budget was exceeded, "
-    "4 a required figure could not be measured.",
+    "4 a required figure could not be measured, 130 interrupted by Ctrl-C.",
 )
 @click.option(
     "--version",

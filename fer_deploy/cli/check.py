@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, get_args
 
 import click
 
-from fer_deploy.cli.options import PATH, all_of, config_option, optional_configuration
+from fer_deploy.cli.options import PATH, Number, all_of, config_option, optional_configuration
+from fer_deploy.cli.streams import keep_verdict, print_json
+from fer_deploy.errors import OutputError
 from fer_deploy.gate.limits import LIMITS, Acceptable
 
 if TYPE_CHECKING:
     from fer_deploy.gate.budget import Budget
+    from fer_deploy.gate.verdicts import Check
     from fer_deploy.pipeline.config import Config
 
 
@@ -20,7 +26,7 @@ _limit_options = all_of(
         click.option(
             kind.option,
             kind.key,
-            type=click.FloatRange(kind.counted.lowest, kind.counted.highest),
+            type=Number(kind.counted.lowest, kind.counted.highest),
             metavar="NUMBER",
             help=kind.help,
         )
@@ -45,7 +51,11 @@ _limit_options = all_of(
     help="Reference written by `fer-deploy baseline`.  [default: fer-deploy.reference.json, if there is one]",
 )
 @click.option("--junit", type=PATH, help="Write the verdicts as JUnit XML to this file.")
-@click.option("--github", is_flag=True, help="Print annotations, and append to $GITHUB_STEP_SUMMARY.")
+@click.option(
+    "--github",
+    is_flag=True,
+    help="Print annotations (on stderr with --json), and append to $GITHUB_STEP_SUMMARY.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the verdicts as JSON.")
 def command(
     report: Path | None,
@@ -62,10 +72,10 @@ def command(
     REPORT is a report.json with its artifacts beside it; by default the one that `run` wrote for fer-deploy.toml,
     whose [budget] holds unless a flag overrides it. Every figure passes, fails (exit 3) or was not measured (exit 4),
     and the artifacts must be the files that were reported on. Writes check.json beside the report and adds the
-    verdicts to report.md and report.html.
+    verdicts to report.md and report.html; what cannot be written is said on stderr, and the verdict stands.
     """
     from fer_deploy.cli.console import stdout_console
-    from fer_deploy.files import write_atomic
+    from fer_deploy.files import alone_in, write_atomic
     from fer_deploy.pipeline.check import check_report, default_report, reference_beside
     from fer_deploy.views.ci import render_junit
     from fer_deploy.views.terminal import print_check
@@ -77,15 +87,20 @@ def command(
         report = default_report(chosen)
     budget = _budget(chosen, limits, accept)
     judged, check = check_report(report, chosen, budget, reference or reference_beside(config))
-    write_check(judged, check, report.parent)
+    keep_verdict(check.summary)
+    with _said_only(), alone_in(report.parent):
+        write_check(judged, check, report.parent)
     if junit is not None:
-        write_atomic(junit, render_junit(check))
+        with _said_only():
+            write_atomic(junit, render_junit(check))
     if as_json:
-        click.echo(check.model_dump_json(indent=2))
+        print_json(check.model_dump_json(indent=2))
     else:
         print_check(check, stdout_console())
     if github:
-        _tell_github(check, config)
+        _annotate(check, config, on_stderr=as_json)
+        with _said_only():
+            _append_summary(check)
     click.get_current_context().exit(check.exit_code)
 
 
@@ -95,18 +110,44 @@ def _budget(config: Config | None, limits: dict[str, float | None], accept: tupl
     return (config.budget if config else Budget()).overridden(limits, accept)
 
 
-def _tell_github(check: Any, config: Path | None) -> None:
-    import os
+@contextlib.contextmanager
+def _said_only() -> Iterator[None]:
+    """Say what the block cannot write, and go on: the verdict stands, and is the exit code."""
+    try:
+        yield
+    except OutputError as error:
+        click.echo(f"Warning: {error}", err=True)
 
-    from fer_deploy.errors import OutputError
-    from fer_deploy.views.ci import step_summary, workflow_commands
 
-    for line in workflow_commands(check, str(config) if config else None):
-        click.echo(line)
+def _annotate(check: Check, config: Path | None, on_stderr: bool) -> None:
+    """Print the annotations; GitHub reads them from either stream, and JSON needs its stream for itself."""
+    from fer_deploy.pipeline.config import CONFIG_FILE
+    from fer_deploy.views.ci import workflow_commands
+
+    file = config if config is not None else Path(CONFIG_FILE)
+    for line in workflow_commands(check, _in_workspace(file) if file.is_file() else None):
+        click.echo(line, err=on_stderr)
+
+
+def _in_workspace(file: Path) -> str:
+    """Return a path as annotations name it: relative to the repository, where the job says where that is."""
+    workspace = os.environ.get("GITHUB_WORKSPACE")
+    if workspace:
+        with contextlib.suppress(ValueError):
+            return file.resolve().relative_to(Path(workspace).resolve()).as_posix()
+    return str(file)
+
+
+def _append_summary(check: Check) -> None:
+    from fer_deploy.views.ci import SUMMARY_LIMIT, step_summary
+
     summary = os.environ.get("GITHUB_STEP_SUMMARY")
-    if summary:
-        try:
-            with Path(summary).open("a", encoding="utf-8") as stream:
-                stream.write(step_summary(check))
-        except OSError as error:
-            raise OutputError(f"cannot write the step summary {summary}: {error.strerror}") from error
+    if not summary:
+        return
+    path = Path(summary)
+    try:
+        there = path.stat().st_size if path.exists() else 0
+        with path.open("a", encoding="utf-8") as stream:
+            stream.write(step_summary(check, SUMMARY_LIMIT - there))
+    except OSError as error:
+        raise OutputError(f"cannot write the step summary {path}: {error.strerror}") from error

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fer_deploy.cli.options import data_options, foreign_model_options, split_option
+from fer_deploy.cli.options import Number, data_options, foreign_model_options, split_option
+from fer_deploy.cli.streams import print_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,7 +28,7 @@ _SHOWN_FLIPS = 20
 @click.option("--images", type=click.IntRange(min=1), help="Compare on the first N images only.")
 @click.option(
     "--part-below",
-    type=float,
+    type=Number(),
     default=20.0,
     show_default=True,
     metavar="DB",
@@ -50,16 +51,15 @@ def command(
 
     FIRST, the reference, and SECOND are each an artifact folder, a zoo folder, a .pt2 or package.module:factory.
     """
-    from rich.console import Console
-
+    from fer_deploy.cli.console import stdout_console
     from fer_deploy.pipeline.compare import compare
     from fer_deploy.pipeline.evaluate import dataset_spec
 
     found = compare(first, second, dataset_spec(dataset, data), split, images, part_below, contract, weights)
     if as_json:
-        click.echo(found.model_dump_json(indent=2))
+        print_json(found.model_dump_json(indent=2))
         return
-    _print(Console(soft_wrap=False), found)
+    _print(stdout_console(), found)
 
 
 def _print(console: Console, found: Comparison) -> None:
@@ -71,7 +71,7 @@ def _print(console: Console, found: Comparison) -> None:
     parity = found.parity
     console.print(Text(clean(f"first:  {found.first}")))
     console.print(Text(clean(f"second: {found.second}")))
-    console.print(Text(clean(f"on {found.dataset} ({found.images:,} images)")))
+    console.print(Text(clean(f"on {found.images:,} images of {found.dataset}: {found.account.sentence}")))
     table = Table("figure", "value")
     for label, figure in (
         ("top-1 agreement", parity.agreement),

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fer_deploy.cli.streams import print_json
+
 if TYPE_CHECKING:
     from fer_deploy.devices.attached import Surroundings
     from fer_deploy.devices.profile import DeviceProfile
@@ -31,7 +33,7 @@ def command(device: str | None, as_json: bool) -> None:
         if resolved.notice:
             say(resolved.notice)
         if as_json:
-            click.echo(resolved.profile.model_dump_json(indent=2))
+            print_json(resolved.profile.model_dump_json(indent=2))
         else:
             _show(resolved.profile)
         return
@@ -39,7 +41,7 @@ def command(device: str | None, as_json: bool) -> None:
     around = look_around(profiles)
     if as_json:
         listed = [profile.model_dump(mode="json") for profile in profiles]
-        click.echo(json.dumps({"profiles": listed, **around.model_dump(mode="json")}, indent=2))
+        print_json(json.dumps({"profiles": listed, **around.model_dump(mode="json")}, indent=2))
         return
     _list(profiles)
     _list_attached(around)

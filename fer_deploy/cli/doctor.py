@@ -6,6 +6,8 @@ import json
 
 import click
 
+from fer_deploy.cli.streams import print_json
+
 
 @click.command("doctor")
 @click.option("--json", "as_json", is_flag=True, help="Print the checks as JSON.")
@@ -20,7 +22,7 @@ def command(context: click.Context, as_json: bool) -> None:
     checks = examine()
     stopped = [check for check in checks if check.stops]
     if as_json:
-        click.echo(
+        print_json(
             json.dumps(
                 {"ready": not stopped, "checks": [check.model_dump(mode="json") for check in checks]},
                 indent=2,

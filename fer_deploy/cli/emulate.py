@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fer_deploy.cli.options import PATH
+from fer_deploy.cli.streams import print_json
 
 if TYPE_CHECKING:
     from fer_deploy.measure.processor_parity import ProcessorParity
@@ -66,7 +67,7 @@ def command(
         pixels = synthetic_pictures(artifact.info.contract.input, images)
         found.append(processor_parity(artifact, transport, pixels))
     if as_json:
-        click.echo(
+        print_json(
             json.dumps([{**one.model_dump(mode="json"), "agrees": one.agrees} for one in found], indent=2)
         )
     else:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from fer_deploy.cli.options import data_options, foreign_model_options, split_option
+from fer_deploy.cli.streams import print_json
 
 if TYPE_CHECKING:
     from fer_deploy.data.registry import Role
@@ -33,13 +35,15 @@ def command(
 
     MODEL is a zoo folder, a .pt2, package.module:factory, or an artifact folder.
     """
+    from fer_deploy.data.account import account_of
     from fer_deploy.pipeline.evaluate import dataset_spec, evaluate
 
     faces, figures = evaluate(model, contract, weights, dataset_spec(dataset, data), split)
     if as_json:
-        click.echo(figures.model_dump_json(indent=2))
+        account = account_of(faces).model_dump(mode="json")
+        print_json(json.dumps({**figures.model_dump(mode="json"), "account": account}, indent=2))
         return
-    _print(f"{model} on {faces.name} ({len(faces):,} images)", figures)
+    _print(f"{model} on {faces.name}: {account_of(faces).sentence}", figures)
 
 
 def _print(name: str, figures: AccuracyFigures) -> None:

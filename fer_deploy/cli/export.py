@@ -16,6 +16,7 @@ from fer_deploy.cli.options import (
     export_options,
     model_options,
 )
+from fer_deploy.cli.streams import print_json
 
 if TYPE_CHECKING:
     from fer_deploy.report.schema import MissingArtifact
@@ -46,6 +47,7 @@ def command(config: Path | None, as_json: bool, **flags: Any) -> None:
     from fer_deploy.files import require_writable_folder
     from fer_deploy.model import load_model
     from fer_deploy.pipeline.export import Exported, Graphs, draw_calibration, plan_exports, write_artifact_of
+    from fer_deploy.pipeline.store import only_run
 
     chosen = configuration(config, **flags)
     plan = plan_exports(chosen.export.targets, chosen.export.recipes)
@@ -53,7 +55,8 @@ def command(config: Path | None, as_json: bool, **flags: Any) -> None:
     require_writable_folder(chosen.export.output)
     calibration = draw_calibration(model, plan, chosen.data, chosen.quantize)
     graphs = Graphs(model, calibration, chosen.quantize, chosen.data)
-    results = [write_artifact_of(model, pair, graphs, calibration, chosen.export) for pair in plan.pairs]
+    with only_run(chosen.export.output / model.name):
+        results = [write_artifact_of(model, pair, graphs, calibration, chosen.export) for pair in plan.pairs]
     written = [one.artifact for one in results if isinstance(one, Exported)]
     missing = [one for one in results if not isinstance(one, Exported)]
     if as_json:
@@ -70,7 +73,7 @@ def command(config: Path | None, as_json: bool, **flags: Any) -> None:
             for one in written
         ]
         rows += [{"target": one.target, "recipe": one.recipe, "missing": one.reason} for one in missing]
-        click.echo(json.dumps(rows, indent=2))
+        print_json(json.dumps(rows, indent=2))
     else:
         for one in written:
             click.echo(f"{one.folder}: {one.info.file}, {one.info.size_bytes:,} bytes{_proven(one)}")

@@ -6,15 +6,14 @@ from pathlib import Path
 
 import click
 
-from fer_deploy.cli.options import PATH
+from fer_deploy.cli.options import PATH, Number
+from fer_deploy.cli.streams import print_json
 
 
 @click.command("frame")
 @click.argument("artifact", type=PATH)
 @click.option("--device", default="host", show_default=True, help="Device profile; see `fer-deploy devices`.")
-@click.option(
-    "--fps", type=click.FloatRange(min=1, max=1000), default=30.0, show_default=True, help="Camera."
-)
+@click.option("--fps", type=Number(min=1, max=1000), default=30.0, show_default=True, help="Camera.")
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="CPU threads.")
 @click.option("--json", "as_json", is_flag=True, help="Print the budget as JSON.")
 def command(artifact: Path, device: str, fps: float, threads: int, as_json: bool) -> None:
@@ -38,7 +37,7 @@ def command(artifact: Path, device: str, fps: float, threads: int, as_json: bool
         resolved.profile, opened.info.contract, figures.latency_p50, round(1000 / fps, 1), threads
     )
     if as_json:
-        click.echo(budget.model_dump_json(indent=2))
+        print_json(budget.model_dump_json(indent=2))
         return
     from rich.table import Table
     from rich.text import Text

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fer_deploy.cli.streams import print_json
+
 if TYPE_CHECKING:
     from fer_deploy.targets.inspection import Inspection
 
@@ -24,7 +26,7 @@ def command(artifact: Path, as_json: bool) -> None:
     target, file = _target_and_file(artifact)
     inspection = get_target(target).inspect(file)
     if as_json:
-        click.echo(inspection.model_dump_json(indent=2))
+        print_json(inspection.model_dump_json(indent=2))
         return
     _print(inspection)
 

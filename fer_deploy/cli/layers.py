@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fer_deploy.cli.options import PATH
+from fer_deploy.cli.streams import print_json
 
 if TYPE_CHECKING:
     from fer_deploy.measure.layer_times import LayerProfile
@@ -34,7 +35,7 @@ def command(artifact: Path, device: str, address: str | None, threads: int, as_j
     transport = open_transport(load_profile(device), address)
     profile = profile_layers(transport, opened, TimingProtocol(threads=threads))
     if as_json:
-        click.echo(profile.model_dump_json(indent=2))
+        print_json(profile.model_dump_json(indent=2))
         return
     _print(profile)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,6 +17,18 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 #: A path that commands check themselves, so that every missing file reads the same.
 PATH = click.Path(path_type=Path)
+
+
+class Number(click.FloatRange):
+    """A number on the command line, in a range or any; infinity and NaN, which Python's float reads, are none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the number; a usage error names the option and says what is wrong."""
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value} is no number that can be compared; give a finite one.", param, ctx)
+        return number
+
 
 _FOREIGN = (
     click.option("--contract", type=PATH, help="Contract TOML of a .pt2 or a factory."),

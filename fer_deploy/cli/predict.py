@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fer_deploy.cli.options import PATH, config_option, configuration, model_options
+from fer_deploy.cli.streams import print_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -82,7 +83,7 @@ def _print(
             "top": contract.labels[order[0]],
             "classes": classes,
         }
-        click.echo(json.dumps(answer, indent=2))
+        print_json(json.dumps(answer, indent=2))
         return
     width = max(len(label) for label in contract.labels)
     for index in order:

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from fer_deploy.cli.options import PATH
+from fer_deploy.cli.streams import print_json
 
 
 @click.command("profile")
@@ -63,7 +64,7 @@ def command(
         figures=figures,
     )
     if as_json:
-        click.echo(report.model_dump_json(indent=2))
+        print_json(report.model_dump_json(indent=2))
         return
     from fer_deploy.cli.console import stdout_console
     from fer_deploy.views.terminal import print_device

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from fer_deploy.cli.options import PATH
+from fer_deploy.cli.streams import print_json
 
 
 @click.command("report")
@@ -26,14 +27,14 @@ def command(reports: tuple[Path, ...], schema: bool, as_json: bool) -> None:
     from fer_deploy.views.terminal import print_changes, print_report
 
     if schema:
-        click.echo(json.dumps(Report.model_json_schema(), indent=2))
+        print_json(json.dumps(Report.model_json_schema(), indent=2))
         return
     if len(reports) not in (1, 2):
         raise click.UsageError("name one report, or two to compare")
     loaded = [load_report(path) for path in reports]
     if len(loaded) == 1:
         if as_json:
-            click.echo(loaded[0].model_dump_json(indent=2))
+            print_json(loaded[0].model_dump_json(indent=2))
         else:
             print_report(loaded[0], stdout_console())
         return
@@ -45,7 +46,7 @@ def command(reports: tuple[Path, ...], schema: bool, as_json: bool) -> None:
         raise ArtifactError(f"{reports[0]} cannot be compared with: {obstacle}")
     found = changes(*loaded)
     if as_json:
-        click.echo(
+        print_json(
             json.dumps([one.model_dump(mode="json") | {"message": one.message} for one in found], indent=2)
         )
     else:

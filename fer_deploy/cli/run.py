@@ -17,6 +17,7 @@ from fer_deploy.cli.options import (
     export_options,
     model_options,
 )
+from fer_deploy.cli.streams import print_json
 
 if TYPE_CHECKING:
     from fer_deploy.progress import Stages
@@ -48,7 +49,7 @@ def command(config: Path | None, fresh: bool, timings: bool, as_json: bool, **fl
     if timings:
         _print_timings(job.stages)
     if as_json:
-        click.echo(report.model_dump_json(indent=2))
+        print_json(report.model_dump_json(indent=2))
     else:
         from fer_deploy.cli.console import stdout_console
         from fer_deploy.views.terminal import print_summary

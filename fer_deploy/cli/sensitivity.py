@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fer_deploy.cli.options import PATH, data_options
+from fer_deploy.cli.options import PATH, Number, data_options
+from fer_deploy.cli.streams import print_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -39,7 +40,7 @@ _ROW_INCHES, _WIDTH_INCHES = 0.19, 7.2
 )
 @click.option(
     "--max-drop",
-    type=click.FloatRange(min=0),
+    type=Number(min=0),
     metavar="POINTS",
     help="Also find the fewest layers to leave in float so that accuracy drops by at most this; exit code 3 "
     "if there is no such choice.",
@@ -64,8 +65,7 @@ def command(
     MODEL is a zoo folder, a .pt2 or package.module:factory. Calibrates on the training split and measures on the
     validation split.
     """
-    from rich.console import Console
-
+    from fer_deploy.cli.console import stdout_console
     from fer_deploy.files import write_atomic
     from fer_deploy.pipeline.evaluate import dataset_spec
     from fer_deploy.pipeline.sensitivity import analyse
@@ -81,13 +81,13 @@ def command(
         parse_options(observer=observer),
         max_drop,
     )
+    if as_json:
+        print_json(found.model_dump_json(indent=2))
+    else:
+        _print(stdout_console(), found)
     if svg is not None:
         # draw() makes an SVG for inside a page; a file of its own has to name its language
         write_atomic(svg, plot(found).replace("<svg ", f'<svg xmlns="{_SVG}" ', 1))
-    if as_json:
-        click.echo(found.model_dump_json(indent=2))
-        return
-    _print(Console(soft_wrap=False), found)
 
 
 def _print(console: Console, found: SensitivityReport) -> None:

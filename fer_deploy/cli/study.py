@@ -9,6 +9,7 @@ import click
 
 from fer_deploy.cli.experiment import experiment_options, printed_command, writable_folders
 from fer_deploy.cli.options import PATH
+from fer_deploy.cli.streams import print_json
 
 if TYPE_CHECKING:
     from fer_deploy.experiments.study_schema import StudyReport
@@ -41,7 +42,7 @@ def command(
     report = run_study(spec, runs, printed_command("study", study, device, threads), device, threads)
     written = write_study(report, folder)
     if as_json:
-        click.echo(report.model_dump_json(indent=2))
+        print_json(report.model_dump_json(indent=2))
         return
     _print_table(report)
     click.echo(f"{written['study.md']}")

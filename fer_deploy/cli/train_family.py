@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from fer_deploy.cli.options import PATH
+from fer_deploy.cli.options import PATH, Number
 
 
 @click.command("train-family")
@@ -16,7 +16,7 @@ from fer_deploy.cli.options import PATH
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda or another torch device.")
 @click.option(
     "--at-most",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Number(min=0, min_open=True),
     help="Seconds for everything: the schedules become shorter.",
 )
 @click.option(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,8 @@ from fer_deploy.errors import DataError
 
 #: Environment variable that names the folder with the FER2013 / FER+ npz.
 DATA_VARIABLE = "FER_DATA"
+#: Why a loader of a single split does not know which images are in training.
+ONE_SPLIT_ONLY = "one split was read alone"
 _DEFAULT_ROOT = Path("../shared/data")
 
 
@@ -30,6 +33,9 @@ class Faces:
         leaked: bool (N,), True where a pixel-identical image is in the training split.
         agreed: bool (N,), True where more than half of the annotators' votes are for the target; None where an image
             has one label and no votes.
+        passed_over: what was not read of this split, reason to number.
+        training_unknown: why nobody knows which images are in the training split, ``leaked`` being False everywhere
+            then; None where ``leaked`` says it.
     """
 
     name: str
@@ -40,14 +46,16 @@ class Faces:
     rows: NDArray[np.int64]
     leaked: NDArray[np.bool_]
     agreed: NDArray[np.bool_] | None = None
+    passed_over: Mapping[str, int] = field(default_factory=dict)
+    training_unknown: str | None = None
 
     def __post_init__(self) -> None:
         count = len(self.pixels)
         if count == 0:
             raise DataError(f"{self.name} holds no usable image")
-        for field in (self.targets, self.distribution, self.rows, self.leaked, self.agreed):
-            if field is not None and len(field) != count:
-                raise DataError(f"{self.name} has {count} images but {len(field)} labels")
+        for array in (self.targets, self.distribution, self.rows, self.leaked, self.agreed):
+            if array is not None and len(array) != count:
+                raise DataError(f"{self.name} has {count} images but {len(array)} labels")
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -63,6 +71,8 @@ class Faces:
             rows=self.rows[index],
             leaked=self.leaked[index],
             agreed=None if self.agreed is None else self.agreed[index],
+            passed_over=self.passed_over,
+            training_unknown=self.training_unknown,
         )
 
 

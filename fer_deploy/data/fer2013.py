@@ -147,10 +147,13 @@ def load_fer2013(
     table = read_table(path or data_root() / FILE_NAME)
     twins = leaked_twins(table.images, table.usage)
     keep = table.usage == split
+    passed_over = {}
     if split == "Training":
+        passed_over["also in a test split"] = int((keep & twins).sum())
         keep &= ~twins
     if labels == "ferplus":
         targets, valid = ferplus_majority(table.votes)
+        passed_over["voted unknown or no face, or without votes"] = int((keep & ~valid).sum())
         keep &= valid
         names: tuple[str, ...] = FERPLUS_LABELS
         distribution = ferplus_distribution(table.votes[keep])
@@ -169,6 +172,7 @@ def load_fer2013(
         rows=rows,
         leaked=twins[keep] if split != "Training" else np.zeros(len(rows), dtype=bool),
         agreed=ferplus_agreed(table.votes[keep]) if labels == "ferplus" else None,
+        passed_over={reason: count for reason, count in passed_over.items() if count},
     )
 
 

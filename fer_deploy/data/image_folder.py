@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
+import os
+import stat
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
 from fer_deploy.contract import InputSpec
-from fer_deploy.data.faces import Faces, one_hot
+from fer_deploy.data.faces import ONE_SPLIT_ONLY, Faces, one_hot
+from fer_deploy.data.image_files import entries, image_files, image_suffixes, led_to
 from fer_deploy.data.preprocess import faces_from_files
 from fer_deploy.errors import DataError
 
-#: Names of images end so, in lower or upper case; other files are passed over.
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
+#: Why an image has no class.
+BESIDE = "beside the class folders"
 
 
 def class_folders(root: Path) -> tuple[str, ...]:
-    """Return the sorted names of the sub-folders of ``root``; hidden ones are passed over.
+    """Return the sorted names of the sub-folders of ``root``, links to folders among them; hidden ones are passed over.
 
     Raises:
-        DataError: ``root`` is missing, not a folder or cannot be read, or has no sub-folder.
+        DataError: ``root`` is missing, not a folder or cannot be read, has no sub-folder, or a link that leads nowhere.
     """
     try:
-        names = sorted(child.name for child in root.iterdir() if child.is_dir() and not _hidden(child.name))
+        os.scandir(root).close()  # its own errors, not those of what is in it
+        names = tuple(path.name for path, status in entries(root) if stat.S_ISDIR(status.st_mode))
     except FileNotFoundError:
+        for path in (root, *root.parents):
+            if path.is_symlink():  # a data cache that is not mounted: the folder is not to be made
+                led_to(path)
         raise DataError(
             f"image folder {root} does not exist; make it, with one sub-folder of images per class"
         ) from None
@@ -36,15 +44,15 @@ def class_folders(root: Path) -> tuple[str, ...]:
         raise DataError(
             f"image folder {root} has no sub-folder; put the images into one sub-folder per class"
         )
-    return tuple(names)
+    return names
 
 
 def load_image_folder(root: Path, spec: InputSpec, labels: tuple[str, ...]) -> Faces:
     """Return the images in ``root/<label>/``, preprocessed for ``spec``.
 
-    An image is a file named as in :data:`IMAGE_SUFFIXES`, at any depth below its class folder; hidden
-    files and folders are passed over. Each image must already be the crop of one face. A class folder
-    may be empty.
+    An image is a file of a format that Pillow reads here, at any depth below its class folder, links followed;
+    what else is there is passed over and counted. Each image must already be the crop of one face. A class
+    folder may be empty.
 
     Args:
         root: the folder with the class folders.
@@ -52,11 +60,11 @@ def load_image_folder(root: Path, spec: InputSpec, labels: tuple[str, ...]) -> F
         labels: the class names, in the order of the targets; the sub-folders must have just these names.
 
     Returns:
-        Faces sorted by path, with one-hot distributions; ``rows`` are positions in that order. ``leaked``
-        is False everywhere: the loader sees one split only.
+        Faces sorted by path, with one-hot distributions; ``rows`` are positions in that order. Which images
+        are in the training split too is not known here: the loader sees one split only.
 
     Raises:
-        DataError: the folders are not the labels, an image cannot be decoded, or there is none.
+        DataError: the folders are not the labels, an image cannot be reached or decoded, or there is none.
     """
     folders = class_folders(root)
     without_folder = [label for label in labels if label not in folders]
@@ -71,14 +79,13 @@ def load_image_folder(root: Path, spec: InputSpec, labels: tuple[str, ...]) -> F
             f"the sub-folders of {root}, {list(folders)}, are not the labels {list(labels)}: "
             f"{'; '.join(differences)}; name one folder after each label"
         )
+    found = [image_files(root / folder) for folder in folders]
     files = sorted(
-        (file for folder in folders for file in _images(root / folder)),
-        key=lambda file: file.relative_to(root).as_posix(),
+        (file for one in found for file in one.files), key=lambda file: file.relative_to(root).as_posix()
     )
     if not files:
-        raise DataError(
-            f"the sub-folders of {root} hold no image; add files named {', '.join(IMAGE_SUFFIXES)}"
-        )
+        raise DataError(f"the sub-folders of {root} hold no image; add some, e.g. PNG or JPEG files")
+    passed_over = sum((one.passed_over for one in found), Counter({BESIDE: _beside(root)}))
     targets = np.array([labels.index(file.relative_to(root).parts[0]) for file in files], dtype=np.int64)
     return Faces(
         name=f"folder {root}",
@@ -88,18 +95,15 @@ def load_image_folder(root: Path, spec: InputSpec, labels: tuple[str, ...]) -> F
         distribution=one_hot(targets, len(labels)),
         rows=np.arange(len(files), dtype=np.int64),
         leaked=np.zeros(len(files), dtype=bool),
+        passed_over=dict(sorted(passed_over.items())),
+        training_unknown=ONE_SPLIT_ONLY,
     )
 
 
-def _images(folder: Path) -> list[Path]:
-    return [
-        file
-        for file in folder.rglob("*")
-        if file.suffix.lower() in IMAGE_SUFFIXES
-        and not any(_hidden(part) for part in file.relative_to(folder).parts)
-        and file.is_file()
-    ]
-
-
-def _hidden(name: str) -> bool:
-    return name.startswith(".")
+def _beside(root: Path) -> int:
+    """Return how many images lie beside the class folders, where they have no class."""
+    return sum(
+        path.suffix.lower() in image_suffixes()
+        for path, status in entries(root)
+        if stat.S_ISREG(status.st_mode)
+    )

@@ -11,13 +11,14 @@ paper does not publish its five classes, so this choice is ours.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
 
 from fer_deploy.contract import InputSpec
-from fer_deploy.data.faces import Faces, one_hot
+from fer_deploy.data.faces import ONE_SPLIT_ONLY, Faces, one_hot
 from fer_deploy.data.preprocess import faces_from_files
 from fer_deploy.errors import DataError
 
@@ -53,8 +54,8 @@ def load_rafdb(
         classes: 7 for :data:`RAFDB_LABELS`, 5 for :data:`RAFDB5_LABELS`.
 
     Returns:
-        Faces with one-hot distributions; ``rows`` are line indices of the list file, from 0. ``leaked``
-        is False everywhere: nobody has looked for twins.
+        Faces with one-hot distributions; ``rows`` are line indices of the list file, from 0. Which images
+        are in the training split too is not known here: the loader sees one split only.
 
     Raises:
         DataError: the list file is missing or malformed, an image is missing or cannot be decoded, or
@@ -62,11 +63,8 @@ def load_rafdb(
     """
     labels = RAFDB5_LABELS if classes == 5 else RAFDB_LABELS
     list_file = root / LIST_FILE
-    entries = [
-        entry
-        for entry in _read_list(list_file)
-        if entry.stem.startswith(f"{split}_") and entry.label in labels
-    ]
+    of_split = [entry for entry in _read_list(list_file) if entry.stem.startswith(f"{split}_")]
+    entries = [entry for entry in of_split if entry.label in labels]
     if not entries:
         raise DataError(
             f"{list_file} lists no {split} image of the classes {', '.join(labels)}; "
@@ -81,6 +79,7 @@ def load_rafdb(
         )
     name = f"RAF-DB {split}" if classes == 7 else f"RAF-DB (5 classes) {split}"
     targets = np.array([labels.index(entry.label) for entry in entries], dtype=np.int64)
+    others = Counter(entry.label for entry in of_split if entry.label not in labels)
     return Faces(
         name=name,
         labels=labels,
@@ -89,13 +88,15 @@ def load_rafdb(
         distribution=one_hot(targets, len(labels)),
         rows=np.array([entry.row for entry in entries], dtype=np.int64),
         leaked=np.zeros(len(entries), dtype=bool),
+        passed_over={f"of {label}": count for label, count in others.items()},
+        training_unknown=ONE_SPLIT_ONLY,
     )
 
 
 def _read_list(path: Path) -> list[_Entry]:
     """Return the entries of both splits, in the list file's order."""
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except FileNotFoundError:
         raise DataError(
             f"RAF-DB's label list {path} does not exist; give the folder that holds EmoLabel and Image"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +13,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from fer_deploy.contract import InputSpec
+from fer_deploy.data.account import also_in
 from fer_deploy.data.faces import Faces
 from fer_deploy.data.fer2013 import FER2013_LABELS, FERPLUS_LABELS, FILE_NAME, Split, load_fer2013
 from fer_deploy.data.image_folder import class_folders, load_image_folder
@@ -66,7 +69,8 @@ def open_dataset(
 
     FER+ and FER2013: Training (without the twins of test images), PublicTest, PrivateTest. RAF-DB, and a
     folder without ``validation``: :func:`held_out` of the training split is the validation split, and the
-    rest is for training.
+    rest is for training. Test and validation images that are in the training split too are marked ``leaked``,
+    for which that split is read as well; where it cannot be read, ``training_unknown`` says why.
 
     Args:
         spec: the dataset.
@@ -91,14 +95,33 @@ def open_dataset(
             return load_fer2013(_FER_SPLITS[role], input_spec, spec.kind, _npz(spec.path))
         case "rafdb" | "rafdb5":
             root, classes = _required_path(spec), _rafdb_classes(spec)
-            if role == "test":
-                return load_rafdb(root, "test", input_spec, classes)
-            return _part(load_rafdb(root, "train", input_spec, classes), role)
+            if role != "test":
+                return _part(load_rafdb(root, "train", input_spec, classes), role)
+            faces = load_rafdb(root, "test", input_spec, classes)
+            return _held_to_training(faces, lambda: load_rafdb(root, "train", input_spec, classes))
         case "folder":
             root = _required_path(spec)
-            if role == "test" or (root / "validation").is_dir():
-                return load_image_folder(root / role, input_spec, labels)
-            return _part(load_image_folder(root / "train", input_spec, labels), role)
+            if role != "test" and not (root / "validation").is_dir():
+                return _part(load_image_folder(root / "train", input_spec, labels), role)
+            faces = load_image_folder(root / role, input_spec, labels)
+            if role == "train":
+                return _of_training(faces)
+            return _held_to_training(faces, lambda: load_image_folder(root / "train", input_spec, labels))
+
+
+def _held_to_training(faces: Faces, load: Callable[[], Faces]) -> Faces:
+    """Return ``faces`` with those marked that are in the training split too, or with why that is not known."""
+    try:
+        training = load()
+    except DataError as error:
+        # a test set is judged without its training split as well, but not called free of it
+        return dataclasses.replace(faces, training_unknown=str(error))
+    return dataclasses.replace(faces, leaked=also_in(faces, training), training_unknown=None)
+
+
+def _of_training(faces: Faces) -> Faces:
+    """Return training images, none of which is leaked: it is said of images that test or validate."""
+    return dataclasses.replace(faces, leaked=np.zeros(len(faces), dtype=bool), training_unknown=None)
 
 
 def held_out(faces: Faces) -> NDArray[np.bool_]:
@@ -129,9 +152,15 @@ def _part(faces: Faces, role: Role) -> Faces:
         raise DataError(
             f"{faces.name} has no class with two images, so none can be held out for validation; add images"
         )
-    if role == "validation":
-        return faces.subset(mask, f"{faces.name}, held-out tenth")
-    return faces.subset(~mask, f"{faces.name} without the held-out tenth")
+    training = _of_training(faces.subset(~mask, f"{faces.name} without the held-out tenth"))
+    out = int(mask.sum())
+    if role == "train":
+        return dataclasses.replace(
+            training, passed_over={**faces.passed_over, "held out for validation": out}
+        )
+    held = faces.subset(mask, f"{faces.name}, held-out tenth")
+    over = {**faces.passed_over, "left for training": len(faces) - out}
+    return _held_to_training(dataclasses.replace(held, passed_over=over), lambda: training)
 
 
 def _rafdb_classes(spec: DatasetSpec) -> Literal[7, 5]:

@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import combinations
 
-from fer_deploy.gate.limits import ArtifactLimit, DeviceLimit, Limit, PairLimit
+from fer_deploy.frozen import Unknown
+from fer_deploy.gate.limits import ArtifactLimit, DatasetLimit, DeviceLimit, Limit, PairLimit
 from fer_deploy.measure.figures import RuntimeFigures
-from fer_deploy.measure.measurement import Measurement, not_measured
+from fer_deploy.measure.measurement import Measurement, measured, not_measured
 from fer_deploy.report.schema import DeviceReport, Report
 
 FLOAT_MODEL = "float model"
+TEST_SET = "test set"
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Judged:
     """One figure to be held to a limit.
 
     Attributes:
-        subject: artifact key, pair of artifacts, or the float model.
+        subject: artifact key, pair of artifacts, the float model or the test set.
         artifact: the key whose limits hold, or None.
         device: the device's name, or None.
         invalid: why the figure must not be used although it is there.
@@ -69,6 +71,18 @@ def judged(report: Report, kind: Limit, expected: Expected) -> Iterator[Judged]:
             yield from _of_pairs(report, kind, expected)
         case DeviceLimit():
             yield from _on_devices(report, kind, expected)
+        case DatasetLimit():
+            yield Judged(TEST_SET, None, None, _of_dataset(report, kind))
+
+
+def _of_dataset(report: Report, kind: DatasetLimit) -> Measurement:
+    account = report.dataset.account
+    if account is None:
+        return not_measured(kind.unit, "the report was made before images were counted so: run again")
+    count = kind.of(account)
+    if isinstance(count, Unknown):
+        return not_measured(kind.unit, count.reason)
+    return measured(count, kind.unit, conditions={"of": report.dataset.name})
 
 
 def _of_artifacts(report: Report, kind: ArtifactLimit, expected: Expected) -> Iterator[Judged]:

@@ -110,6 +110,8 @@ def _test_set(report: Report) -> Verdict:
         )
     else:
         outcome, message = Outcome.PASS, f"{data.name}: {data.images:,} images, every class among them"
+    if data.account is not None:
+        message += f". {data.account.sentence}"
     return Verdict(figure="test set", subject=FLOAT_MODEL, outcome=outcome, message=message)
 
 

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Literal
 from fer_deploy.measure.unit import Unit
 
 if TYPE_CHECKING:
+    from fer_deploy.data.account import Account
     from fer_deploy.devices.profile_schema import Budgets
+    from fer_deploy.frozen import Unknown
     from fer_deploy.measure.figures import ParityFigures, RuntimeFigures, TargetParity
     from fer_deploy.measure.measurement import Measurement
     from fer_deploy.report.schema import ArtifactReport, Report
@@ -45,6 +47,7 @@ PER_CENT = LimitUnit(Unit.FRACTION, 0.01, "%", highest=100)
 POINTS = LimitUnit(Unit.POINTS, 1, "points")
 KILOBYTES = LimitUnit(Unit.BYTES, 1e3, "KB")
 MEGABYTES = LimitUnit(Unit.BYTES, 1e6, "MB")
+IMAGES = LimitUnit(Unit.COUNT, 1, "images")
 MILLISECONDS = LimitUnit(Unit.MILLISECONDS, 1, "ms")
 
 
@@ -135,7 +138,21 @@ class DeviceLimit(LimitKind):
     timed: bool
 
 
-Limit = ArtifactLimit | PairLimit | DeviceLimit
+@dataclass(frozen=True, kw_only=True)
+class DatasetLimit(LimitKind):
+    """A limit on a count of the test images, whatever the model.
+
+    Attributes:
+        of: reads the count.
+    """
+
+    counted: LimitUnit = IMAGES
+    least: bool = False
+    by_value: bool = True
+    of: Callable[[Account], int | Unknown]
+
+
+Limit = ArtifactLimit | PairLimit | DeviceLimit | DatasetLimit
 
 
 def _worst_class_drop(report: Report, artifact: ArtifactReport) -> Measurement:
@@ -264,6 +281,30 @@ _ROWS: tuple[Limit, ...] = (
         of=lambda figures: figures.peak_memory,
         timed=False,
         of_profile=lambda own: own.peak_memory_bytes,
+    ),
+    DatasetLimit(
+        key="max_repeated_images",
+        figure="repeated images",
+        help="Most test images that an earlier one equals.",
+        of=lambda account: account.repeated,
+    ),
+    DatasetLimit(
+        key="max_images_with_two_labels",
+        figure="images with two labels",
+        help="Most test images that occur under another label too.",
+        of=lambda account: account.two_labels,
+    ),
+    DatasetLimit(
+        key="max_images_in_training",
+        figure="images in training",
+        help="Most test images that are in the training split too.",
+        of=lambda account: account.in_training,
+    ),
+    DatasetLimit(
+        key="max_passed_over",
+        figure="passed over",
+        help="Most files or images of the test set that are passed over.",
+        of=lambda account: sum(account.passed_over.values()),
     ),
 )
 #: By key, in the order in which they are judged and shown.

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from fer_deploy.data.account import Account
 from fer_deploy.frozen import Frozen, Unknown
 from fer_deploy.measure.figures import LayerFigures, ParityFigures
 from fer_deploy.measure.measurement import Measurement, Unit, as_emulated, measured, not_measured
@@ -36,6 +37,7 @@ class Comparison(Frozen):
     second: str
     dataset: str
     images: int
+    account: Account = Field(description="what became of all images of ``dataset``")
     parity: ParityFigures
     layers: tuple[LayerComparison, ...]
     layers_reason: str | None = Field(description="why there are no layers to compare")

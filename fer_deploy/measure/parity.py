@@ -87,7 +87,13 @@ def accuracy_figures(logits: Logits, faces: Faces) -> AccuracyFigures:
     recalls = [figure.recall.value for figure in figures if figure.recall.value is not None]
     return AccuracyFigures(
         accuracy=proportion(right),
-        accuracy_without_leaked=proportion(right[~faces.leaked], {"left out": "images also in training"}),
+        accuracy_without_leaked=(
+            proportion(right[~faces.leaked], {"left out": "images also in training"})
+            if faces.training_unknown is None
+            else not_measured(
+                Unit.FRACTION, f"which images are also in training is not known: {faces.training_unknown}"
+            )
+        ),
         accuracy_where_agreed=(
             proportion(right[faces.agreed], {"left out": "images without an absolute majority"})
             if faces.agreed is not None

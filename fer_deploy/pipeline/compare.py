@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from fer_deploy.data.account import account_of
 from fer_deploy.data.registry import DatasetSpec, Role, open_dataset
 from fer_deploy.errors import ConfigError
 from fer_deploy.frozen import Unknown
@@ -56,6 +57,7 @@ def compare(
     ours, theirs = (_open(reference, contract, weights) for reference in (first, second))
     _require_same_images(ours, theirs)
     faces = open_dataset(dataset, role, ours.contract.labels, ours.contract.input)
+    account = account_of(faces)
     if limit is not None:
         faces = faces.subset(np.arange(min(limit, len(faces)), dtype=np.int64))
     before, after = ours.answers(faces.pixels), theirs.answers(faces.pixels)
@@ -69,6 +71,7 @@ def compare(
         second=theirs.name,
         dataset=faces.name,
         images=len(faces),
+        account=account,
         parity=parity,
         layers=rows,
         layers_reason=layers.reason if isinstance(layers, Unknown) else None,

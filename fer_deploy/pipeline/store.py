@@ -8,7 +8,6 @@ are kept only until the report is written: a later run measures anew.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import inspect
 import io
@@ -24,8 +23,8 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from pydantic import TypeAdapter
 
-from fer_deploy.errors import ArtifactError, OutputError
-from fer_deploy.files import sha256_of, write_atomic
+from fer_deploy.errors import ArtifactError
+from fer_deploy.files import alone_in, sha256_of, write_atomic
 from fer_deploy.frozen import Frozen, Unknown
 from fer_deploy.measure.figures import LayerFigures, RuntimeFigures
 from fer_deploy.measure.subject import Inference
@@ -34,7 +33,6 @@ from fer_deploy.targets.base import Delegation
 from fer_deploy.targets.registry import outside_address, target_class, target_names
 
 FOLDER = ".cache"
-_LOCK = ".lock"
 _DELEGATION = TypeAdapter(Delegation)
 #: What reading a file that is not what it should be raises.
 _DAMAGED = (ValueError, KeyError, TypeError, EOFError, OSError, zipfile.BadZipFile, ArtifactError)
@@ -182,20 +180,9 @@ def only_run(output: Path) -> Iterator[None]:
     """Hold a model's output folder for this run alone, and clear what killed runs left half done in it.
 
     Raises:
-        OutputError: another run holds it, or it cannot be written.
+        OutputError: see :func:`fer_deploy.files.alone_in`.
     """
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        stream = (output / _LOCK).open("w", encoding="ascii")
-    except OSError as error:
-        raise OutputError(f"output folder {output} cannot be written: {error.strerror}") from error
-    with stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise OutputError(
-                f"another run is writing to {output}; wait for it or choose another --output"
-            ) from None
+    with alone_in(output):
         for left in (*output.glob(".*.partial"), *output.glob(f"{FOLDER}/.*.partial")):
             shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
         yield

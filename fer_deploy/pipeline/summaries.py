@@ -8,6 +8,7 @@ import json
 import numpy as np
 from numpy.typing import NDArray
 
+from fer_deploy.data.account import account_of
 from fer_deploy.data.faces import Faces
 from fer_deploy.frozen import Unknown
 from fer_deploy.measure.diagnosis import explain_artifact
@@ -66,19 +67,23 @@ def size_figure(info: ArtifactInfo) -> Measurement:
 def dataset_summary(faces: Faces) -> DatasetSummary:
     """Return what a report says of the images that accuracy was measured on."""
     counts = np.bincount(faces.targets, minlength=len(faces.labels))
+    account = account_of(faces)
     return DatasetSummary(
         name=faces.name,
         images=len(faces),
-        leaked=int(faces.leaked.sum()),
+        leaked=None if isinstance(account.in_training, Unknown) else account.in_training,
         per_class={label: int(count) for label, count in zip(faces.labels, counts, strict=True)},
         sha256=faces_digest(faces),
+        account=account,
     )
 
 
 def faces_digest(faces: Faces) -> str:
-    """Return the hex SHA-256 of everything about ``faces`` that logits and figures depend on."""
+    """Return the hex SHA-256 of the images themselves: pixels, labels, order. Neither their path nor what is in the
+    training split is of it, so that the same images stay the same.
+    """
     digest = hashlib.sha256(json.dumps([faces.labels, list(faces.pixels.shape)]).encode())
-    for array in (faces.pixels, faces.targets, faces.rows, faces.leaked):
+    for array in (faces.pixels, faces.targets, faces.rows):
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
 

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field, ValidationError
 
 from fer_deploy.contract import Contract
+from fer_deploy.data.account import Account
 from fer_deploy.errors import ArtifactError
 from fer_deploy.files import write_atomic
 from fer_deploy.frozen import Frozen, first_problem
@@ -41,11 +42,16 @@ class DatasetSummary(Frozen):
 
     name: str
     images: int
-    leaked: int = Field(description="images with a pixel-identical twin in the training split")
+    leaked: int | None = Field(
+        description="images with a pixel-identical twin in the training split; null: not known, see account"
+    )
     per_class: dict[str, int]
     sha256: str | None = Field(
         default=None,
         description="digest of pixels, labels and order; runs of equal digest are compared image by image",
+    )
+    account: Account | None = Field(
+        default=None, description="what became of every image; null in reports from before it was kept"
     )
 
 

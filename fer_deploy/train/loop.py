@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from fer_deploy.contract import InputSpec
 from fer_deploy.data.faces import Faces, one_hot
 from fer_deploy.errors import TrainingError, first_line
+from fer_deploy.files import alone_in
 from fer_deploy.progress import say, track
 from fer_deploy.train.augment import augment, mixup, normalised
 from fer_deploy.train.epochs import (
@@ -124,7 +125,12 @@ class Trainer:
 
         Raises:
             TrainingError: the checkpoint is damaged or of another recipe, or the loss is not finite.
+            OutputError: another process trains in the work folder, or it cannot be written.
         """
+        with alone_in(self.work_dir):
+            return self._run()
+
+    def _run(self) -> Trained:
         self._resume()
         while self.epoch < self.recipe.epochs:
             began = time.perf_counter()

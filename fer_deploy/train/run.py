@@ -7,9 +7,11 @@ from pathlib import Path
 import torch
 
 from fer_deploy.contract import Contract, TrainedOn
+from fer_deploy.data.account import account_of
 from fer_deploy.data.faces import Faces
 from fer_deploy.data.registry import open_dataset
 from fer_deploy.model import save_model
+from fer_deploy.progress import say
 from fer_deploy.train.loop import Trained, Trainer
 from fer_deploy.train.recipe import TrainRecipe
 
@@ -38,6 +40,8 @@ def train_model(
         torch.set_num_threads(threads)
     training = open_dataset(recipe.data, "train", None, recipe.input)
     validation = open_dataset(recipe.data, "validation", training.labels, recipe.input)
+    for faces in (training, validation):
+        say(f"{faces.name}: {account_of(faces).sentence}")
     return train_on(recipe, training, validation, work_dir, output, device)
 
 

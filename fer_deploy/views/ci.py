@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from xml.etree import ElementTree
 
+from fer_deploy.errors import OutputError
 from fer_deploy.gate.verdicts import Check, Outcome
 from fer_deploy.report.wording import clean
 from fer_deploy.views.document import check_document
@@ -38,7 +39,13 @@ def render_junit(check: Check) -> str:
     suites = ElementTree.Element("testsuites")
     suites.append(suite)
     ElementTree.indent(suites)
-    return ElementTree.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
+    # not "unicode": it would name the locale's encoding, and the file is UTF-8 whatever the locale
+    written: bytes = ElementTree.tostring(suites, encoding="utf-8", xml_declaration=True)
+    return written.decode() + "\n"
+
+
+#: Bytes of one step's summary; GitHub drops a larger one whole (docs.github.com, "Workflow commands", job summaries).
+SUMMARY_LIMIT = 1024 * 1024
 
 
 def workflow_commands(check: Check, file: str | None) -> Iterator[str]:
@@ -61,9 +68,28 @@ def workflow_commands(check: Check, file: str | None) -> Iterator[str]:
         yield _command("notice", file, "budget", note)
 
 
-def step_summary(check: Check) -> str:
-    """Return the verdicts as Markdown for ``$GITHUB_STEP_SUMMARY``."""
-    return markdown(check_document(check))
+def step_summary(check: Check, room: int = SUMMARY_LIMIT) -> str:
+    """Return the verdicts as Markdown for ``$GITHUB_STEP_SUMMARY``, cut to ``room`` bytes; the worst comes first.
+
+    Raises:
+        OutputError: not even the outcome has room.
+    """
+    text = markdown(check_document(check))
+    if len(text.encode()) <= room:
+        return text
+    end = f"\n**{check.summary}**. Cut here, for a step summary has no more room: check.json holds everything.\n"
+    room -= len(end.encode())
+    if room < 0:
+        raise OutputError(
+            "the step summary has no room left: write less into it before `fer-deploy check --github`"
+        )
+    kept: list[str] = []
+    for line in text.splitlines(keepends=True):
+        room -= len(line.encode())
+        if room < 0:
+            break
+        kept.append(line)
+    return "".join(kept) + end
 
 
 def _command(level: str, file: str | None, title: str, text: str) -> str:

@@ -12,7 +12,7 @@ from typing import TypeGuard
 
 from fer_deploy.measure.figures import AccuracyFigures, Flip
 from fer_deploy.measure.measurement import Measurement, Unit, not_measured
-from fer_deploy.report.schema import ArtifactReport, Report
+from fer_deploy.report.schema import ArtifactReport, DatasetSummary, Report
 from fer_deploy.report.wording import clean, grounds, probability
 
 Cell = Measurement | str
@@ -147,6 +147,14 @@ def without_recall(report: Report) -> Table:
 def has_recall(artifact: ArtifactReport) -> bool:
     """Return whether at least one class of the artifact has a recall."""
     return any(one.recall.known for one in artifact.accuracy.classes)
+
+
+def images_read(data: DatasetSummary) -> str:
+    """Return what became of a data set's images, in words; of an older report only what it knows."""
+    if data.account is not None:
+        return data.account.sentence
+    twins = "an unknown number" if data.leaked is None else str(data.leaked)
+    return f"{data.images:,} images, {twins} of them with a pixel-identical twin in the training split"
 
 
 def model_sentence(report: Report) -> Sentence:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from PIL import Image
 
 from fer_deploy.contract import InputSpec
+from fer_deploy.data.image_files import image_suffixes
 from fer_deploy.data.image_folder import class_folders, load_image_folder
 from fer_deploy.errors import DataError
 
@@ -36,6 +38,7 @@ def test_images_come_sorted_by_path_with_the_targets_of_the_labels(
     assert faces.rows.tolist() == [0, 1, 2, 3, 4]
     assert faces.distribution.tolist() == [[0, 1], [0, 1], [1, 0], [1, 0], [1, 0]]
     assert not faces.leaked.any()
+    assert faces.training_unknown == "one split was read alone"
     assert faces.pixels.shape == (5, 3, 20, 24)
     assert faces.pixels.dtype == np.uint8
     assert faces.pixels.flags.c_contiguous
@@ -43,17 +46,113 @@ def test_images_come_sorted_by_path_with_the_targets_of_the_labels(
     assert str(tmp_path / "set") in faces.name
 
 
-def test_every_suffix_in_any_case_and_nothing_else(tmp_path: Path) -> None:
+def test_every_suffix_in_any_case_and_what_else_is_there_is_counted(tmp_path: Path) -> None:
     names = ("a.png", "b.PNG", "c.jpg", "d.JPEG", "e.Jpeg", "f.bmp", "g.WebP")
     for grey, name in enumerate(names):
         paint(tmp_path / "only" / name, grey * 10)
     (tmp_path / "only" / "notes.txt").write_text("no image")
     (tmp_path / "only" / "Thumbs.db").write_bytes(b"no image")
+    (tmp_path / "only" / "LICENSE").write_bytes(b"")
     (tmp_path / "only" / "folder.png").mkdir()
+    os.mkfifo(tmp_path / "only" / "pipe.png")
     (tmp_path / "other").mkdir()
     (tmp_path / "readme.png").write_text("beside the class folders")
     faces = load_image_folder(tmp_path, SPEC, ("only", "other"))
     assert np.abs(np.array(greys(faces.pixels)) - np.arange(7) * 10).max() <= 2
+    assert faces.passed_over == {
+        "beside the class folders": 1,
+        "named .db": 1,
+        "named .txt": 1,
+        "neither file nor folder": 1,
+        "without a suffix": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    "suffix", [".tif", ".tiff", ".gif", ".jfif", ".pgm", ".ppm", ".avif", ".jp2", ".tga", ".qoi"]
+)
+def test_every_format_that_pillow_reads_here_is_read(tmp_path: Path, suffix: str) -> None:
+    if suffix not in image_suffixes():
+        pytest.skip(f"this Pillow has no {suffix}")
+    kind = {".qoi": "QOI"}.get(suffix) or Image.registered_extensions()[suffix]
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    mode = "L" if suffix in (".pgm",) else "RGB"
+    Image.new(mode, (30, 30), 77 if mode == "L" else (77,) * 3).save(
+        tmp_path / "a" / f"x{suffix}", format=kind
+    )
+    faces = load_image_folder(tmp_path, SPEC, ("a", "b"))
+    assert abs(greys(faces.pixels)[0] - 77) <= 2
+    assert faces.passed_over == {}
+
+
+def test_an_image_is_known_by_its_content_where_its_name_says_nothing(tmp_path: Path) -> None:
+    paint(tmp_path / "a" / "x.png", 9)
+    (tmp_path / "a" / "x.png").rename(tmp_path / "a" / "0001")
+    (tmp_path / "b").mkdir()
+    assert greys(load_image_folder(tmp_path, SPEC, ("a", "b")).pixels) == [9]
+
+
+@pytest.mark.parametrize("name", ["x.heic", "x.SVG", "x.jxl", "x.eps"])
+def test_an_image_that_pillow_does_not_read_is_named(tmp_path: Path, name: str) -> None:
+    paint(tmp_path / "a" / "y.png", 9)
+    (tmp_path / "a" / name).write_bytes(b"an image of some kind")
+    with pytest.raises(
+        DataError, match=rf"a/{name} is an image of a format that Pillow does not read here; save"
+    ):
+        load_image_folder(tmp_path, SPEC, ("a",))
+
+
+def test_only_the_first_picture_of_a_file_is_read_and_the_others_are_counted(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    pages = [Image.new("L", (30, 30), grey) for grey in (5, 6, 7)]
+    pages[0].save(tmp_path / "a" / "x.tif", save_all=True, append_images=pages[1:])
+    faces = load_image_folder(tmp_path, SPEC, ("a",))
+    assert greys(faces.pixels) == [5]
+    assert faces.passed_over == {"later picture of a file with several": 2}
+
+
+class TestLinks:
+    @pytest.mark.parametrize("name", ["a/gone.png", "a/gone", "gone"])
+    def test_one_that_leads_nowhere_is_an_error(self, tmp_path: Path, name: str) -> None:
+        paint(tmp_path / "a" / "x.png", 1)
+        (tmp_path / name).symlink_to(tmp_path / "cache" / "x.png")
+        message = (
+            rf"{name} is a link to .*cache/x.png, which cannot be reached: No such file .*; restore or mount"
+        )
+        with pytest.raises(DataError, match=message):
+            load_image_folder(tmp_path, SPEC, ("a",))
+
+    def test_the_folder_itself_may_be_one_that_leads_nowhere(self, tmp_path: Path) -> None:
+        (tmp_path / "own").symlink_to(tmp_path / "cache")
+        with pytest.raises(
+            DataError, match=r"own is a link to .*cache, which cannot be reached: .*; restore or"
+        ):
+            load_image_folder(tmp_path / "own" / "test", SPEC, ("a",))
+
+    def test_files_and_folders_are_followed(self, tmp_path: Path) -> None:
+        paint(tmp_path / "far" / "deep" / "x.png", 1)
+        paint(tmp_path / "far" / "y.png", 2)
+        root = tmp_path / "set"
+        (root / "a").mkdir(parents=True)
+        (root / "a" / "sub").symlink_to(tmp_path / "far" / "deep")
+        (root / "a" / "z.png").symlink_to(tmp_path / "far" / "y.png")
+        (root / "b").symlink_to(tmp_path / "far")
+        faces = load_image_folder(root, SPEC, ("a", "b"))
+        assert greys(faces.pixels) == [1, 2, 1, 2]
+        assert faces.targets.tolist() == [0, 0, 1, 1]
+
+    def test_a_circle_is_an_error(self, tmp_path: Path) -> None:
+        paint(tmp_path / "a" / "x.png", 1)
+        (tmp_path / "a" / "again").symlink_to(tmp_path / "a")
+        with pytest.raises(
+            DataError, match=r"a/again is a link to a folder that holds it.*; remove the link"
+        ):
+            load_image_folder(tmp_path, SPEC, ("a",))
+        (tmp_path / "a" / "again").unlink()
+        (tmp_path / "a" / "again").symlink_to(tmp_path / "a" / "again")
+        with pytest.raises(DataError, match=r"a/again is a link to .*: Too many levels of symbolic links; "):
+            load_image_folder(tmp_path, SPEC, ("a",))
 
 
 def test_images_may_lie_deeper(tmp_path: Path) -> None:
@@ -70,7 +169,9 @@ def test_hidden_files_and_folders_are_passed_over(tmp_path: Path) -> None:
     paint(tmp_path / ".cache" / "x.png", 5)
     paint(tmp_path / "a" / ".thumbnails" / "x.png", 6)
     (tmp_path / "a" / "._x.png").write_bytes(b"what macOS leaves on foreign disks")
-    assert greys(load_image_folder(tmp_path, SPEC, ("a", "b")).pixels) == [3, 4]
+    faces = load_image_folder(tmp_path, SPEC, ("a", "b"))
+    assert greys(faces.pixels) == [3, 4]
+    assert faces.passed_over == {"hidden": 2}
     assert class_folders(tmp_path) == ("a", "b")
 
 
@@ -88,7 +189,7 @@ def test_a_class_may_be_empty(tmp_path: Path, write_folder: WriteFolder) -> None
 
 def test_no_image_at_all_is_an_error(tmp_path: Path, write_folder: WriteFolder) -> None:
     write_folder(tmp_path / "set", {"a": 0, "b": 0})
-    with pytest.raises(DataError, match=r"sub-folders of .*set hold no image; add files named \.png, \.jpg"):
+    with pytest.raises(DataError, match=r"sub-folders of .*set hold no image; add some, e.g. PNG"):
         load_image_folder(tmp_path / "set", SPEC, ("a", "b"))
 
 

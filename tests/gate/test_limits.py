@@ -15,7 +15,7 @@ from fer_deploy.devices.profile_schema import Budgets
 from fer_deploy.frozen import first_problem
 from fer_deploy.gate.budget import Budget, Limits
 from fer_deploy.gate.figures import Expected, judged
-from fer_deploy.gate.limits import LIMITS, DeviceLimit, Limit
+from fer_deploy.gate.limits import LIMITS, DatasetLimit, DeviceLimit, Limit
 from fer_deploy.measure.measurement import Unit
 from fer_deploy.report.schema import Report
 
@@ -95,7 +95,11 @@ def test_unknown_keys_are_refused() -> None:
 @each_limit
 def test_its_figures_are_in_its_unit_whether_or_not_they_are_there(kind: Limit, plain_report: Report) -> None:
     expected = Expected(artifacts=("onnx-w8", "coreml-w8"), devices=("galaxy-s24",))
-    found = list(judged(plain_report, kind, expected))
+    reports = [plain_report]
+    if isinstance(kind, DatasetLimit):
+        nobody_counted = plain_report.dataset.model_copy(update={"account": None})
+        reports.append(plain_report.model_copy(update={"dataset": nobody_counted}))
+    found = [one for report in reports for one in judged(report, kind, expected)]
     assert {one.figure.unit for one in found} == {kind.unit}
     assert {one.figure.known for one in found} == {True, False}
     assert {one.device is not None for one in found} == {isinstance(kind, DeviceLimit)}
@@ -141,4 +145,5 @@ def test_how_many_units_of_a_figure_one_of_its_limit_is() -> None:
         Unit.POINTS: {1},
         Unit.BYTES: {1e3, 1e6},
         Unit.MILLISECONDS: {1},
+        Unit.COUNT: {1},
     }

@@ -11,7 +11,7 @@ from fixtures.reading import squeezed, terminal
 from fixtures.sample_report import HOSTILE_LABELS, NEEDS_MACOS, NO_PHONE, PLAIN_LABELS, sample_report
 
 
-@pytest.mark.parametrize("width", [100, 80, 200])
+@pytest.mark.parametrize("width", [100, 80, 40, 200])
 def test_no_line_is_wider_than_the_terminal_or_a_hundred_columns(report: Report, width: int) -> None:
     widest = max(cell_len(line) for line in terminal(report, width).splitlines())
     assert widest <= min(width, 100)

@@ -79,11 +79,20 @@ def host_arch() -> Arch:
 
 
 def cache_folder() -> Path:
-    """Return the user's cache folder: ``FER_DEPLOY_CACHE``, or fer-deploy in ``XDG_CACHE_HOME``."""
+    """Return the user's cache folder: ``FER_DEPLOY_CACHE``, or fer-deploy in ``XDG_CACHE_HOME`` or ``~/.cache``.
+
+    Raises:
+        DeviceError: neither is set and the user has no home folder, as in many containers.
+    """
     chosen = os.environ.get("FER_DEPLOY_CACHE")
     if chosen:
         return Path(chosen)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fer-deploy"
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fer-deploy"
+    except RuntimeError:
+        raise DeviceError(
+            "there is no home folder to keep built runners in; set FER_DEPLOY_CACHE to a folder"
+        ) from None
 
 
 def build_hint(arch: Arch) -> str:
@@ -95,8 +104,8 @@ def find_runner(arch: Arch, cache: Path | None = None) -> Bundle | None:
     """Return the bundle built from this source for the installed ExecuTorch, or None."""
     try:
         folder = _goal(arch, cache)
-    except importlib.metadata.PackageNotFoundError:
-        return None  # built for no ExecuTorch that is installed
+    except (importlib.metadata.PackageNotFoundError, DeviceError):
+        return None  # built for no ExecuTorch that is installed, or kept nowhere
     return Bundle(folder, arch) if (folder / RUNNER).is_file() else None
 
 

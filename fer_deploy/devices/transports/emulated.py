@@ -5,6 +5,7 @@ It is also where qemu's user-mode emulators are found and asked what they can do
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -60,7 +61,9 @@ def find_qemu(arch: GuestArch, plugins: bool = False, at_least: tuple[int, int] 
         at_least: the oldest version that will do.
     """
     folders = os.environ.get("FER_DEPLOY_QEMU", "").split(os.pathsep)
-    folders += [str(cache_folder() / "qemu"), *os.get_exec_path()]
+    with contextlib.suppress(DeviceError):  # no home folder: no cache
+        folders.append(str(cache_folder() / "qemu"))
+    folders += os.get_exec_path()
     for folder in folders:
         program = shutil.which(f"qemu-{arch}", path=folder) if folder else None
         if program is None:

@@ -22,7 +22,7 @@ from fer_deploy.views.blocks import (
     View,
 )
 from fer_deploy.views.sections.verdicts import ANCHOR as VERDICTS
-from fer_deploy.views.tables import model_sentence
+from fer_deploy.views.tables import images_read, model_sentence
 
 
 def head(report: Report, check: Check | None) -> Section:
@@ -35,6 +35,7 @@ def head(report: Report, check: Check | None) -> Section:
     blocks: tuple[Block, ...] = (
         *([Banner(check.summary, check.outcome, VERDICTS, views=View.HTML)] if check else []),
         Say(model_sentence(report), named=named),
+        *([Say((f"Test set: {images_read(report.dataset)}.",), fine=True)] if report.dataset.account else []),
         Say((report.created, " · ", Span(report.command, Look.CODE)), fine=True, views=FILES),
         Legend(views=FILES),
         Say((UNITS_NOTE,), fine=True, views=FILES),
@@ -69,10 +70,7 @@ def origin(report: Report, _: Check | None) -> Section:
         ("Trained on", (" ".join(part for part in (trained.dataset, trained.split, trained.note) if part),)),
         (
             "Tested on",
-            (
-                f"{data.name}: {data.images:,} images, {data.leaked} of them with a pixel-identical twin in the "
-                f"training split; {_counts(data.per_class)}",
-            ),
+            (f"{data.name}: {images_read(data)}; {_counts(data.per_class)}",),
         ),
         ("Calibrated on", (_calibrated(report.calibration),)),
         (
