@@ -25,6 +25,19 @@ from fer_deploy.report.wording import amount, describe
 #: know the noise within a run.
 SIZE_TOLERANCE = 0.01
 RUN_TOLERANCE = 0.10
+#: What is compared beside the recall of each class.
+FIGURES = (
+    "accuracy",
+    "artifact",
+    "agreement with the float model",
+    "delegated share",
+    "size",
+    "median latency",
+    "p90 latency",
+    "peak memory",
+)
+#: A figure's name in the verdict that it got worse.
+AGAINST_REFERENCE = "{} against the reference"
 
 
 def changes(before: Report, after: Report) -> tuple[Change, ...]:
@@ -73,7 +86,7 @@ def against_reference(before: Report, after: Report) -> tuple[Verdict, ...]:
         return (Verdict(figure="reference", subject=FLOAT_MODEL, outcome=Outcome.PASS, message=message),)
     return tuple(
         Verdict(
-            figure=f"{one.figure} against the reference",
+            figure=AGAINST_REFERENCE.format(one.figure),
             subject=one.subject,
             device=one.device,
             outcome=Outcome.FAIL,

@@ -10,11 +10,9 @@ from typing import Any
 from fer_deploy.contract import Contract
 from fer_deploy.errors import ArtifactError
 from fer_deploy.gate.figures import FLOAT_MODEL
-from fer_deploy.gate.verdicts import Outcome, Verdict
+from fer_deploy.gate.verdicts import INTEGRITY, Outcome, Verdict
 from fer_deploy.report.schema import ArtifactReport, Report
 from fer_deploy.targets.artifact import open_artifact
-
-FIGURE = "integrity"
 
 
 @dataclass(frozen=True)
@@ -69,7 +67,7 @@ def _flat(value: dict[str, Any], above: str = "") -> dict[str, Any]:
 
 def _verdict(subject: str, problems: list[str], good: str) -> Verdict:
     return Verdict(
-        figure=FIGURE,
+        figure=INTEGRITY,
         subject=subject,
         outcome=Outcome.FAIL if problems else Outcome.PASS,
         message="; ".join(problems) or good,

@@ -6,6 +6,7 @@ and the figure that is judged. Nothing heavy is imported: the command line makes
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 #: Provenances with which a budget may let a figure pass.
 Acceptable = Literal["measured", "emulated", "estimated"]
+
+#: A share such as 1 - 0.71 is that much beyond 0.29, relatively, since binary fractions are rounded.
+ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,7 @@ class LimitUnit:
 PER_CENT = LimitUnit(Unit.FRACTION, 0.01, "%", highest=100)
 POINTS = LimitUnit(Unit.POINTS, 1, "points")
 KILOBYTES = LimitUnit(Unit.BYTES, 1e3, "KB")
+IMAGES = LimitUnit(Unit.COUNT, 1, "images")
 MEGABYTES = LimitUnit(Unit.BYTES, 1e6, "MB")
 MILLISECONDS = LimitUnit(Unit.MILLISECONDS, 1, "ms")
 
@@ -57,8 +62,8 @@ class LimitKind:
         figure: the figure's name in verdicts.
         counted: what its number counts.
         least: True when the figure must be at least the limit, False when at most.
-        help: one sentence for people.
-        by_value: True when the figure is held to its value although it has an interval.
+        about: one sentence for people.
+        by_value: True when the figure is held to its value: it has no interval, or one that is of no use here.
         diagnosed: True when a known mistake in the artifact explains a failure.
         of_profile: reads the limit that a device sets for itself, in the figure's unit; None when none may.
         needed: says how many images show a figure within its limit; takes the figure's value, the images there are,
@@ -69,11 +74,17 @@ class LimitKind:
     figure: str
     counted: LimitUnit
     least: bool
-    help: str
+    about: str
     by_value: bool = False
     diagnosed: bool = False
     of_profile: Callable[[Budgets], float | None] | None = None
     needed: Callable[[float, int, float, ParityFigures | None], int | None] | None = None
+
+    @property
+    def help(self) -> str:
+        """What the limit is, and what of the figure is held to it."""
+        end = "value" if self.by_value else f"interval's {'lower' if self.least else 'upper'} end"
+        return f"{self.about} Its {end} is judged."
 
     @property
     def option(self) -> str:
@@ -87,11 +98,18 @@ class LimitKind:
 
     def goal(self, limit: float) -> float:
         """Return the limit in the figure's unit."""
-        return limit * self.counted.scale
+        scale = self.counted.scale
+        # 57 * 0.01 is above 0.57, and 57 of 100 images would not be at least 57 %
+        return limit * scale if scale >= 1 else limit / round(1 / scale)
 
     def holds(self, value: float, limit: float) -> bool:
-        """Return whether a value in the figure's unit is within the limit."""
-        return value >= self.goal(limit) if self.least else value <= self.goal(limit)
+        """Return whether a value in the figure's unit is within the limit; one that is just at it is."""
+        goal = self.goal(limit)
+        return (value >= goal if self.least else value <= goal) or self.at(value, limit)
+
+    def at(self, value: float, limit: float) -> bool:
+        """Return whether a value in the figure's unit is just at the limit."""
+        return math.isclose(value, self.goal(limit), rel_tol=ROUNDING)
 
     def describe(self, limit: float) -> str:
         """Return e.g. ``at most 0.5 points``."""
@@ -150,6 +168,12 @@ def _flips(_: Report, artifact: ArtifactReport) -> Measurement:
     return complement(artifact.parity.agreement)
 
 
+def _flipped_images(_: Report, artifact: ArtifactReport) -> Measurement:
+    from fer_deploy.gate.derived import flipped_images
+
+    return flipped_images(artifact)
+
+
 def _ece_shift(report: Report, artifact: ArtifactReport) -> Measurement:
     from fer_deploy.gate.derived import shift
 
@@ -179,11 +203,22 @@ ACCURACY_DROP = ArtifactLimit(
     figure="accuracy drop",
     counted=POINTS,
     least=False,
-    help="Largest accuracy drop against the float model, points.",
+    about="Largest accuracy drop against the float model, points.",
     diagnosed=True,
     of=lambda _, artifact: artifact.parity.drop,
     of_profile=lambda own: own.accuracy_drop_points,
     needed=_images_for_drop,
+)
+FLIPPED_IMAGES = ArtifactLimit(
+    key="max_flipped_images",
+    figure="flipped images",
+    counted=IMAGES,
+    least=False,
+    about="Most images whose class changes, counted.",
+    # it is about these images and claims nothing of others
+    by_value=True,
+    diagnosed=True,
+    of=_flipped_images,
 )
 _ROWS: tuple[Limit, ...] = (
     ArtifactLimit(
@@ -191,7 +226,7 @@ _ROWS: tuple[Limit, ...] = (
         figure="accuracy",
         counted=PER_CENT,
         least=True,
-        help="Least accuracy, per cent.",
+        about="Least accuracy, per cent.",
         diagnosed=True,
         of=lambda _, artifact: artifact.accuracy.accuracy,
         of_float=lambda report: report.float_accuracy.accuracy,
@@ -203,7 +238,7 @@ _ROWS: tuple[Limit, ...] = (
         figure="worst-class recall drop",
         counted=POINTS,
         least=False,
-        help="Largest recall drop of any class, points.",
+        about="Largest recall drop of any class, points.",
         # with the few images that rare classes have, the interval of the worst of many classes is wider than any
         # useful limit; it is printed
         by_value=True,
@@ -214,17 +249,19 @@ _ROWS: tuple[Limit, ...] = (
         figure="flips",
         counted=PER_CENT,
         least=False,
-        help="Largest share of images whose class changes, per cent.",
+        about="Largest share of images whose class changes, per cent.",
         diagnosed=True,
         of=_flips,
         needed=_images_for_flips,
     ),
+    FLIPPED_IMAGES,
     ArtifactLimit(
         key="max_ece_shift",
         figure="ECE shift",
         counted=POINTS,
         least=False,
-        help="Largest change of the calibration error, points.",
+        about="Largest change of the calibration error, points.",
+        by_value=True,
         of=_ece_shift,
     ),
     PairLimit(
@@ -232,7 +269,7 @@ _ROWS: tuple[Limit, ...] = (
         figure="target agreement",
         counted=PER_CENT,
         least=True,
-        help="Least agreement between two targets, per cent.",
+        about="Least agreement between two targets, per cent.",
         of=lambda pair: pair.agreement,
         needed=_images_for_share,
     ),
@@ -241,7 +278,8 @@ _ROWS: tuple[Limit, ...] = (
         figure="size",
         counted=KILOBYTES,
         least=False,
-        help="Largest model file, KB of 1000 bytes.",
+        about="Largest model file, KB of 1000 bytes.",
+        by_value=True,
         of=lambda _, artifact: artifact.size,
         of_profile=lambda own: own.size_bytes,
     ),
@@ -250,7 +288,7 @@ _ROWS: tuple[Limit, ...] = (
         figure="p90 latency",
         counted=MILLISECONDS,
         least=False,
-        help="Largest p90 latency, milliseconds.",
+        about="Largest p90 latency, milliseconds.",
         of=lambda figures: figures.latency_p90,
         timed=True,
         of_profile=lambda own: own.p90_ms,
@@ -260,7 +298,8 @@ _ROWS: tuple[Limit, ...] = (
         figure="peak memory",
         counted=MEGABYTES,
         least=False,
-        help="Largest peak memory, MB of 1,000,000 bytes.",
+        about="Largest peak memory, MB of 1,000,000 bytes.",
+        by_value=True,
         of=lambda figures: figures.peak_memory,
         timed=False,
         of_profile=lambda own: own.peak_memory_bytes,

@@ -16,10 +16,12 @@ from fer_deploy.frozen import first_problem
 from fer_deploy.gate.budget import Budget, Limits
 from fer_deploy.gate.changes import against_reference, changes, comparable, reference_of
 from fer_deploy.gate.figures import Expected
+from fer_deploy.gate.holding import accounts, held, idle_lines, shadowed_lines
 from fer_deploy.gate.integrity import CurrentModel, integrity
-from fer_deploy.gate.judge import apply_waivers, verdicts
+from fer_deploy.gate.judge import verdicts_of
 from fer_deploy.gate.limits import ACCURACY_DROP
 from fer_deploy.gate.verdicts import Check, Outcome
+from fer_deploy.gate.waivers import apply_waivers, stray_waivers
 from fer_deploy.model import MODEL_FILE, Weights
 from fer_deploy.pipeline.config import Config
 from fer_deploy.pipeline.export import plan_exports
@@ -48,7 +50,7 @@ def check_report(
 
     Raises:
         ArtifactError: the report or the reference cannot be read.
-        ConfigError: there is nothing to hold the report to.
+        ConfigError: there is nothing to hold the report to, or a line of the budget or a waiver is about nothing.
     """
     report = load_report(path)
     if budget is None:
@@ -56,23 +58,29 @@ def check_report(
     devices = _profiles(report, config)
     profiles = {
         name: limits
-        for name, one in devices.items()
+        for name, (one, _) in devices.items()
         if (limits := Limits.of_profile(one.budgets)) is not None
     }
-    if budget.empty and not profiles and reference is None:
+    expected = _expected(config, devices)
+    figures = held(report, budget, expected, profiles)
+    if strays := idle_lines(report, budget, expected, figures):
+        raise ConfigError("; ".join(strays))
+    if reference is None and not any(one.line is not None and one.line.value is not None for one in figures):
         raise ConfigError(
             "there is nothing to check: set limits in [budget] of fer-deploy.toml, by flags such as "
             f"{ACCURACY_DROP.option} 0.5, or commit a reference with `fer-deploy baseline`"
         )
-    expected = _expected(config, devices)
     before = load_report(reference) if reference is not None else None
     found = (
         *integrity(report, path, _current_model(config)),
-        *verdicts(report, budget, expected, profiles),
+        *verdicts_of(report, budget, expected, figures),
         *(against_reference(before, report) if before is not None else ()),
     )
+    waivers = config.waiver if config else ()
+    if strays := stray_waivers(report, waivers, expected, found):
+        raise ConfigError("; ".join(strays))
     now = datetime.datetime.now(datetime.UTC)
-    judged, notes = apply_waivers(found, config.waiver if config else (), today or now.date())
+    judged, notes = apply_waivers(found, waivers, today or now.date(), expected)
     return report, Check(
         created=now.isoformat(timespec="seconds"),
         report=str(path),
@@ -81,7 +89,8 @@ def check_report(
         reference=str(reference) if reference else None,
         verdicts=judged,
         changes=() if before is None or comparable(before, report) else changes(before, report),
-        notes=notes,
+        budget=accounts(budget, figures),
+        notes=(*notes, *shadowed_lines(budget, figures)),
     )
 
 
@@ -127,24 +136,32 @@ def write_reference(path: Path, config: Config | None, goal: Path) -> Report:
     return reference
 
 
-def _expected(config: Config | None, devices: Mapping[str, DeviceProfile]) -> Expected:
-    targets_of = {name: tuple(one.targets) for name, one in devices.items()}
+def _expected(
+    config: Config | None, devices: Mapping[str, tuple[DeviceProfile, tuple[str, ...]]]
+) -> Expected:
+    targets_of = {name: tuple(profile.targets) for name, (profile, _) in devices.items()}
+    also_called = {name: names for name, (_, names) in devices.items()}
     if config is None:
-        return Expected(targets_of=targets_of)
+        return Expected(targets_of=targets_of, also_called=also_called)
     plan = plan_exports(config.export.targets, config.export.recipes)
     names = tuple(load_profile(name).name for name in config.profile.devices)
-    return Expected(tuple(f"{target}-{recipe}" for target, recipe in plan.pairs), names, targets_of)
+    keys = tuple(f"{target}-{recipe}" for target, recipe in plan.pairs)
+    return Expected(keys, names, targets_of, also_called)
 
 
-def _profiles(report: Report, config: Config | None) -> dict[str, DeviceProfile]:
-    """Return the profiles of the devices in the report and the configuration, those that there are."""
-    found = {}
-    for name in (*(one.name for one in report.devices), *(config.profile.devices if config else ())):
+def _profiles(report: Report, config: Config | None) -> dict[str, tuple[DeviceProfile, tuple[str, ...]]]:
+    """Return the profiles of the devices in the report and the configuration, those that there are, by name.
+
+    Beside each stand its other names: its aliases, and what the configuration calls it.
+    """
+    found: dict[str, tuple[DeviceProfile, tuple[str, ...]]] = {}
+    for asked in (*(one.name for one in report.devices), *(config.profile.devices if config else ())):
         try:
-            profile = load_profile(name)
+            profile = load_profile(asked)
         except DeviceError:
             continue  # a report from another machine may name a profile that only exists there
-        found[profile.name] = profile
+        _, others = found.get(profile.name, (profile, profile.aliases))
+        found[profile.name] = profile, tuple(dict.fromkeys((*others, asked)))
     return found
 
 

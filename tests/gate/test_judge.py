@@ -5,15 +5,17 @@ from __future__ import annotations
 import datetime
 from typing import Any
 
+import numpy as np
 import pytest
 
 from fer_deploy.gate.budget import Budget, Limits, Waiver
 from fer_deploy.gate.figures import Expected
-from fer_deploy.gate.judge import apply_waivers, verdicts
+from fer_deploy.gate.judge import verdicts
 from fer_deploy.gate.limits import LIMITS
 from fer_deploy.gate.verdicts import Check, Outcome, Verdict
+from fer_deploy.gate.waivers import apply_waivers
 from fer_deploy.measure.measurement import Interval, Measurement, Provenance, Unit, measured, not_measured
-from fer_deploy.measure.parity import drop_measurement
+from fer_deploy.measure.parity import drop_measurement, proportion
 from fer_deploy.report.schema import ArtifactReport, Report
 
 KEY = "onnx-w8a8-qat"
@@ -84,6 +86,24 @@ class TestAccuracyDrop:
         assert bound is not None
         assert bound.high == pytest.approx(1.0, abs=0.05), "that many images do show it"
 
+    def test_a_drop_of_0_cannot_be_shown_and_the_way_is_named(self, plain_report: Report) -> None:
+        report = with_artifact(
+            with_drop(plain_report, 0, 0), parity__flips=(), parity__agreement=proportion(np.ones(700, bool))
+        )
+        for key in ("max_accuracy_drop", "max_flips"):
+            verdict = one(judge(report, **{key: 0.0}), LIMITS[key].figure)
+            assert verdict.outcome is Outcome.FAIL
+            assert "no number of images brings it to just the limit" in verdict.message
+            assert verdict.message.endswith("use --max-flipped-images")
+        counted = one(judge(report, max_flipped_images=0), "flipped images")
+        assert (counted.outcome, counted.message) == (Outcome.PASS, "0")
+
+    def test_a_drop_just_at_the_budget_is_no_excess_but_not_shown(self, plain_report: Report) -> None:
+        drop = one(judge(with_drop(plain_report, 7, 0), max_accuracy_drop=1.0), "accuracy drop")
+        assert drop.outcome is Outcome.FAIL
+        assert "+1.0 points" in drop.message
+        assert "is at most 1 points, but an interval's end is judged" in drop.message
+
     def test_equal_answers_on_few_images_prove_little(self, plain_report: Report) -> None:
         drop = one(judge(with_drop(plain_report, 0, 0), max_accuracy_drop=0.1), "accuracy drop")
         assert drop.outcome is Outcome.FAIL
@@ -96,6 +116,7 @@ class TestAccuracyDrop:
     [
         ("max_worst_class_drop", "worst-class recall drop", 0.1, 60.0),
         ("max_flips", "flips", 0.0, 100.0),
+        ("max_flipped_images", "flipped images", 1.0, 700.0),
         ("max_ece_shift", "ECE shift", 0.0, 100.0),
         ("max_size_kb", "size", 428, 429),
         ("min_accuracy", "accuracy", 100.0, 50.0),
@@ -152,6 +173,8 @@ class TestProvenance:
         verdict = one(judge(plain_report, max_flips=100.0), "flips", "coreml-w8a8-qat")
         assert verdict.outcome is Outcome.NOT_MEASURED
         assert "is emulated, and the budget accepts measured figures only" in verdict.message
+        assert 'accept = ["emulated"]' in verdict.message
+        assert "--accept emulated" in verdict.message
 
     def test_emulated_passes_where_it_is_accepted(self, plain_report: Report) -> None:
         found = judge(plain_report, max_flips=100.0, accept=("measured", "emulated"))
@@ -244,17 +267,18 @@ class TestWhereLimitsHold:
     def test_flags_override_every_table(self) -> None:
         budget = Budget(max_flips=1.0, artifacts={"onnx-*": Limits(max_flips=5.0, max_size_kb=3.0)})
         flagged = budget.overridden({"max_flips": 2.0, "max_size_kb": None}, ("estimated",))
-        assert flagged.limit(LIMITS["max_flips"], "onnx-float", None) == 2.0
-        assert flagged.limit(LIMITS["max_size_kb"], "onnx-float", None) == 3.0
+        assert {line.name for line in flagged.lines()} == {
+            "[budget] max_flips = 2",
+            '[budget.artifacts."onnx-*"] max_size_kb = 3',
+        }
         assert flagged.accept == ("estimated",)
-        assert not flagged.empty
-        assert Budget().empty
-        assert Budget(artifacts={"x": Limits(max_flips=False)}).empty
+        assert flagged.accepts(Provenance.MEASURED), "--accept adds"
+        assert not Budget().lines()
 
     def test_a_limit_of_nothing_at_all_is_a_limit(self) -> None:
         assert Budget(max_flips=0).said(LIMITS["max_flips"]) is not False
-        assert not Budget(max_flips=0).empty
-        assert not Budget().overridden({"max_flips": 0.0}, ()).empty
+        for budget in (Budget(max_flips=0), Budget().overridden({"max_flips": 0.0}, ())):
+            assert [line.value for line in budget.lines()] == [0.0]
 
 
 class TestWaivers:

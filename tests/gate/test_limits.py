@@ -131,6 +131,23 @@ def test_a_limit_is_said_and_held_in_its_own_unit(kind: Limit) -> None:
     assert kind.describe(50) == f"{'at least' if kind.least else 'at most'} 50 {kind.counted.text}"
 
 
+@each_limit
+def test_its_help_says_what_is_judged(kind: Limit) -> None:
+    end = "value" if kind.by_value else f"interval's {'lower' if kind.least else 'upper'} end"
+    assert kind.help == f"{kind.about} Its {end} is judged."
+
+
+@each_limit
+@pytest.mark.parametrize("limit", [0.3, 7, 29, 57, 58, 71])
+def test_a_figure_just_at_its_limit_is_within(kind: Limit, limit: float) -> None:
+    value = limit / 100 if kind.unit is Unit.FRACTION else limit * kind.counted.scale
+    assert kind.holds(value, limit)
+    assert kind.at(value, limit)
+    if kind.unit is Unit.FRACTION:
+        assert kind.holds(1 - (1 - limit / 100), limit), "rounded in between"
+    assert not kind.at(value * 1.000001, limit)
+
+
 def test_how_many_units_of_a_figure_one_of_its_limit_is() -> None:
     scales = {
         kind.unit: {one.counted.scale for one in LIMITS.values() if one.unit is kind.unit}
@@ -139,6 +156,7 @@ def test_how_many_units_of_a_figure_one_of_its_limit_is() -> None:
     assert scales == {
         Unit.FRACTION: {0.01},
         Unit.POINTS: {1},
+        Unit.COUNT: {1},
         Unit.BYTES: {1e3, 1e6},
         Unit.MILLISECONDS: {1},
     }
