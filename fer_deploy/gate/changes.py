@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from fer_deploy.contract import Contract
+from fer_deploy.gate.counts import contradictions
 from fer_deploy.gate.figures import FLOAT_MODEL
 from fer_deploy.gate.integrity import differences
 from fer_deploy.gate.verdicts import Change, Outcome, Verdict
@@ -65,8 +66,9 @@ def comparable(before: Report, after: Report) -> str | None:
     """Return why the reports must not be compared, or None when they may."""
     if before.model.name != after.model.name:
         return f"it is of model '{before.model.name}', the report of '{after.model.name}'"
-    if before.dataset.name != after.dataset.name or before.dataset.per_class != after.dataset.per_class:
-        return f"it was measured on other images: {before.dataset.name}, {before.dataset.images:,} images"
+    if not _same_images(before, after):
+        ours, theirs = (f"{one.dataset.name}, {one.dataset.images:,} images" for one in (before, after))
+        return f"it was measured on other images ({ours}) than the report ({theirs}): their digests differ"
     return None
 
 
@@ -80,6 +82,9 @@ def against_reference(before: Report, after: Report) -> tuple[Verdict, ...]:
         return (
             Verdict(figure="reference", subject=FLOAT_MODEL, outcome=Outcome.NOT_MEASURED, message=message),
         )
+    if contrary := contradictions(before):
+        message = f"the reference contradicts itself: {'; '.join(contrary)}"
+        return (Verdict(figure="reference", subject=FLOAT_MODEL, outcome=Outcome.FAIL, message=message),)
     worse = [one for one in changes(before, after) if one.kind == "regression"]
     if not worse:
         message = f"nothing is worse than in the reference of {before.created}"
@@ -99,13 +104,10 @@ def against_reference(before: Report, after: Report) -> tuple[Verdict, ...]:
 
 
 def reference_of(report: Report) -> Report:
-    """Return the report without raw samples, flips and layers: what a committed reference needs, and no more."""
+    """Return the report without raw samples and layers: what a committed reference needs, and no more."""
     bare: Report = _without_samples(report)
     no_layers = {"layers": (), "layers_reason": None}
-    artifacts = tuple(
-        one.model_copy(update={"parity": one.parity.model_copy(update={"flips": ()}), **no_layers})
-        for one in bare.artifacts
-    )
+    artifacts = tuple(one.model_copy(update=no_layers) for one in bare.artifacts)
     devices = tuple(
         one.model_copy(update={"figures": tuple(each.model_copy(update=no_layers) for each in one.figures)})
         for one in bare.devices

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from fer_deploy.data.faces import Faces
 from fer_deploy.frozen import Unknown
+from fer_deploy.measure.counted import ImageAnswers, Truth
 from fer_deploy.measure.diagnosis import explain_artifact
 from fer_deploy.measure.emulation import as_emulated
 from fer_deploy.measure.figures import LayerFigures, TargetParity
@@ -71,6 +72,12 @@ def artifact_report(
         layers=() if isinstance(layers, Unknown) else layers,
         layers_reason=layers.reason if isinstance(layers, Unknown) else None,
     )
+
+
+def image_answers(reference: Logits, answers: dict[str, Inference | Unknown], test: Faces) -> ImageAnswers:
+    """Return what each model answered to each image, of logits (N, K); ``answers`` are the artifacts' by key."""
+    known = {key: one.logits.argmax(axis=1) for key, one in answers.items() if not isinstance(one, Unknown)}
+    return ImageAnswers.of(Truth.of(test), reference.argmax(axis=1), known)
 
 
 def between_targets(

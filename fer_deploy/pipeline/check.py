@@ -6,23 +6,21 @@ import datetime
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from fer_deploy.contract import contract_table, parse_contract
 from fer_deploy.devices.profile import DeviceProfile, load_profile
-from fer_deploy.errors import ArtifactError, ConfigError, DeviceError, ModelError
-from fer_deploy.files import read_toml, sha256_of
-from fer_deploy.frozen import first_problem
+from fer_deploy.errors import ArtifactError, ConfigError, ContractError, DeviceError, ModelError
+from fer_deploy.files import sha256_of
+from fer_deploy.frozen import Unknown
 from fer_deploy.gate.budget import Budget, Limits
 from fer_deploy.gate.changes import against_reference, changes, comparable, reference_of
+from fer_deploy.gate.counts import counts
 from fer_deploy.gate.figures import Expected
 from fer_deploy.gate.holding import accounts, held, idle_lines, shadowed_lines
-from fer_deploy.gate.integrity import CurrentModel, integrity
+from fer_deploy.gate.integrity import integrity
 from fer_deploy.gate.judge import verdicts_of
 from fer_deploy.gate.limits import ACCURACY_DROP
 from fer_deploy.gate.verdicts import Check, Outcome
 from fer_deploy.gate.waivers import apply_waivers, stray_waivers
-from fer_deploy.model import MODEL_FILE, Weights
+from fer_deploy.model.origin import ModelFiles, model_name, read_model_files
 from fer_deploy.pipeline.config import Config
 from fer_deploy.pipeline.export import plan_exports
 from fer_deploy.report.schema import Report, load_report
@@ -72,7 +70,8 @@ def check_report(
         )
     before = load_report(reference) if reference is not None else None
     found = (
-        *integrity(report, path, _current_model(config)),
+        *integrity(report, path, _current_model(report, config)),
+        *counts(report),
         *verdicts_of(report, budget, expected, figures),
         *(against_reference(before, report) if before is not None else ()),
     )
@@ -98,16 +97,11 @@ def default_report(config: Config) -> Path:
     """Return where ``run`` writes the report of this configuration.
 
     Raises:
-        ArtifactError: it is not there, or the model's name is not known and there are several.
+        ArtifactError: it is not there.
     """
-    output = config.export.output
-    name = Path(config.model.path).name.removesuffix(".pt2")
-    path = output / name / REPORT_FILE
+    path = config.export.output / model_name(config.model.path) / REPORT_FILE
     if path.is_file():
         return path
-    others = sorted(output.glob(f"*/{REPORT_FILE}"))
-    if ":" in config.model.path and len(others) == 1:
-        return others[0]
     raise ArtifactError(
         f"there is no report {path}; make one with `fer-deploy run`, or name one: fer-deploy check REPORT"
     )
@@ -127,7 +121,9 @@ def write_reference(path: Path, config: Config | None, goal: Path) -> Report:
     """
     report = load_report(path)
     broken = [
-        one for one in integrity(report, path, _current_model(config)) if one.outcome is not Outcome.PASS
+        one
+        for one in integrity(report, path, _current_model(report, config))
+        if one.outcome is not Outcome.PASS
     ]
     if broken:
         raise ArtifactError(f"{path} is no reference: {broken[0].message}")
@@ -165,20 +161,15 @@ def _profiles(report: Report, config: Config | None) -> dict[str, tuple[DevicePr
     return found
 
 
-def _current_model(config: Config | None) -> CurrentModel | None:
-    """Return the configured model when it is a folder; reading it executes nothing."""
-    if config is None:
-        return None
-    folder = Path(config.model.path)
-    if not folder.is_dir():
-        return None
-    path = folder / MODEL_FILE
-    document = read_toml(path, ModelError, "model")
-    contract = parse_contract(contract_table(document, path, ModelError), str(path))
+def _current_model(report: Report, config: Config | None) -> ModelFiles | Unknown:
+    """Return the configured model as its files are now, without a configuration the one that was reported on."""
+    origin = report.origin
+    reference = report.model.source
+    contract, weights = (Path(one) if one is not None else None for one in (origin.contract, origin.weights))
+    if config is not None:
+        reference, contract, weights = config.model.path, config.model.contract, config.model.weights
     try:
-        weights = folder / Weights.model_validate(document.get("weights")).file
-        return CurrentModel(str(folder), folder.resolve().name, sha256_of(weights), contract)
-    except ValidationError as error:
-        raise ModelError(f"model {path} is not valid: {error.title} {first_problem(error)}") from None
-    except OSError as error:
-        raise ModelError(f"weights {weights} cannot be read: {error.strerror}") from None
+        return read_model_files(reference, contract, weights)
+    except (ContractError, ModelError) as error:
+        hint = "" if config is not None else "; name the configuration with --config"
+        return Unknown(reason=f"{error}{hint}")

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_deploy.data.faces import Faces
-from fer_deploy.data.registry import open_dataset
-from fer_deploy.devices.profile import DeviceProfile, resolve
+from fer_deploy.devices.profile import DeviceProfile
 from fer_deploy.errors import ProofError, QuantizationError, TargetError
-from fer_deploy.files import require_writable_folder
 from fer_deploy.frozen import Unknown
 from fer_deploy.measure.diagnosis import explain_float_model
 from fer_deploy.measure.figures import RuntimeFigures
@@ -22,23 +18,15 @@ from fer_deploy.measure.inference import Inference, infer
 from fer_deploy.measure.latency import all_runtime_figures
 from fer_deploy.measure.layer_times import with_layer_times
 from fer_deploy.measure.parity import accuracy_figures, require_spread
-from fer_deploy.model import Model, load_model
-from fer_deploy.pipeline.artifact_report import artifact_report, between_targets, run_warnings
+from fer_deploy.pipeline.artifact_report import artifact_report, between_targets, image_answers, run_warnings
 from fer_deploy.pipeline.config import Config
-from fer_deploy.pipeline.export import (
-    Exported,
-    Graphs,
-    Plan,
-    draw_calibration,
-    plan_exports,
-    write_artifact_of,
-)
+from fer_deploy.pipeline.export import Exported, Graphs, write_artifact_of
+from fer_deploy.pipeline.inputs import load_inputs
 from fer_deploy.pipeline.layer_noise import LayerComparer
 from fer_deploy.pipeline.stages import Stages
 from fer_deploy.pipeline.store import ANSWERS, TIMINGS, Store, artifact_in, digest, only_run
 from fer_deploy.pipeline.summaries import calibration_summary, dataset_summary, faces_digest, model_summary
 from fer_deploy.progress import say
-from fer_deploy.quantize.calibration import CalibrationSet
 from fer_deploy.quantize.fit import check_fit
 from fer_deploy.quantize.graph import Graph
 from fer_deploy.quantize.ptq import float_graph
@@ -50,36 +38,6 @@ from fer_deploy.targets.registry import get_target
 from fer_deploy.views.write import write_views
 
 Logits = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """What a run works on, all of it checked before anything is written."""
-
-    model: Model
-    plan: Plan
-    test: Faces
-    calibration: CalibrationSet | None
-    devices: tuple[DeviceProfile, ...]
-
-
-def load_inputs(config: Config) -> Inputs:
-    """Return the run's inputs.
-
-    Raises:
-        FerDeployError: a model, dataset, target, recipe, device or the output folder is missing or unusable.
-    """
-    resolved = [resolve(name) for name in config.profile.devices]
-    for one in resolved:
-        if one.notice is not None:
-            say(one.notice)
-    plan = plan_exports(config.export.targets, config.export.recipes)
-    model = load_model(config.model.path, config.model.contract, config.model.weights)
-    require_writable_folder(config.export.output)
-    labels, spec = model.contract.labels, model.contract.input
-    test = open_dataset(config.data, "test", labels, spec)
-    calibration = draw_calibration(model, plan, config.data, config.quantize)
-    return Inputs(model, plan, test, calibration, tuple(one.profile for one in resolved))
 
 
 def run(config: Config, command: str = "", fresh: bool = False) -> Report:
@@ -162,7 +120,9 @@ class Run:
                 command=self._command,
                 versions=tool_versions(),
                 model=model_summary(model, plain),
+                origin=self._inputs.origin,
                 dataset=self._dataset,
+                images=image_answers(reference, answers, test),
                 calibration=calibration_summary(calibration, self._config.quantize.ptq.observer),
                 float_accuracy=accuracy_figures(reference, test),
                 graphs=shared,

@@ -9,9 +9,9 @@ from fer_deploy.experiments.study_markdown import render_study
 from fer_deploy.experiments.study_plots import study_plots
 from fer_deploy.experiments.study_result import StudyBudget, StudyReport, StudyRow, StudyRun
 from fer_deploy.experiments.study_write import write_study
+from fer_deploy.measure.counted import proportion
 from fer_deploy.measure.figures import AccuracyFigures, ClassFigures
 from fer_deploy.measure.measurement import Measurement, Unit, measured, not_measured
-from fer_deploy.measure.parity import proportion
 from fer_deploy.report.schema import DatasetSummary, DelegationFigures
 from fixtures.reading import rendered
 

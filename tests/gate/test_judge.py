@@ -14,8 +14,8 @@ from fer_deploy.gate.judge import verdicts
 from fer_deploy.gate.limits import LIMITS
 from fer_deploy.gate.verdicts import Check, Outcome, Verdict
 from fer_deploy.gate.waivers import apply_waivers
+from fer_deploy.measure.counted import drop_measurement, proportion
 from fer_deploy.measure.measurement import Interval, Measurement, Provenance, Unit, measured, not_measured
-from fer_deploy.measure.parity import drop_measurement, proportion
 from fer_deploy.report.schema import ArtifactReport, Report
 
 KEY = "onnx-w8a8-qat"
