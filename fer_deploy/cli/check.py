@@ -44,6 +44,20 @@ _limit_options = all_of(
     type=PATH,
     help="Reference written by `fer-deploy baseline`.  [default: fer-deploy.reference.json, if there is one]",
 )
+@click.option(
+    "--recompute", "again", is_flag=True, help="Run the artifacts again on 200 test images, and compare."
+)
+@click.option(
+    "--plan", "planning", is_flag=True, help="Say how many test images the budget needs; judge nothing."
+)
+@click.option(
+    "--chance",
+    type=click.FloatRange(50, 99.9),
+    default=90,
+    show_default=True,
+    metavar="NUMBER",
+    help="Chance to pass that --plan is for, per cent.",
+)
 @click.option("--junit", type=PATH, help="Write the verdicts as JUnit XML to this file.")
 @click.option("--github", is_flag=True, help="Print annotations, and append to $GITHUB_STEP_SUMMARY.")
 @click.option("--json", "as_json", is_flag=True, help="Print the verdicts as JSON.")
@@ -52,6 +66,9 @@ def command(
     config: Path | None,
     accept: tuple[str, ...],
     reference: Path | None,
+    again: bool,
+    planning: bool,
+    chance: float,
     junit: Path | None,
     github: bool,
     as_json: bool,
@@ -72,11 +89,14 @@ def command(
     from fer_deploy.views.write import write_check
 
     chosen = optional_configuration(config, needed=report is None)
+    if planning:
+        _plan(report, chosen, _budget(chosen, limits, accept), chance / 100, as_json)
+        return
     if report is None:
         assert chosen is not None
         report = default_report(chosen)
     budget = _budget(chosen, limits, accept)
-    judged, check = check_report(report, chosen, budget, reference or reference_beside(config))
+    judged, check = check_report(report, chosen, budget, reference or reference_beside(config), again=again)
     write_check(judged, check, report.parent)
     if junit is not None:
         write_atomic(junit, render_junit(check))
@@ -93,6 +113,19 @@ def _budget(config: Config | None, limits: dict[str, float | None], accept: tupl
     from fer_deploy.gate.budget import Budget
 
     return (config.budget if config else Budget()).overridden(limits, accept)
+
+
+def _plan(report: Path | None, config: Config | None, budget: Budget, chance: float, as_json: bool) -> None:
+    from fer_deploy.pipeline.plan import plan_budget
+    from fer_deploy.views.plan import print_plan
+
+    plan = plan_budget(report, config, budget, chance)
+    if as_json:
+        click.echo(plan.model_dump_json(indent=2))
+    else:
+        from fer_deploy.cli.console import stdout_console
+
+        print_plan(plan, stdout_console())
 
 
 def _tell_github(check: Any, config: Path | None) -> None:

@@ -12,7 +12,8 @@ from pydantic import Field, create_model
 
 from fer_deploy.devices.profile_schema import Budgets
 from fer_deploy.frozen import Frozen
-from fer_deploy.gate.limits import LIMITS, Acceptable, Limit
+from fer_deploy.gate.limit import Limit
+from fer_deploy.gate.limits import LIMITS, Acceptable
 from fer_deploy.measure.measurement import Provenance
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import combinations
 
-from fer_deploy.gate.limits import ArtifactLimit, DeviceLimit, Limit, PairLimit
+from fer_deploy.gate.limit import ArtifactLimit, DeviceLimit, Limit, PairLimit
 from fer_deploy.measure.figures import RuntimeFigures
 from fer_deploy.measure.measurement import Measurement, not_measured
 from fer_deploy.report.schema import DeviceReport, Report

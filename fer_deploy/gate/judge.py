@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from fer_deploy.gate.budget import Budget, Limits
 from fer_deploy.gate.figures import FLOAT_MODEL, Expected, Judged
 from fer_deploy.gate.holding import Held, held
-from fer_deploy.gate.limits import FLIPPED_IMAGES, DeviceLimit, Limit
+from fer_deploy.gate.limit import DeviceLimit, Limit
+from fer_deploy.gate.limits import FLIPPED_IMAGES
 from fer_deploy.gate.verdicts import Outcome, Verdict
 from fer_deploy.measure.measurement import Unit
 from fer_deploy.report.schema import ArtifactReport, Report

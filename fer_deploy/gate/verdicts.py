@@ -15,8 +15,9 @@ from fer_deploy.measure.measurement import Measurement
 
 INTEGRITY = "integrity"
 COUNTS = "counts"
+RECOMPUTED = "answers run again"
 #: Verdicts that no waiver excuses: without them no other verdict is about the files at hand.
-NEVER_WAIVED = (INTEGRITY, COUNTS)
+NEVER_WAIVED = (INTEGRITY, COUNTS, RECOMPUTED)
 #: What is judged whatever the budget says.
 ALWAYS_JUDGED = (*NEVER_WAIVED, "test set", "better than guessing", "artifact", "device", "reference")
 

@@ -23,6 +23,7 @@ from fer_deploy.gate.waivers import apply_waivers, stray_waivers
 from fer_deploy.model.origin import ModelFiles, model_name, read_model_files
 from fer_deploy.pipeline.config import Config
 from fer_deploy.pipeline.export import plan_exports
+from fer_deploy.pipeline.recompute import recompute
 from fer_deploy.report.schema import Report, load_report
 
 REPORT_FILE = "report.json"
@@ -36,6 +37,7 @@ def check_report(
     budget: Budget | None = None,
     reference: Path | None = None,
     today: datetime.date | None = None,
+    again: bool = False,
 ) -> tuple[Report, Check]:
     """Return the report in ``path`` and the verdicts on it.
 
@@ -45,6 +47,7 @@ def check_report(
         budget: the limits; None for those of the configuration.
         reference: a committed reference to compare with, or None.
         today: decides which waivers hold; None for this day, UTC.
+        again: run the model and the artifacts again on a part of the test images, see :func:`recompute`.
 
     Raises:
         ArtifactError: the report or the reference cannot be read.
@@ -72,6 +75,7 @@ def check_report(
     found = (
         *integrity(report, path, _current_model(report, config)),
         *counts(report),
+        *(recompute(report, path, config) if again else ()),
         *verdicts_of(report, budget, expected, figures),
         *(against_reference(before, report) if before is not None else ()),
     )

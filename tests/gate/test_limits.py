@@ -15,7 +15,8 @@ from fer_deploy.devices.profile_schema import Budgets
 from fer_deploy.frozen import first_problem
 from fer_deploy.gate.budget import Budget, Limits
 from fer_deploy.gate.figures import Expected, judged
-from fer_deploy.gate.limits import LIMITS, DeviceLimit, Limit
+from fer_deploy.gate.limit import DeviceLimit, Limit
+from fer_deploy.gate.limits import LIMITS
 from fer_deploy.measure.measurement import Unit
 from fer_deploy.report.schema import Report
 
