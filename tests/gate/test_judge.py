@@ -8,15 +8,19 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fer_deploy.data.faces import Faces
 from fer_deploy.gate.budget import Budget, Limits, Waiver
+from fer_deploy.gate.counts import contradictions
 from fer_deploy.gate.figures import Expected
 from fer_deploy.gate.judge import verdicts
 from fer_deploy.gate.limits import LIMITS
 from fer_deploy.gate.verdicts import Check, Outcome, Verdict
 from fer_deploy.gate.waivers import apply_waivers
-from fer_deploy.measure.counted import drop_measurement, proportion
+from fer_deploy.measure.counted import ImageAnswers, Truth, drop_measurement, proportion
 from fer_deploy.measure.measurement import Interval, Measurement, Provenance, Unit, measured, not_measured
-from fer_deploy.report.schema import ArtifactReport, Report
+from fer_deploy.measure.parity import accuracy_figures, parity_figures
+from fer_deploy.report.schema import ArtifactReport, DatasetSummary, Report
+from fixtures.sample_report import PLAIN_LABELS, sample_faces
 
 KEY = "onnx-w8a8-qat"
 TODAY = datetime.date(2026, 6, 1)
@@ -348,3 +352,59 @@ def test_a_known_cause_is_named(plain_report: Report) -> None:
 def test_every_unmet_rule_of_a_measurement_is_said_in_its_own_words(plain_report: Report) -> None:
     gap: Measurement = not_measured(Unit.BYTES, "the file was not written")
     assert one(judge(with_artifact(plain_report, size=gap), max_size_kb=1.0), "size").message == gap.reason
+
+
+class TestSmallAndIgnorant:
+    """Reports counted from answers of the test's own making."""
+
+    def report(self, plain_report: Report, faces: Faces, logits: Any, other: Any) -> Report:
+        counts = np.bincount(faces.targets, minlength=len(faces.labels))
+        truth = Truth.of(faces)
+        artifact = plain_report.artifacts[1].model_copy(
+            update={
+                "accuracy": accuracy_figures(other, faces),
+                "parity": parity_figures(logits, other, faces),
+            }
+        )
+        return plain_report.model_copy(
+            update={
+                "dataset": DatasetSummary(
+                    name="few",
+                    images=len(faces),
+                    leaked=int(faces.leaked.sum()),
+                    per_class=dict(zip(faces.labels, map(int, counts), strict=True)),
+                    sha256="0" * 64,
+                ),
+                "images": ImageAnswers.of(truth, logits.argmax(1), {artifact.key: other.argmax(1)}),
+                "float_accuracy": accuracy_figures(logits, faces),
+                "artifacts": (artifact,),
+                "between_targets": (),
+            }
+        )
+
+    def test_twenty_images_prove_little_and_say_so(self, plain_report: Report) -> None:
+        faces = sample_faces(PLAIN_LABELS, 20)
+        logits = (5 * faces.distribution).astype(np.float32)
+        report = self.report(plain_report, faces, logits, logits)
+        assert contradictions(report) == ()
+        found = judge(report, max_accuracy_drop=1.0, max_flipped_images=0)
+        key = report.artifacts[0].key
+        drop = one(found, "accuracy drop", key)
+        assert drop.outcome is Outcome.FAIL
+        assert "20 test images are too few to show it: about" in drop.message
+        assert one(found, "flipped images", key).outcome is Outcome.PASS
+        smallest = report.artifacts[0].parity.smallest_drop.value
+        assert smallest is not None
+        assert smallest > 10
+        for limit, outcome in ((smallest + 0.01, Outcome.PASS), (smallest - 0.01, Outcome.FAIL)):
+            assert one(judge(report, max_accuracy_drop=limit), "accuracy drop", key).outcome is outcome
+
+    def test_a_model_at_chance_level_is_red_whatever_it_keeps(self, plain_report: Report) -> None:
+        faces = sample_faces(PLAIN_LABELS, 700)
+        logits = np.random.default_rng(5).normal(size=(700, 7)).astype(np.float32)
+        report = self.report(plain_report, faces, logits, logits)
+        assert contradictions(report) == ()
+        found = judge(report, max_flipped_images=0, max_accuracy_drop=50.0)
+        assert one(found, "flipped images", report.artifacts[0].key).outcome is Outcome.PASS
+        assert one(found, "better than guessing", "float model").outcome is Outcome.FAIL
+        assert check_of(found).exit_code == 3
