@@ -77,8 +77,7 @@ class TestBudget:
         refused(call("check", "--config", config, *FINE), "the waiver for sise", "the nearest name is 'size'")
 
     def test_an_alias(self, config: Path) -> None:
-        text = config.read_text().replace("[profile]", '[profile]\ndevices = ["pixel"]')
-        config.write_text(text)
+        add(config, "[profile]\ndevices = ['pixel']")
         add(config, "[budget.devices.pixel]\nmax_p90_ms = 1\n[budget]\naccept = ['emulated']")
         result = call("check", "--config", config, "--json")
         judged = [one for one in json.loads(result.stdout)["verdicts"] if one["figure"] == "p90 latency"]
@@ -214,7 +213,8 @@ class TestFactory:
         assert call("check").exit_code == 0
         (project / "own_net.py").rename(project / "moved.py")
         result = call("check")
-        assert result.exit_code == 3, "a source that is gone is a change"
+        assert result.exit_code == 4, "what is not to be found is not known to be the same"
+        assert "cannot be known: module own_net is not to be found" in " ".join(result.output.split())
 
 
 class TestPlan:
@@ -239,4 +239,4 @@ class TestPlan:
         refused(call("check", report, "--max-size-kb", "5", "--plan"), "nothing to plan")
         assert call("check", report, "--plan", "--max-flips", "1", "--chance", "100").exit_code == 2
         report.unlink()
-        refused(call("check", "--max-flips", "1", "--plan"), "no model")
+        refused(call("check", "--max-flips", "1", "--plan"), "fer-deploy.toml")
