@@ -54,6 +54,14 @@ def test_the_commands_of_the_hook_and_the_action_exist() -> None:
             assert name in COMMANDS
 
 
+def test_the_hook_runs_on_every_commit() -> None:
+    """A pattern of files would miss weights of another ending, a factory's code, and what a commit deletes."""
+    hook = (ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8")
+    assert re.search(r"^  always_run: true\b", hook, re.MULTILINE)
+    assert re.search(r"^  pass_filenames: false$", hook, re.MULTILINE)
+    assert not re.search(r"^  (files|exclude|types|types_or):", hook, re.MULTILINE)
+
+
 def test_it_pins_the_torch_of_the_project() -> None:
     dependencies = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
     (torch,) = [one for one in dependencies if one.startswith("torch==")]

@@ -50,6 +50,20 @@ _limit_options = all_of(
     type=PATH,
     help="Reference written by `fer-deploy baseline`.  [default: fer-deploy.reference.json, if there is one]",
 )
+@click.option(
+    "--recompute", "again", is_flag=True, help="Run the artifacts again on 200 test images, and compare."
+)
+@click.option(
+    "--plan", "planning", is_flag=True, help="Say how many test images the budget needs; judge nothing."
+)
+@click.option(
+    "--chance",
+    type=click.FloatRange(50, 99.9),
+    default=90,
+    show_default=True,
+    metavar="NUMBER",
+    help="Chance to pass that --plan is for, per cent.",
+)
 @click.option("--junit", type=PATH, help="Write the verdicts as JUnit XML to this file.")
 @click.option(
     "--github",
@@ -62,6 +76,9 @@ def command(
     config: Path | None,
     accept: tuple[str, ...],
     reference: Path | None,
+    again: bool,
+    planning: bool,
+    chance: float,
     junit: Path | None,
     github: bool,
     as_json: bool,
@@ -82,11 +99,14 @@ def command(
     from fer_deploy.views.write import write_check
 
     chosen = optional_configuration(config, needed=report is None)
+    if planning:
+        _plan(report, chosen, _budget(chosen, limits, accept), chance / 100, as_json)
+        return
     if report is None:
         assert chosen is not None
         report = default_report(chosen)
     budget = _budget(chosen, limits, accept)
-    judged, check = check_report(report, chosen, budget, reference or reference_beside(config))
+    judged, check = check_report(report, chosen, budget, reference or reference_beside(config), again=again)
     keep_verdict(check.summary)
     with _said_only(), alone_in(report.parent):
         write_check(judged, check, report.parent)
@@ -117,6 +137,19 @@ def _said_only() -> Iterator[None]:
         yield
     except OutputError as error:
         click.echo(f"Warning: {error}", err=True)
+
+
+def _plan(report: Path | None, config: Config | None, budget: Budget, chance: float, as_json: bool) -> None:
+    from fer_deploy.pipeline.plan import plan_budget
+    from fer_deploy.views.plan import print_plan
+
+    plan = plan_budget(report, config, budget, chance)
+    if as_json:
+        print_json(plan.model_dump_json(indent=2))
+    else:
+        from fer_deploy.cli.console import stdout_console
+
+        print_plan(plan, stdout_console())
 
 
 def _annotate(check: Check, config: Path | None, on_stderr: bool) -> None:

@@ -32,8 +32,8 @@ from fer_deploy.experiments.search_schema import (
 from fer_deploy.experiments.study import host_latencies, int8_artifact
 from fer_deploy.files import write_atomic
 from fer_deploy.frozen import Frozen
+from fer_deploy.measure.counted import proportion
 from fer_deploy.measure.measurement import Measurement, Unit, measured
-from fer_deploy.measure.parity import proportion
 from fer_deploy.model import Model, count_parameters, load_model
 from fer_deploy.pipeline.export import calibration_for
 from fer_deploy.progress import say

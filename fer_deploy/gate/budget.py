@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -11,7 +12,8 @@ from pydantic import Field, create_model
 
 from fer_deploy.devices.profile_schema import Budgets
 from fer_deploy.frozen import Frozen
-from fer_deploy.gate.limits import LIMITS, Acceptable, Limit
+from fer_deploy.gate.limit import Limit
+from fer_deploy.gate.limits import LIMITS, Acceptable
 from fer_deploy.measure.measurement import Provenance
 
 
@@ -35,8 +37,8 @@ class Limits(_Table):
 
     def said(self, kind: Limit) -> float | Literal[False] | None:
         """Return what the table says of a limit."""
-        values: dict[str, float | Literal[False] | None] = dict(self)
-        return values[kind.key]
+        value: float | Literal[False] | None = getattr(self, kind.key)
+        return value
 
     @classmethod
     def of_profile(cls, own: Budgets) -> Limits | None:
@@ -49,17 +51,45 @@ class Limits(_Table):
         return cls.model_validate(values) if values else None
 
 
+GENERAL_TABLE = "[budget]"
+ARTIFACTS_TABLE = '[budget.artifacts."{}"]'
+DEVICES_TABLE = '[budget.devices."{}"]'
+PROFILE_TABLE = "the device's profile"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a budget.
+
+    Attributes:
+        table: where it stands, e.g. ``[budget.artifacts."onnx-*"]``.
+        key: which limit it is about.
+        value: its number, in the limit's unit; None lifts the limit.
+    """
+
+    table: str
+    key: str
+    value: float | None
+
+    @property
+    def name(self) -> str:
+        """The line as it reads in the file."""
+        said = "false" if self.value is None else f"{self.value:.10g}"
+        return f"{self.table} {self.key} = {said}"
+
+
 class Budget(Limits):
     """``[budget]``: limits for every artifact, and those that one artifact or device has instead.
 
     The nearest limit holds: that of the artifact, then of the device, then the general one, then the
-    device profile's own; of several names that match, the one written first.
+    device profile's own. A name without ``*`` is nearer than one with; of several that are equally near
+    the strictest number holds, whichever is written first.
     """
 
     accept: tuple[Acceptable, ...] = Field(
         default=("measured",),
         min_length=1,
-        description="provenances with which a figure may pass; any other counts as not measured",
+        description="provenances with which a figure may pass beside measured; any other counts as not measured",
     )
     artifacts: Mapping[str, Limits] = Field(
         default_factory=dict, description="by target-recipe; names may hold *"
@@ -67,24 +97,42 @@ class Budget(Limits):
     devices: Mapping[str, Limits] = Field(default_factory=dict, description="by device; names may hold *")
 
     def accepts(self, provenance: Provenance) -> bool:
-        """Return whether a figure of this provenance may pass."""
-        return str(provenance) in self.accept
+        """Return whether a figure of this provenance may pass; a measured one always may."""
+        return provenance is Provenance.MEASURED or str(provenance) in self.accept
 
-    def limit(
-        self, kind: Limit, artifact: str | None, device: str | None, profile: Limits | None = None
-    ) -> float | None:
-        """Return the number of a limit for an artifact on a device, or None when there is none."""
-        tables = (
-            *(table for name, table in self.artifacts.items() if artifact and fnmatchcase(artifact, name)),
-            *(table for name, table in self.devices.items() if device and fnmatchcase(device, name)),
-            self,
-            *((profile,) if profile is not None else ()),
+    def lines(self) -> tuple[Line, ...]:
+        """Return every limit that the budget sets or lifts, with the table that it stands in."""
+        said = (_line(table, limits, kind) for table, limits in self._tables() for kind in LIMITS.values())
+        return tuple(line for line in said if line is not None)
+
+    def covering(
+        self, kind: Limit, artifact: str | None, names: tuple[str, ...] = (), profile: Limits | None = None
+    ) -> tuple[tuple[Line, ...], ...]:
+        """Return the lines on a limit that cover a figure, the nearest first; equally near ones stand together.
+
+        Args:
+            kind: the limit.
+            artifact: the figure's artifact, or None.
+            names: every name of the device that it is of; empty without a device.
+            profile: what that device sets for itself.
+        """
+        ours = (artifact,) if artifact is not None else ()
+        levels = (
+            *_by_nearness(self.artifacts, ARTIFACTS_TABLE, ours),
+            *_by_nearness(self.devices, DEVICES_TABLE, names),
+            ((GENERAL_TABLE, self),),
+            ((PROFILE_TABLE, profile),) if profile is not None else (),
         )
-        for table in tables:
-            value = table.said(kind)
-            if value is not None:
-                return None if value is False else float(value)
-        return None
+        said = (
+            tuple(line for table, limits in level if (line := _line(table, limits, kind)) is not None)
+            for level in levels
+        )
+        return tuple(level for level in said if level)
+
+    def _tables(self) -> Iterator[tuple[str, Limits]]:
+        yield GENERAL_TABLE, self
+        yield from ((ARTIFACTS_TABLE.format(name), limits) for name, limits in self.artifacts.items())
+        yield from ((DEVICES_TABLE.format(name), limits) for name, limits in self.devices.items())
 
     def overridden(self, limits: Mapping[str, float | None], accept: tuple[str, ...]) -> Budget:
         """Return the budget with those of ``limits`` that are not None in the place of every limit of that key."""
@@ -97,13 +145,26 @@ class Budget(Limits):
         }
         return self.model_copy(update=values | ({"accept": accept} if accept else {}))
 
-    @property
-    def empty(self) -> bool:
-        """True when no limit is set anywhere in it."""
-        tables = (self, *self.artifacts.values(), *self.devices.values())
-        said = (table.said(kind) for table in tables for kind in LIMITS.values())
-        # by identity: a limit of 0 equals False and is a limit all the same
-        return all(value is None or value is False for value in said)
+
+def _line(table: str, limits: Limits, kind: Limit) -> Line | None:
+    value = limits.said(kind)
+    # by identity: a limit of 0 equals False and is a limit all the same
+    return None if value is None else Line(table, kind.key, None if value is False else float(value))
+
+
+def _by_nearness(
+    tables: Mapping[str, Limits], title: str, names: tuple[str, ...]
+) -> tuple[tuple[tuple[str, Limits], ...], ...]:
+    """Return the tables under a name of ``names``, then those under a pattern that one of them matches."""
+    exact = {name: limits for name, limits in tables.items() if name in names}
+    loose = {
+        pattern: limits
+        for pattern, limits in tables.items()
+        if pattern not in exact and any(fnmatchcase(name, pattern) for name in names)
+    }
+    return tuple(
+        tuple((title.format(key), limits) for key, limits in level.items()) for level in (exact, loose)
+    )
 
 
 class Waiver(Frozen):
@@ -115,10 +176,16 @@ class Waiver(Frozen):
     until: datetime.date = Field(description="last day on which it holds")
     reason: str = Field(min_length=1)
 
-    def covers(self, figure: str, subject: str, device: str | None) -> bool:
-        """Return whether the waiver is about this verdict, whatever the date."""
+    def covers(self, figure: str, subject: str, names: tuple[str, ...]) -> bool:
+        """Return whether the waiver is about a verdict, whatever the date; ``names`` are all of its device."""
         return (
             fnmatchcase(figure, self.figure)
             and fnmatchcase(subject, self.artifact)
-            and (self.device == "*" or (device is not None and fnmatchcase(device, self.device)))
+            and (self.device == "*" or any(fnmatchcase(name, self.device) for name in names))
         )
+
+    @property
+    def label(self) -> str:
+        """What people call it."""
+        on = "" if self.device == "*" else f" on {self.device}"
+        return f"the waiver for {self.figure} of {self.artifact}{on} until {self.until}"

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from fer_deploy.contract import Contract
+from fer_deploy.gate.counts import contradictions
 from fer_deploy.gate.figures import FLOAT_MODEL
 from fer_deploy.gate.integrity import differences
 from fer_deploy.gate.verdicts import Change, Outcome, Verdict
@@ -25,6 +26,19 @@ from fer_deploy.report.wording import amount, describe
 #: know the noise within a run.
 SIZE_TOLERANCE = 0.01
 RUN_TOLERANCE = 0.10
+#: What is compared beside the recall of each class.
+FIGURES = (
+    "accuracy",
+    "artifact",
+    "agreement with the float model",
+    "delegated share",
+    "size",
+    "median latency",
+    "p90 latency",
+    "peak memory",
+)
+#: A figure's name in the verdict that it got worse.
+AGAINST_REFERENCE = "{} against the reference"
 
 
 def changes(before: Report, after: Report) -> tuple[Change, ...]:
@@ -52,8 +66,9 @@ def comparable(before: Report, after: Report) -> str | None:
     """Return why the reports must not be compared, or None when they may."""
     if before.model.name != after.model.name:
         return f"it is of model '{before.model.name}', the report of '{after.model.name}'"
-    if before.dataset.name != after.dataset.name or before.dataset.per_class != after.dataset.per_class:
-        return f"it was measured on other images: {before.dataset.name}, {before.dataset.images:,} images"
+    if not _same_images(before, after):
+        ours, theirs = (f"{one.dataset.name}, {one.dataset.images:,} images" for one in (before, after))
+        return f"it was measured on other images ({ours}) than the report ({theirs}): their digests differ"
     return None
 
 
@@ -67,13 +82,16 @@ def against_reference(before: Report, after: Report) -> tuple[Verdict, ...]:
         return (
             Verdict(figure="reference", subject=FLOAT_MODEL, outcome=Outcome.NOT_MEASURED, message=message),
         )
+    if contrary := contradictions(before):
+        message = f"the reference contradicts itself: {'; '.join(contrary)}"
+        return (Verdict(figure="reference", subject=FLOAT_MODEL, outcome=Outcome.FAIL, message=message),)
     worse = [one for one in changes(before, after) if one.kind == "regression"]
     if not worse:
         message = f"nothing is worse than in the reference of {before.created}"
         return (Verdict(figure="reference", subject=FLOAT_MODEL, outcome=Outcome.PASS, message=message),)
     return tuple(
         Verdict(
-            figure=f"{one.figure} against the reference",
+            figure=AGAINST_REFERENCE.format(one.figure),
             subject=one.subject,
             device=one.device,
             outcome=Outcome.FAIL,
@@ -86,13 +104,10 @@ def against_reference(before: Report, after: Report) -> tuple[Verdict, ...]:
 
 
 def reference_of(report: Report) -> Report:
-    """Return the report without raw samples, flips and layers: what a committed reference needs, and no more."""
+    """Return the report without raw samples and layers: what a committed reference needs, and no more."""
     bare: Report = _without_samples(report)
     no_layers = {"layers": (), "layers_reason": None}
-    artifacts = tuple(
-        one.model_copy(update={"parity": one.parity.model_copy(update={"flips": ()}), **no_layers})
-        for one in bare.artifacts
-    )
+    artifacts = tuple(one.model_copy(update=no_layers) for one in bare.artifacts)
     devices = tuple(
         one.model_copy(update={"figures": tuple(each.model_copy(update=no_layers) for each in one.figures)})
         for one in bare.devices

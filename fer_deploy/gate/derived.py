@@ -17,6 +17,19 @@ def worst_class_drop(report: Report, artifact: ArtifactReport) -> Measurement:
     return drop
 
 
+def flipped_images(artifact: ArtifactReport) -> Measurement:
+    """Return how many images get another class from the artifact, known as well as the agreement is."""
+    agreement = artifact.parity.agreement
+    if not agreement.known:
+        return not_measured(Unit.COUNT, agreement.reason or "")
+    return Measurement(
+        value=len(artifact.parity.flips),
+        unit=Unit.COUNT,
+        provenance=agreement.provenance,
+        conditions=agreement.conditions,
+    )
+
+
 def complement(share: Measurement) -> Measurement:
     """Return 1 - share, with its interval."""
     if share.value is None:

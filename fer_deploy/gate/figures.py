@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from itertools import combinations
 
 from fer_deploy.frozen import Unknown
-from fer_deploy.gate.limits import ArtifactLimit, DatasetLimit, DeviceLimit, Limit, PairLimit
+from fer_deploy.gate.limit import ArtifactLimit, DatasetLimit, DeviceLimit, Limit, PairLimit
 from fer_deploy.measure.figures import RuntimeFigures
 from fer_deploy.measure.measurement import Measurement, measured, not_measured
 from fer_deploy.report.schema import DeviceReport, Report
+from fer_deploy.targets.registry import target_names
 
 FLOAT_MODEL = "float model"
 TEST_SET = "test set"
@@ -24,11 +25,13 @@ class Expected:
         artifacts: ``target-recipe`` keys; empty means what the report holds.
         devices: device names, likewise.
         targets_of: per device the targets that it runs at all; other artifacts are not missed on it.
+        also_called: per device its other names: aliases, and what the configuration calls it.
     """
 
     artifacts: tuple[str, ...] = ()
     devices: tuple[str, ...] = ()
     targets_of: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    also_called: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def keys(self, report: Report) -> tuple[str, ...]:
         """Return the artifacts that must have figures, the report's own first."""
@@ -37,6 +40,14 @@ class Expected:
     def device_names(self, report: Report) -> tuple[str, ...]:
         """Return the devices that must have figures, the report's own first."""
         return tuple(dict.fromkeys((*(one.name for one in report.devices), *self.devices)))
+
+    def names(self, device: str | None) -> tuple[str, ...]:
+        """Return every name of a device; none without one."""
+        return () if device is None else (device, *self.also_called.get(device, ()))
+
+    def every_name(self, report: Report) -> tuple[str, ...]:
+        """Return every name of every device that must have figures."""
+        return tuple(name for device in self.device_names(report) for name in self.names(device))
 
     def runs(self, device: str, artifact: str) -> bool:
         """Return whether the device runs the artifact's target; True when nothing is known of it."""
@@ -105,8 +116,11 @@ def _of_pairs(report: Report, kind: PairLimit, expected: Expected) -> Iterator[J
     for name in expected.keys(report):
         target, _, recipe = name.partition("-")
         recipes.setdefault(recipe, []).append(target)
+    order = target_names()
     known = {(pair.recipe, frozenset((pair.first, pair.second))): pair for pair in report.between_targets}
     for recipe, targets in recipes.items():
+        # a pair has one name, whichever artifact the report names first
+        targets.sort(key=lambda name: (order.index(name) if name in order else len(order), name))
         for first, second in combinations(targets, 2):
             pair = known.get((recipe, frozenset((first, second))))
             figure = (

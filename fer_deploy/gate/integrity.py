@@ -3,44 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fer_deploy.contract import Contract
 from fer_deploy.errors import ArtifactError
+from fer_deploy.files import size_of
+from fer_deploy.frozen import Unknown
 from fer_deploy.gate.figures import FLOAT_MODEL
-from fer_deploy.gate.verdicts import Outcome, Verdict
+from fer_deploy.gate.verdicts import INTEGRITY, Outcome, Verdict
+from fer_deploy.model.origin import ModelFiles
 from fer_deploy.report.schema import ArtifactReport, Report
 from fer_deploy.targets.artifact import open_artifact
 
-FIGURE = "integrity"
 
-
-@dataclass(frozen=True)
-class CurrentModel:
-    """The model as it lies in its folder now."""
-
-    where: str
-    name: str
-    weights_sha256: str
-    contract: Contract
-
-
-def integrity(report: Report, report_path: Path, current: CurrentModel | None) -> tuple[Verdict, ...]:
-    """Return a verdict on the report itself and on each artifact folder beside it.
+def integrity(report: Report, report_path: Path, current: ModelFiles | Unknown) -> tuple[Verdict, ...]:
+    """Return a verdict on the report itself and on each artifact folder beside it: same, changed, or not to be known.
 
     Args:
         report: the report in ``report_path``.
         report_path: artifacts are looked for beside it, then where the report says they were written.
-        current: the model that the configuration names, when that can be read without executing anything.
+        current: the model's files as they are now, or why they cannot be read.
     """
-    own = list(_report_problems(report, current))
-    found = [_verdict(FLOAT_MODEL, own, "the report, its contract and the model belong together")]
+    found = [_model_verdict(report, current)]
     for one in report.artifacts:
         problems = list(_artifact_problems(report, one, folder_of(one, report_path)))
         found.append(_verdict(one.key, problems, "the file is the one that was measured"))
     return tuple(found)
+
+
+def _model_verdict(report: Report, current: ModelFiles | Unknown) -> Verdict:
+    problems = list(_report_problems(report))
+    if isinstance(current, ModelFiles):
+        problems += _model_problems(report, current)
+    if problems:
+        return _verdict(FLOAT_MODEL, problems, "")
+    doubts = list(_doubts(report, current))
+    if doubts:
+        message = f"whether the model is the one that was measured cannot be known: {'; '.join(doubts)}"
+        return Verdict(figure=INTEGRITY, subject=FLOAT_MODEL, outcome=Outcome.NOT_MEASURED, message=message)
+    return _verdict(FLOAT_MODEL, [], "the report, its contract and the model belong together")
 
 
 def folder_of(one: ArtifactReport, report_path: Path) -> Path:
@@ -69,19 +71,21 @@ def _flat(value: dict[str, Any], above: str = "") -> dict[str, Any]:
 
 def _verdict(subject: str, problems: list[str], good: str) -> Verdict:
     return Verdict(
-        figure=FIGURE,
+        figure=INTEGRITY,
         subject=subject,
         outcome=Outcome.FAIL if problems else Outcome.PASS,
         message="; ".join(problems) or good,
     )
 
 
-def _report_problems(report: Report, current: CurrentModel | None) -> Iterator[str]:
+def _report_problems(report: Report) -> Iterator[str]:
     model = report.model
     if model.contract.sha256 != model.contract_sha256:
         yield "the contract in the report was changed after the run: its sha256 differs"
-    if current is None:
-        return
+
+
+def _model_problems(report: Report, current: ModelFiles) -> Iterator[str]:
+    model = report.model
     if current.name != model.name:
         yield f"the report is of model '{model.name}', the configuration names '{current.name}' ({current.where})"
         return
@@ -89,7 +93,23 @@ def _report_problems(report: Report, current: CurrentModel | None) -> Iterator[s
         what = differences(current.contract, model.contract, (current.where, "the report"))
         yield f"the contract was changed since the run: {what}; run again"
     if current.weights_sha256 != model.weights_sha256:
-        yield f"the weights in {current.where} are not those that were reported on; run again"
+        yield f"the weights of {current.where} are not those that were reported on; run again"
+    before, now = report.origin.sources, current.origin.sources
+    moved = [name for name in sorted({*before, *now}) if before.get(name) != now.get(name)]
+    if moved and current.origin.unknown is None and report.origin.unknown is None:
+        yield f"the source of {current.where} was changed since the run: {', '.join(moved)}; run again"
+    elif changed := [name for name in moved if name in before and name in now]:
+        yield f"the source of {current.where} was changed since the run: {', '.join(changed)}; run again"
+
+
+def _doubts(report: Report, current: ModelFiles | Unknown) -> Iterator[str]:
+    """Yield why a model that shows no difference need not be the one that was measured."""
+    if isinstance(current, Unknown):
+        yield current.reason
+    else:
+        yield from dict.fromkeys(
+            one.unknown for one in (current.origin, report.origin) if one.unknown is not None
+        )
 
 
 def _artifact_problems(report: Report, one: ArtifactReport, folder: Path) -> Iterator[str]:
@@ -106,6 +126,8 @@ def _artifact_problems(report: Report, one: ArtifactReport, folder: Path) -> Ite
     if info.contract_sha256 != model.contract_sha256:
         what = differences(info.contract, model.contract, ("the artifact", "the report"))
         yield f"{folder} was exported with another contract: {what}"
+    if one.size.known and one.size.value != size_of(artifact.file):
+        yield f"the report gives {one.size.value:,.0f} bytes, {artifact.file} has {size_of(artifact.file):,}"
     if info.sha256 != one.sha256:
         yield (
             f"the report is of another artifact: it measured sha256 {one.sha256[:12]}, {artifact.file} is "

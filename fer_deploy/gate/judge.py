@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import datetime
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
-from fer_deploy.gate.budget import Budget, Limits, Waiver
-from fer_deploy.gate.figures import FLOAT_MODEL, Expected, Judged, judged
-from fer_deploy.gate.limits import LIMITS, DeviceLimit, Limit
-from fer_deploy.gate.verdicts import Outcome, Verdict, Waived
+from fer_deploy.gate.budget import Budget, Limits
+from fer_deploy.gate.figures import FLOAT_MODEL, Expected, Judged
+from fer_deploy.gate.holding import Held, held
+from fer_deploy.gate.limit import DeviceLimit, Limit
+from fer_deploy.gate.limits import FLIPPED_IMAGES
+from fer_deploy.gate.verdicts import Outcome, Verdict
 from fer_deploy.measure.measurement import Unit
 from fer_deploy.report.schema import ArtifactReport, Report
 from fer_deploy.report.wording import amount, interval
-
-#: Verdicts that no waiver excuses: without them no other verdict is about the files at hand.
-NEVER_WAIVED = ("integrity",)
 
 
 def verdicts(
@@ -28,42 +26,19 @@ def verdicts(
         expected: artifacts and devices that must be in the report.
         profiles: by device name, the limits of the device's own profile.
     """
-    found = [*_basics(report, expected)]
-    for kind in LIMITS.values():
-        for one in judged(report, kind, expected):
-            limit = budget.limit(kind, one.artifact, one.device, profiles.get(one.device or ""))
-            if limit is not None:
-                found.append(_verdict(report, budget, kind, limit, one))
-            elif one.device is None and one.artifact is not None:
-                found += _on_profiles(report, budget, kind, one, expected, profiles)
-    return tuple(found)
+    return verdicts_of(report, budget, expected, held(report, budget, expected, profiles))
 
 
-def apply_waivers(
-    found: tuple[Verdict, ...], waivers: tuple[Waiver, ...], today: datetime.date
-) -> tuple[tuple[Verdict, ...], tuple[str, ...]]:
-    """Return the verdicts with those marked that a waiver excuses, and notes on waivers that do nothing."""
-    notes = []
-    result = list(found)
-    for waiver in waivers:
-        covered = [
-            index
-            for index, one in enumerate(result)
-            if one.outcome is not Outcome.PASS and waiver.covers(one.figure, one.subject, one.device)
-        ]
-        name = f"the waiver for {waiver.figure} of {waiver.artifact} until {waiver.until}"
-        if not covered:
-            notes.append(f"{name} excuses nothing: remove it")
-        elif today > waiver.until:
-            notes.append(f"{name} has ended: {waiver.reason}")
-        else:
-            for index in covered:
-                if result[index].figure in NEVER_WAIVED:
-                    notes.append(f"{name} does not hold: {result[index].figure} cannot be waived")
-                else:
-                    excuse = Waived(until=waiver.until, reason=waiver.reason)
-                    result[index] = result[index].model_copy(update={"waived": excuse})
-    return tuple(result), tuple(dict.fromkeys(notes))
+def verdicts_of(
+    report: Report, budget: Budget, expected: Expected, found: Iterable[Held]
+) -> tuple[Verdict, ...]:
+    """Return :func:`verdicts` of figures whose lines were looked up already."""
+    limited = (
+        _verdict(report, budget, one.kind, one.line.value, one.figure)
+        for one in found
+        if one.line is not None and one.line.value is not None
+    )
+    return (*_basics(report, expected), *limited)
 
 
 def _basics(report: Report, expected: Expected) -> Iterator[Verdict]:
@@ -121,7 +96,7 @@ def _better_than_guessing(report: Report) -> Verdict:
     if figure.value is None or figure.interval is None or not report.dataset.images:
         outcome, message = Outcome.NOT_MEASURED, figure.reason or "the report has no interval of the accuracy"
     else:
-        label = max(counts, key=lambda name: counts[name])
+        label = max(counts, key=lambda name: (counts[name], name))
         share = counts[label] / report.dataset.images
         good = figure.interval.low > share
         outcome = Outcome.PASS if good else Outcome.FAIL
@@ -132,22 +107,6 @@ def _better_than_guessing(report: Report) -> Verdict:
     return Verdict(
         figure="better than guessing", subject=FLOAT_MODEL, outcome=outcome, value=figure, message=message
     )
-
-
-def _on_profiles(
-    report: Report,
-    budget: Budget,
-    kind: Limit,
-    one: Judged,
-    expected: Expected,
-    profiles: Mapping[str, Limits],
-) -> Iterator[Verdict]:
-    """Yield verdicts on a figure without a device, such as size, that device profiles limit for themselves."""
-    for device in expected.device_names(report):
-        limit = budget.limit(kind, one.artifact, device, profiles.get(device))
-        if limit is not None and one.artifact is not None and expected.runs(device, one.artifact):
-            there = Judged(one.subject, one.artifact, device, one.figure, one.invalid)
-            yield _verdict(report, budget, kind, limit, there)
 
 
 def _verdict(report: Report, budget: Budget, kind: Limit, limit: float, one: Judged) -> Verdict:
@@ -173,7 +132,8 @@ def _judge(report: Report, budget: Budget, kind: Limit, limit: float, one: Judge
     if not budget.accepts(figure.provenance):
         return (
             Outcome.NOT_MEASURED,
-            f"{amount(figure)} is {figure.provenance}, and the budget accepts {', '.join(budget.accept)} figures only",
+            f"{amount(figure)} is {figure.provenance}, and the budget accepts {', '.join(budget.accept)} figures only; "
+            f'accept = ["{figure.provenance}"] in [budget] or --accept {figure.provenance} lets it pass',
         )
     if one.invalid:
         return Outcome.NOT_MEASURED, f"the timing is INVALID: {'; '.join(one.invalid)}"
@@ -197,6 +157,9 @@ def _too_little(report: Report, kind: Limit, limit: float, value: float, artifac
     if kind.needed is not None:
         one = _artifact(report, artifact)
         needed = kind.needed(value, images, kind.goal(limit), one.parity if one else None)
+        if needed is None and kind.at(value, limit):
+            flips = "" if kind.least else f"; to allow so many flips and no more, use {FLIPPED_IMAGES.option}"
+            return f"an interval's end is judged, and no number of images brings it to just the limit{flips}"
     more = f": about {needed:,} like these would" if needed else ""
     return f"{images:,} test images are too few to show it{more}"
 

@@ -6,42 +6,20 @@ and the figure that is judged. Nothing heavy is imported: the command line makes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
+from fer_deploy.gate.limit import ArtifactLimit, DatasetLimit, DeviceLimit, Limit, LimitUnit, PairLimit
 from fer_deploy.measure.unit import Unit
 
 if TYPE_CHECKING:
-    from fer_deploy.data.account import Account
-    from fer_deploy.devices.profile_schema import Budgets
-    from fer_deploy.frozen import Unknown
-    from fer_deploy.measure.figures import ParityFigures, RuntimeFigures, TargetParity
+    from fer_deploy.measure.figures import ParityFigures
     from fer_deploy.measure.measurement import Measurement
     from fer_deploy.report.schema import ArtifactReport, Report
 
 #: Provenances with which a budget may let a figure pass.
 Acceptable = Literal["measured", "emulated", "estimated"]
-
-
-@dataclass(frozen=True)
-class LimitUnit:
-    """What the number of a limit counts.
-
-    Attributes:
-        unit: of the figure.
-        scale: the figure's unit per unit of the limit, e.g. 1000 bytes per KB.
-        text: the limit's unit for people.
-        lowest, highest: the range of numbers that a limit may have; None: no end.
-    """
-
-    unit: Unit
-    scale: float
-    text: str
-    lowest: float = 0
-    highest: float | None = None
-
 
 PER_CENT = LimitUnit(Unit.FRACTION, 0.01, "%", highest=100)
 POINTS = LimitUnit(Unit.POINTS, 1, "points")
@@ -49,110 +27,6 @@ KILOBYTES = LimitUnit(Unit.BYTES, 1e3, "KB")
 MEGABYTES = LimitUnit(Unit.BYTES, 1e6, "MB")
 IMAGES = LimitUnit(Unit.COUNT, 1, "images")
 MILLISECONDS = LimitUnit(Unit.MILLISECONDS, 1, "ms")
-
-
-@dataclass(frozen=True, kw_only=True)
-class LimitKind:
-    """What every limit has.
-
-    Attributes:
-        key: its name in ``[budget]``.
-        figure: the figure's name in verdicts.
-        counted: what its number counts.
-        least: True when the figure must be at least the limit, False when at most.
-        help: one sentence for people.
-        by_value: True when the figure is held to its value although it has an interval.
-        diagnosed: True when a known mistake in the artifact explains a failure.
-        of_profile: reads the limit that a device sets for itself, in the figure's unit; None when none may.
-        needed: says how many images show a figure within its limit; takes the figure's value, the images there are,
-            the limit in the figure's unit and the artifact's parity. None where images don't narrow the figure.
-    """
-
-    key: str
-    figure: str
-    counted: LimitUnit
-    least: bool
-    help: str
-    by_value: bool = False
-    diagnosed: bool = False
-    of_profile: Callable[[Budgets], float | None] | None = None
-    needed: Callable[[float, int, float, ParityFigures | None], int | None] | None = None
-
-    @property
-    def option(self) -> str:
-        """The option of ``check`` that sets it."""
-        return f"--{self.key.replace('_', '-')}"
-
-    @property
-    def unit(self) -> Unit:
-        """The figure's unit."""
-        return self.counted.unit
-
-    def goal(self, limit: float) -> float:
-        """Return the limit in the figure's unit."""
-        return limit * self.counted.scale
-
-    def holds(self, value: float, limit: float) -> bool:
-        """Return whether a value in the figure's unit is within the limit."""
-        return value >= self.goal(limit) if self.least else value <= self.goal(limit)
-
-    def describe(self, limit: float) -> str:
-        """Return e.g. ``at most 0.5 points``."""
-        return f"{'at least' if self.least else 'at most'} {limit:,.10g} {self.counted.text}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class ArtifactLimit(LimitKind):
-    """A limit on a figure that an artifact has wherever it runs.
-
-    Attributes:
-        of: reads the figure.
-        of_float: reads the float model's, when it is held to the limit too.
-    """
-
-    of: Callable[[Report, ArtifactReport], Measurement]
-    of_float: Callable[[Report], Measurement] | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class PairLimit(LimitKind):
-    """A limit on a figure of every two targets of one recipe.
-
-    Attributes:
-        of: reads the figure.
-    """
-
-    of: Callable[[TargetParity], Measurement]
-
-
-@dataclass(frozen=True, kw_only=True)
-class DeviceLimit(LimitKind):
-    """A limit on a figure of an artifact on a device.
-
-    Attributes:
-        of: reads the figure.
-        timed: True when an INVALID timing makes the figure worth nothing.
-    """
-
-    of: Callable[[RuntimeFigures], Measurement]
-    timed: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class DatasetLimit(LimitKind):
-    """A limit on a count of the test images, whatever the model.
-
-    Attributes:
-        of: reads the count.
-    """
-
-    counted: LimitUnit = IMAGES
-    least: bool = False
-    by_value: bool = True
-    of: Callable[[Account], int | Unknown]
-
-
-Limit = ArtifactLimit | PairLimit | DeviceLimit | DatasetLimit
 
 
 def _worst_class_drop(report: Report, artifact: ArtifactReport) -> Measurement:
@@ -165,6 +39,12 @@ def _flips(_: Report, artifact: ArtifactReport) -> Measurement:
     from fer_deploy.gate.derived import complement
 
     return complement(artifact.parity.agreement)
+
+
+def _flipped_images(_: Report, artifact: ArtifactReport) -> Measurement:
+    from fer_deploy.gate.derived import flipped_images
+
+    return flipped_images(artifact)
 
 
 def _ece_shift(report: Report, artifact: ArtifactReport) -> Measurement:
@@ -191,16 +71,46 @@ def _images_for_drop(_: float, images: int, most: float, parity: ParityFigures |
     return images_for_drop(parity.lost, parity.gained, images, most / 100)
 
 
+def _plan_drop(most: float, changed: float, _: int, chance: float) -> int | None:
+    from fer_deploy.measure.power import images_for_drop_limit
+
+    return images_for_drop_limit(most / 100, changed, chance)
+
+
+def _plan_flips(most: float, changed: float, _: int, chance: float) -> int | None:
+    from fer_deploy.measure.power import images_for_flip_limit
+
+    return images_for_flip_limit(most, changed, chance)
+
+
+def _plan_worst_class(most: float, changed: float, classes: int, chance: float) -> int | None:
+    from fer_deploy.measure.power import images_per_class
+
+    return images_per_class(most / 100, changed, classes, chance)
+
+
 ACCURACY_DROP = ArtifactLimit(
     key="max_accuracy_drop",
     figure="accuracy drop",
     counted=POINTS,
     least=False,
-    help="Largest accuracy drop against the float model, points.",
+    about="Largest accuracy drop against the float model, points.",
     diagnosed=True,
     of=lambda _, artifact: artifact.parity.drop,
     of_profile=lambda own: own.accuracy_drop_points,
     needed=_images_for_drop,
+    planned=_plan_drop,
+)
+FLIPPED_IMAGES = ArtifactLimit(
+    key="max_flipped_images",
+    figure="flipped images",
+    counted=IMAGES,
+    least=False,
+    about="Most images whose class changes, counted.",
+    # it is about these images and claims nothing of others
+    by_value=True,
+    diagnosed=True,
+    of=_flipped_images,
 )
 _ROWS: tuple[Limit, ...] = (
     ArtifactLimit(
@@ -208,7 +118,7 @@ _ROWS: tuple[Limit, ...] = (
         figure="accuracy",
         counted=PER_CENT,
         least=True,
-        help="Least accuracy, per cent.",
+        about="Least accuracy, per cent.",
         diagnosed=True,
         of=lambda _, artifact: artifact.accuracy.accuracy,
         of_float=lambda report: report.float_accuracy.accuracy,
@@ -220,28 +130,33 @@ _ROWS: tuple[Limit, ...] = (
         figure="worst-class recall drop",
         counted=POINTS,
         least=False,
-        help="Largest recall drop of any class, points.",
+        about="Largest recall drop of any class, points.",
         # with the few images that rare classes have, the interval of the worst of many classes is wider than any
         # useful limit; it is printed
         by_value=True,
         of=_worst_class_drop,
+        planned=_plan_worst_class,
+        per_class=True,
     ),
     ArtifactLimit(
         key="max_flips",
         figure="flips",
         counted=PER_CENT,
         least=False,
-        help="Largest share of images whose class changes, per cent.",
+        about="Largest share of images whose class changes, per cent.",
         diagnosed=True,
         of=_flips,
         needed=_images_for_flips,
+        planned=_plan_flips,
     ),
+    FLIPPED_IMAGES,
     ArtifactLimit(
         key="max_ece_shift",
         figure="ECE shift",
         counted=POINTS,
         least=False,
-        help="Largest change of the calibration error, points.",
+        about="Largest change of the calibration error, points.",
+        by_value=True,
         of=_ece_shift,
     ),
     PairLimit(
@@ -249,7 +164,7 @@ _ROWS: tuple[Limit, ...] = (
         figure="target agreement",
         counted=PER_CENT,
         least=True,
-        help="Least agreement between two targets, per cent.",
+        about="Least agreement between two targets, per cent.",
         of=lambda pair: pair.agreement,
         needed=_images_for_share,
     ),
@@ -258,7 +173,8 @@ _ROWS: tuple[Limit, ...] = (
         figure="size",
         counted=KILOBYTES,
         least=False,
-        help="Largest model file, KB of 1000 bytes.",
+        about="Largest model file, KB of 1000 bytes.",
+        by_value=True,
         of=lambda _, artifact: artifact.size,
         of_profile=lambda own: own.size_bytes,
     ),
@@ -267,7 +183,7 @@ _ROWS: tuple[Limit, ...] = (
         figure="p90 latency",
         counted=MILLISECONDS,
         least=False,
-        help="Largest p90 latency, milliseconds.",
+        about="Largest p90 latency, milliseconds.",
         of=lambda figures: figures.latency_p90,
         timed=True,
         of_profile=lambda own: own.p90_ms,
@@ -277,33 +193,38 @@ _ROWS: tuple[Limit, ...] = (
         figure="peak memory",
         counted=MEGABYTES,
         least=False,
-        help="Largest peak memory, MB of 1,000,000 bytes.",
+        about="Largest peak memory, MB of 1,000,000 bytes.",
+        by_value=True,
         of=lambda figures: figures.peak_memory,
         timed=False,
         of_profile=lambda own: own.peak_memory_bytes,
     ),
     DatasetLimit(
+        counted=IMAGES,
         key="max_repeated_images",
         figure="repeated images",
-        help="Most test images that an earlier one equals.",
+        about="Most test images that an earlier one equals.",
         of=lambda account: account.repeated,
     ),
     DatasetLimit(
+        counted=IMAGES,
         key="max_images_with_two_labels",
         figure="images with two labels",
-        help="Most test images that occur under another label too.",
+        about="Most test images that occur under another label too.",
         of=lambda account: account.two_labels,
     ),
     DatasetLimit(
+        counted=IMAGES,
         key="max_images_in_training",
         figure="images in training",
-        help="Most test images that are in the training split too.",
+        about="Most test images that are in the training split too.",
         of=lambda account: account.in_training,
     ),
     DatasetLimit(
+        counted=IMAGES,
         key="max_passed_over",
         figure="passed over",
-        help="Most files or images of the test set that are passed over.",
+        about="Most files or images of the test set that are passed over.",
         of=lambda account: sum(account.passed_over.values()),
     ),
 )

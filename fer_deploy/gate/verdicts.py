@@ -13,6 +13,14 @@ from fer_deploy.errors import ArtifactError, BudgetExceededError, NotMeasuredErr
 from fer_deploy.frozen import Frozen, first_problem
 from fer_deploy.measure.measurement import Measurement
 
+INTEGRITY = "integrity"
+COUNTS = "counts"
+RECOMPUTED = "answers run again"
+#: Verdicts that no waiver excuses: without them no other verdict is about the files at hand.
+NEVER_WAIVED = (INTEGRITY, COUNTS, RECOMPUTED)
+#: What is judged whatever the budget says.
+ALWAYS_JUDGED = (*NEVER_WAIVED, "test set", "better than guessing", "artifact", "device", "reference")
+
 
 class Outcome(StrEnum):
     """What a verdict comes to."""
@@ -73,6 +81,14 @@ class Change(Frozen):
         return "unexplained: model, data, file and tools are the same"
 
 
+class BudgetAccount(Frozen):
+    """What became of one line of the budget."""
+
+    line: str = Field(description="as it reads in the file")
+    figures: int = Field(ge=0, description="figures that it is about")
+    holds: int = Field(ge=0, description="figures that it was held against; nearer lines hold for the others")
+
+
 class Check(Frozen):
     """All verdicts on one report. ``report_sha256`` ties them to it."""
 
@@ -83,6 +99,7 @@ class Check(Frozen):
     model: str
     reference: str | None = Field(default=None, description="path of the reference that it was compared with")
     verdicts: tuple[Verdict, ...]
+    budget: tuple[BudgetAccount, ...] = Field(default=(), description="every line of the budget")
     changes: tuple[Change, ...] = ()
     notes: tuple[str, ...] = Field(default=(), description="e.g. waivers that have ended or excuse nothing")
 

@@ -67,6 +67,10 @@ class ParityFigures(Frozen):
     drop: Measurement = Field(description="float accuracy minus artifact accuracy, percentage points")
     lost: int | None = Field(default=None, description="images that only the float model gets right")
     gained: int | None = Field(default=None, description="images that only the artifact gets right")
+    smallest_drop: Measurement = Field(
+        description="smallest limit on the drop, points, that this test set can show with a chance of 90 %, were the "
+        "artifact as good as the float model and as many images right for one of them only as were seen"
+    )
     mcnemar_p: float | None = Field(default=None, description="exact two-sided p of McNemar's test")
     agreement: Measurement = Field(description="share of images with the same top-1 class")
     worst_class_drop: Measurement = Field(description="largest drop in recall, percentage points")

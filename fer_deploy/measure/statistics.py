@@ -15,6 +15,8 @@ from fer_deploy.measure.measurement import Interval
 _Z = NormalDist().inv_cdf(0.975)
 #: Bins of the calibration error (Guo et al., ICML 2017).
 ECE_BINS = 15
+#: A number of test images above which nobody is told how many more it would take.
+MOST_IMAGES = 10**9
 
 
 def softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -47,15 +49,7 @@ def paired_drop_interval(lost: float, gained: float, count: float, z: float = _Z
     """
 
     def statistic(drop: float) -> float:
-        a = 2 * count
-        b = -lost - gained + (2 * count - lost + gained) * drop
-        c = -gained * drop * (1 - drop)
-        gain_rate = (math.sqrt(max(0.0, b * b - 4 * a * c)) - b) / (2 * a)
-        variance = count * (2 * gain_rate + drop * (1 - drop))
-        distance = lost - gained - count * drop
-        if variance <= 0:
-            return 0.0 if distance == 0 else math.copysign(math.inf, distance)
-        return distance / math.sqrt(variance)
+        return _drop_statistic(lost, gained, count, drop)
 
     estimate = (lost - gained) / count
     return Interval(
@@ -63,6 +57,26 @@ def paired_drop_interval(lost: float, gained: float, count: float, z: float = _Z
         high=max(estimate, _crossing(statistic, -z, estimate, 1.0)),
         method=f"{_level(z)}, Tango's paired score",
     )
+
+
+def drop_shown(lost: float, gained: float, count: float, budget: float) -> bool:
+    """Return whether the upper end of :func:`paired_drop_interval` is at most ``budget``, a fraction, in one step."""
+    if (lost - gained) / count >= budget:
+        return False
+    return _drop_statistic(lost, gained, count, budget) <= -_Z
+
+
+def _drop_statistic(lost: float, gained: float, count: float, drop: float) -> float:
+    """Return Tango's statistic, standard normal where the true drop is ``drop``; it falls with ``drop``."""
+    a = 2 * count
+    b = -lost - gained + (2 * count - lost + gained) * drop
+    c = -gained * drop * (1 - drop)
+    gain_rate = (math.sqrt(max(0.0, b * b - 4 * a * c)) - b) / (2 * a)
+    variance = count * (2 * gain_rate + drop * (1 - drop))
+    distance = lost - gained - count * drop
+    if variance <= 0:
+        return 0.0 if distance == 0 else math.copysign(math.inf, distance)
+    return distance / math.sqrt(variance)
 
 
 def _crossing(statistic: Callable[[float], float], goal: float, low: float, high: float) -> float:
@@ -88,14 +102,14 @@ def bonferroni_z(comparisons: int) -> float:
 def images_for_drop(lost: int, gained: int, count: int, budget: float) -> int | None:
     """Return how many images it takes that a drop at the rates seen is shown to be within ``budget`` (fraction).
 
-    None when the drop itself is not below the budget: then no number of images will show it.
+    None when the drop itself is not below the budget: then no number of images will show it; and beyond MOST_IMAGES.
     """
     if (lost - gained) / count >= budget:
         return None
 
     def shown(images: int) -> bool:
         share = images / count
-        return paired_drop_interval(lost * share, gained * share, images).high <= budget
+        return drop_shown(lost * share, gained * share, images, budget)
 
     return _least(shown)
 
@@ -103,18 +117,20 @@ def images_for_drop(lost: int, gained: int, count: int, budget: float) -> int | 
 def images_for_share(successes: int, count: int, least: float) -> int | None:
     """Return how many images it takes that a share at the rate seen is shown to be at least ``least`` (fraction).
 
-    None when the share itself is not above it.
+    None when the share itself is not above it, and beyond MOST_IMAGES.
     """
     if successes / count <= least:
         return None
     return _least(lambda images: wilson_interval(successes / count * images, images).low >= least)
 
 
-def _least(holds: Callable[[int], bool]) -> int:
-    """Return the least number from 1 for which a rule holds that, once true, stays true."""
+def _least(holds: Callable[[int], bool]) -> int | None:
+    """Return the least number from 1 for which a rule holds that, once true, stays true; None beyond MOST_IMAGES."""
     high = 1
     while not holds(high):
         high *= 2
+        if high > MOST_IMAGES:
+            return None
     low = high // 2
     while high - low > 1:
         middle = (low + high) // 2

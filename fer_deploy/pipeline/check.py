@@ -6,23 +6,24 @@ import datetime
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from fer_deploy.contract import contract_table, parse_contract
 from fer_deploy.devices.profile import DeviceProfile, load_profile
-from fer_deploy.errors import ArtifactError, ConfigError, DeviceError, ModelError
-from fer_deploy.files import read_toml, sha256_of
-from fer_deploy.frozen import first_problem
+from fer_deploy.errors import ArtifactError, ConfigError, ContractError, DeviceError, ModelError
+from fer_deploy.files import sha256_of
+from fer_deploy.frozen import Unknown
 from fer_deploy.gate.budget import Budget, Limits
 from fer_deploy.gate.changes import against_reference, changes, comparable, reference_of
+from fer_deploy.gate.counts import counts
 from fer_deploy.gate.figures import Expected
-from fer_deploy.gate.integrity import CurrentModel, integrity
-from fer_deploy.gate.judge import apply_waivers, verdicts
+from fer_deploy.gate.holding import accounts, held, idle_lines, shadowed_lines
+from fer_deploy.gate.integrity import integrity
+from fer_deploy.gate.judge import verdicts_of
 from fer_deploy.gate.limits import ACCURACY_DROP
 from fer_deploy.gate.verdicts import Check, Outcome
-from fer_deploy.model import MODEL_FILE, Weights
+from fer_deploy.gate.waivers import apply_waivers, stray_waivers
+from fer_deploy.model.origin import ModelFiles, model_name, read_model_files
 from fer_deploy.pipeline.config import Config
 from fer_deploy.pipeline.export import plan_exports
+from fer_deploy.pipeline.recompute import recompute
 from fer_deploy.report.schema import Report, load_report
 
 REPORT_FILE = "report.json"
@@ -36,6 +37,7 @@ def check_report(
     budget: Budget | None = None,
     reference: Path | None = None,
     today: datetime.date | None = None,
+    again: bool = False,
 ) -> tuple[Report, Check]:
     """Return the report in ``path`` and the verdicts on it.
 
@@ -45,10 +47,11 @@ def check_report(
         budget: the limits; None for those of the configuration.
         reference: a committed reference to compare with, or None.
         today: decides which waivers hold; None for this day, UTC.
+        again: run the model and the artifacts again on a part of the test images, see :func:`recompute`.
 
     Raises:
         ArtifactError: the report or the reference cannot be read.
-        ConfigError: there is nothing to hold the report to.
+        ConfigError: there is nothing to hold the report to, or a line of the budget or a waiver is about nothing.
     """
     report = load_report(path)
     if budget is None:
@@ -56,23 +59,31 @@ def check_report(
     devices = _profiles(report, config)
     profiles = {
         name: limits
-        for name, one in devices.items()
+        for name, (one, _) in devices.items()
         if (limits := Limits.of_profile(one.budgets)) is not None
     }
-    if budget.empty and not profiles and reference is None:
+    expected = _expected(config, devices)
+    figures = held(report, budget, expected, profiles)
+    if strays := idle_lines(report, budget, expected, figures):
+        raise ConfigError("; ".join(strays))
+    if reference is None and not any(one.line is not None and one.line.value is not None for one in figures):
         raise ConfigError(
             "there is nothing to check: set limits in [budget] of fer-deploy.toml, by flags such as "
             f"{ACCURACY_DROP.option} 0.5, or commit a reference with `fer-deploy baseline`"
         )
-    expected = _expected(config, devices)
     before = load_report(reference) if reference is not None else None
     found = (
-        *integrity(report, path, _current_model(config)),
-        *verdicts(report, budget, expected, profiles),
+        *integrity(report, path, _current_model(report, config)),
+        *counts(report),
+        *(recompute(report, path, config) if again else ()),
+        *verdicts_of(report, budget, expected, figures),
         *(against_reference(before, report) if before is not None else ()),
     )
+    waivers = config.waiver if config else ()
+    if strays := stray_waivers(report, waivers, expected, found):
+        raise ConfigError("; ".join(strays))
     now = datetime.datetime.now(datetime.UTC)
-    judged, notes = apply_waivers(found, config.waiver if config else (), today or now.date())
+    judged, notes = apply_waivers(found, waivers, today or now.date(), expected)
     return report, Check(
         created=now.isoformat(timespec="seconds"),
         report=str(path),
@@ -81,7 +92,8 @@ def check_report(
         reference=str(reference) if reference else None,
         verdicts=judged,
         changes=() if before is None or comparable(before, report) else changes(before, report),
-        notes=notes,
+        budget=accounts(budget, figures),
+        notes=(*notes, *shadowed_lines(budget, figures)),
     )
 
 
@@ -89,16 +101,11 @@ def default_report(config: Config) -> Path:
     """Return where ``run`` writes the report of this configuration.
 
     Raises:
-        ArtifactError: it is not there, or the model's name is not known and there are several.
+        ArtifactError: it is not there.
     """
-    output = config.export.output
-    name = Path(config.model.path).name.removesuffix(".pt2")
-    path = output / name / REPORT_FILE
+    path = config.export.output / model_name(config.model.path) / REPORT_FILE
     if path.is_file():
         return path
-    others = sorted(output.glob(f"*/{REPORT_FILE}"))
-    if ":" in config.model.path and len(others) == 1:
-        return others[0]
     raise ArtifactError(
         f"there is no report {path}; make one with `fer-deploy run`, or name one: fer-deploy check REPORT"
     )
@@ -118,7 +125,9 @@ def write_reference(path: Path, config: Config | None, goal: Path) -> Report:
     """
     report = load_report(path)
     broken = [
-        one for one in integrity(report, path, _current_model(config)) if one.outcome is not Outcome.PASS
+        one
+        for one in integrity(report, path, _current_model(report, config))
+        if one.outcome is not Outcome.PASS
     ]
     if broken:
         raise ArtifactError(f"{path} is no reference: {broken[0].message}")
@@ -127,41 +136,44 @@ def write_reference(path: Path, config: Config | None, goal: Path) -> Report:
     return reference
 
 
-def _expected(config: Config | None, devices: Mapping[str, DeviceProfile]) -> Expected:
-    targets_of = {name: tuple(one.targets) for name, one in devices.items()}
+def _expected(
+    config: Config | None, devices: Mapping[str, tuple[DeviceProfile, tuple[str, ...]]]
+) -> Expected:
+    targets_of = {name: tuple(profile.targets) for name, (profile, _) in devices.items()}
+    also_called = {name: names for name, (_, names) in devices.items()}
     if config is None:
-        return Expected(targets_of=targets_of)
+        return Expected(targets_of=targets_of, also_called=also_called)
     plan = plan_exports(config.export.targets, config.export.recipes)
     names = tuple(load_profile(name).name for name in config.profile.devices)
-    return Expected(tuple(f"{target}-{recipe}" for target, recipe in plan.pairs), names, targets_of)
+    keys = tuple(f"{target}-{recipe}" for target, recipe in plan.pairs)
+    return Expected(keys, names, targets_of, also_called)
 
 
-def _profiles(report: Report, config: Config | None) -> dict[str, DeviceProfile]:
-    """Return the profiles of the devices in the report and the configuration, those that there are."""
-    found = {}
-    for name in (*(one.name for one in report.devices), *(config.profile.devices if config else ())):
+def _profiles(report: Report, config: Config | None) -> dict[str, tuple[DeviceProfile, tuple[str, ...]]]:
+    """Return the profiles of the devices in the report and the configuration, those that there are, by name.
+
+    Beside each stand its other names: its aliases, and what the configuration calls it.
+    """
+    found: dict[str, tuple[DeviceProfile, tuple[str, ...]]] = {}
+    for asked in (*(one.name for one in report.devices), *(config.profile.devices if config else ())):
         try:
-            profile = load_profile(name)
+            profile = load_profile(asked)
         except DeviceError:
             continue  # a report from another machine may name a profile that only exists there
-        found[profile.name] = profile
+        _, others = found.get(profile.name, (profile, profile.aliases))
+        found[profile.name] = profile, tuple(dict.fromkeys((*others, asked)))
     return found
 
 
-def _current_model(config: Config | None) -> CurrentModel | None:
-    """Return the configured model when it is a folder; reading it executes nothing."""
-    if config is None:
-        return None
-    folder = Path(config.model.path)
-    if not folder.is_dir():
-        return None
-    path = folder / MODEL_FILE
-    document = read_toml(path, ModelError, "model")
-    contract = parse_contract(contract_table(document, path, ModelError), str(path))
+def _current_model(report: Report, config: Config | None) -> ModelFiles | Unknown:
+    """Return the configured model as its files are now, without a configuration the one that was reported on."""
+    origin = report.origin
+    reference = report.model.source
+    contract, weights = (Path(one) if one is not None else None for one in (origin.contract, origin.weights))
+    if config is not None:
+        reference, contract, weights = config.model.path, config.model.contract, config.model.weights
     try:
-        weights = folder / Weights.model_validate(document.get("weights")).file
-        return CurrentModel(str(folder), folder.resolve().name, sha256_of(weights), contract)
-    except ValidationError as error:
-        raise ModelError(f"model {path} is not valid: {error.title} {first_problem(error)}") from None
-    except OSError as error:
-        raise ModelError(f"weights {weights} cannot be read: {error.strerror}") from None
+        return read_model_files(reference, contract, weights)
+    except (ContractError, ModelError) as error:
+        hint = "" if config is not None else "; name the configuration with --config"
+        return Unknown(reason=f"{error}{hint}")

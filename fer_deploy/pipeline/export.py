@@ -9,11 +9,9 @@ import numpy as np
 
 from fer_deploy.data.faces import Faces
 from fer_deploy.data.registry import DatasetSpec, open_dataset
-from fer_deploy.devices.profile import DeviceProfile, resolve
 from fer_deploy.errors import DataError, FerDeployError, ProofError, QuantizationError, TargetError
-from fer_deploy.files import require_writable_folder
-from fer_deploy.model import Model, load_model
-from fer_deploy.pipeline.config import Config, ExportSection, QuantizeSection
+from fer_deploy.model import Model
+from fer_deploy.pipeline.config import ExportSection, QuantizeSection
 from fer_deploy.progress import say
 from fer_deploy.quantize.canonical import Canonical, canonical, evidence_of
 from fer_deploy.quantize.graph import Graph
@@ -71,36 +69,6 @@ def plan_exports(targets: tuple[str, ...], recipes: tuple[str, ...]) -> Plan:
                 f"target '{name}' has none of the recipes {', '.join(recipes)}; it has: {', '.join(target.recipes)}"
             )
     return Plan(tuple(pairs), tuple(impossible))
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """What a run works on, all of it checked before anything is written."""
-
-    model: Model
-    plan: Plan
-    test: Faces
-    calibration: CalibrationSet | None
-    devices: tuple[DeviceProfile, ...]
-
-
-def load_inputs(config: Config) -> Inputs:
-    """Return the run's inputs.
-
-    Raises:
-        FerDeployError: a model, dataset, target, recipe, device or the output folder is missing or unusable.
-    """
-    resolved = [resolve(name) for name in config.profile.devices]
-    for one in resolved:
-        if one.notice is not None:
-            say(one.notice)
-    plan = plan_exports(config.export.targets, config.export.recipes)
-    model = load_model(config.model.path, config.model.contract, config.model.weights)
-    require_writable_folder(config.export.output)
-    labels, spec = model.contract.labels, model.contract.input
-    test = open_dataset(config.data, "test", labels, spec)
-    calibration = draw_calibration(model, plan, config.data, config.quantize)
-    return Inputs(model, plan, test, calibration, tuple(one.profile for one in resolved))
 
 
 class Graphs:

@@ -19,12 +19,8 @@ from fer_deploy.measure.layer_times import with_layer_times
 from fer_deploy.measure.parity import accuracy_figures, require_spread
 from fer_deploy.measure.subject import Inference, infer
 from fer_deploy.pipeline.config import Config
-from fer_deploy.pipeline.export import (
-    Exported,
-    Graphs,
-    load_inputs,
-    write_artifact_of,
-)
+from fer_deploy.pipeline.export import Exported, Graphs, write_artifact_of
+from fer_deploy.pipeline.inputs import load_inputs
 from fer_deploy.pipeline.layer_noise import LayerComparer
 from fer_deploy.pipeline.store import ANSWERS, TIMINGS, Store, artifact_in, digest, only_run
 from fer_deploy.pipeline.summaries import (
@@ -33,6 +29,7 @@ from fer_deploy.pipeline.summaries import (
     calibration_summary,
     dataset_summary,
     faces_digest,
+    image_answers,
     model_summary,
     run_warnings,
 )
@@ -130,7 +127,9 @@ class Run:
                 command=self._command,
                 versions=tool_versions(),
                 model=model_summary(model, plain),
+                origin=self._inputs.origin,
                 dataset=self._dataset,
+                images=image_answers(reference, answers, test),
                 calibration=calibration_summary(calibration, self._config.quantize.ptq.observer),
                 float_accuracy=accuracy_figures(reference, test),
                 graphs=shared,

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from fer_deploy.data.account import account_of
 from fer_deploy.data.faces import Faces
 from fer_deploy.frozen import Unknown
+from fer_deploy.measure.counted import ImageAnswers, Truth
 from fer_deploy.measure.diagnosis import explain_artifact
 from fer_deploy.measure.figures import LayerFigures, TargetParity
 from fer_deploy.measure.measurement import Measurement, Unit, as_emulated, measured, not_measured
@@ -165,6 +166,14 @@ def artifact_report(
         layers=() if isinstance(layers, Unknown) else layers,
         layers_reason=layers.reason if isinstance(layers, Unknown) else None,
     )
+
+
+def image_answers(reference: Logits, answers: dict[str, Inference | Unknown], test: Faces) -> ImageAnswers:
+    """Return what each model answered to each image, of logits (N, K); ``answers`` are the artifacts' by key."""
+    known = {
+        key: found.logits.argmax(axis=1) for key, found in answers.items() if not isinstance(found, Unknown)
+    }
+    return ImageAnswers.of(Truth.of(test), reference.argmax(axis=1), known)
 
 
 def between_targets(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Literal
 
@@ -12,6 +13,7 @@ from fer_deploy.data.account import Account
 from fer_deploy.errors import ArtifactError
 from fer_deploy.files import write_atomic
 from fer_deploy.frozen import Frozen, first_problem
+from fer_deploy.measure.counted import ImageAnswers
 from fer_deploy.measure.figures import (
     AccuracyFigures,
     LayerFigures,
@@ -20,9 +22,10 @@ from fer_deploy.measure.figures import (
     TargetParity,
 )
 from fer_deploy.measure.measurement import Measurement
+from fer_deploy.model.origin import Origin
 
 #: Raised in its first part when a reader of the old one would misread the new one.
-SCHEMA_VERSION: Literal["1.0"] = "1.0"
+SCHEMA_VERSION: Literal["2.0"] = "2.0"
 
 
 class ModelSummary(Frozen):
@@ -137,12 +140,14 @@ class DeviceReport(Frozen):
 class Report(Frozen):
     """Everything one run found out."""
 
-    schema_version: Literal["1.0"] = SCHEMA_VERSION
+    schema_version: Literal["2.0"] = SCHEMA_VERSION
     created: str = Field(description="ISO 8601, UTC")
     command: str
     versions: dict[str, str]
     model: ModelSummary
+    origin: Origin
     dataset: DatasetSummary
+    images: ImageAnswers = Field(description="what the figures on accuracy were counted from")
     calibration: CalibrationSummary | None
     float_accuracy: AccuracyFigures
     graphs: tuple[GraphReport, ...] = Field(default=(), description="one per quantized recipe")
@@ -172,10 +177,27 @@ def load_report(path: Path) -> Report:
         ArtifactError: the file is missing or not a report of this schema version.
     """
     try:
-        return Report.model_validate_json(path.read_bytes())
+        content = path.read_bytes()
+        return Report.model_validate_json(content)
     except OSError as error:
         raise ArtifactError(f"report {path} cannot be read: {error.strerror}") from None
     except ValidationError as error:
+        version = _version(content)
+        if version not in (None, SCHEMA_VERSION):
+            raise ArtifactError(
+                f"report {path} is of schema {version}, and this fer-deploy reads {SCHEMA_VERSION}: make it again "
+                "with `fer-deploy run`, a reference with `fer-deploy baseline`"
+            ) from None
         raise ArtifactError(
             f"report {path} is not a report of schema {SCHEMA_VERSION}: {first_problem(error)}"
         ) from None
+
+
+def _version(content: bytes) -> str | None:
+    """Return what a JSON document calls its schema's version, or None."""
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+    version = document.get("schema_version") if isinstance(document, dict) else None
+    return version if isinstance(version, str) and version.replace(".", "").isdigit() else None

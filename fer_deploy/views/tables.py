@@ -182,7 +182,9 @@ def headline(report: Report, artifact: ArtifactReport) -> Sentence:
         parts += [
             ", a drop of ",
             parity.drop,
-            " against the float model. Flips: ",
+            " against the float model; on these images limits from ",
+            parity.smallest_drop,
+            " can be shown to hold. Flips: ",
             flip_count(artifact),
             ". ",
         ]

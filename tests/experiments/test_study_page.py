@@ -7,9 +7,9 @@ import pytest
 
 from fer_deploy.experiments.study_page import render_study, study_plots, write_study
 from fer_deploy.experiments.study_schema import StudyBudget, StudyReport, StudyRow, StudyRun
+from fer_deploy.measure.counted import proportion
 from fer_deploy.measure.figures import AccuracyFigures, ClassFigures
 from fer_deploy.measure.measurement import Measurement, Unit, measured, not_measured
-from fer_deploy.measure.parity import proportion
 from fer_deploy.report.schema import DatasetSummary, DelegationFigures
 from fixtures.reading import rendered
 

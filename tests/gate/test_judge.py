@@ -5,16 +5,22 @@ from __future__ import annotations
 import datetime
 from typing import Any
 
+import numpy as np
 import pytest
 
+from fer_deploy.data.faces import Faces
 from fer_deploy.gate.budget import Budget, Limits, Waiver
+from fer_deploy.gate.counts import contradictions
 from fer_deploy.gate.figures import Expected
-from fer_deploy.gate.judge import apply_waivers, verdicts
+from fer_deploy.gate.judge import verdicts
 from fer_deploy.gate.limits import LIMITS
 from fer_deploy.gate.verdicts import Check, Outcome, Verdict
+from fer_deploy.gate.waivers import apply_waivers
+from fer_deploy.measure.counted import ImageAnswers, Truth, drop_measurement, proportion
 from fer_deploy.measure.measurement import Interval, Measurement, Provenance, Unit, measured, not_measured
-from fer_deploy.measure.parity import drop_measurement
-from fer_deploy.report.schema import ArtifactReport, Report
+from fer_deploy.measure.parity import accuracy_figures, parity_figures
+from fer_deploy.report.schema import ArtifactReport, DatasetSummary, Report
+from fixtures.sample_report import PLAIN_LABELS, sample_faces
 
 KEY = "onnx-w8a8-qat"
 TODAY = datetime.date(2026, 6, 1)
@@ -84,6 +90,24 @@ class TestAccuracyDrop:
         assert bound is not None
         assert bound.high == pytest.approx(1.0, abs=0.05), "that many images do show it"
 
+    def test_a_drop_of_0_cannot_be_shown_and_the_way_is_named(self, plain_report: Report) -> None:
+        report = with_artifact(
+            with_drop(plain_report, 0, 0), parity__flips=(), parity__agreement=proportion(np.ones(700, bool))
+        )
+        for key in ("max_accuracy_drop", "max_flips"):
+            verdict = one(judge(report, **{key: 0.0}), LIMITS[key].figure)
+            assert verdict.outcome is Outcome.FAIL
+            assert "no number of images brings it to just the limit" in verdict.message
+            assert verdict.message.endswith("use --max-flipped-images")
+        counted = one(judge(report, max_flipped_images=0), "flipped images")
+        assert (counted.outcome, counted.message) == (Outcome.PASS, "0")
+
+    def test_a_drop_just_at_the_budget_is_no_excess_but_not_shown(self, plain_report: Report) -> None:
+        drop = one(judge(with_drop(plain_report, 7, 0), max_accuracy_drop=1.0), "accuracy drop")
+        assert drop.outcome is Outcome.FAIL
+        assert "+1.0 points" in drop.message
+        assert "is at most 1 points, but an interval's end is judged" in drop.message
+
     def test_equal_answers_on_few_images_prove_little(self, plain_report: Report) -> None:
         drop = one(judge(with_drop(plain_report, 0, 0), max_accuracy_drop=0.1), "accuracy drop")
         assert drop.outcome is Outcome.FAIL
@@ -96,6 +120,7 @@ class TestAccuracyDrop:
     [
         ("max_worst_class_drop", "worst-class recall drop", 0.1, 60.0),
         ("max_flips", "flips", 0.0, 100.0),
+        ("max_flipped_images", "flipped images", 1.0, 700.0),
         ("max_ece_shift", "ECE shift", 0.0, 100.0),
         ("max_size_kb", "size", 428, 429),
         ("min_accuracy", "accuracy", 100.0, 50.0),
@@ -152,6 +177,8 @@ class TestProvenance:
         verdict = one(judge(plain_report, max_flips=100.0), "flips", "coreml-w8a8-qat")
         assert verdict.outcome is Outcome.NOT_MEASURED
         assert "is emulated, and the budget accepts measured figures only" in verdict.message
+        assert 'accept = ["emulated"]' in verdict.message
+        assert "--accept emulated" in verdict.message
 
     def test_emulated_passes_where_it_is_accepted(self, plain_report: Report) -> None:
         found = judge(plain_report, max_flips=100.0, accept=("measured", "emulated"))
@@ -244,17 +271,18 @@ class TestWhereLimitsHold:
     def test_flags_override_every_table(self) -> None:
         budget = Budget(max_flips=1.0, artifacts={"onnx-*": Limits(max_flips=5.0, max_size_kb=3.0)})
         flagged = budget.overridden({"max_flips": 2.0, "max_size_kb": None}, ("estimated",))
-        assert flagged.limit(LIMITS["max_flips"], "onnx-float", None) == 2.0
-        assert flagged.limit(LIMITS["max_size_kb"], "onnx-float", None) == 3.0
+        assert {line.name for line in flagged.lines()} == {
+            "[budget] max_flips = 2",
+            '[budget.artifacts."onnx-*"] max_size_kb = 3',
+        }
         assert flagged.accept == ("estimated",)
-        assert not flagged.empty
-        assert Budget().empty
-        assert Budget(artifacts={"x": Limits(max_flips=False)}).empty
+        assert flagged.accepts(Provenance.MEASURED), "--accept adds"
+        assert not Budget().lines()
 
     def test_a_limit_of_nothing_at_all_is_a_limit(self) -> None:
         assert Budget(max_flips=0).said(LIMITS["max_flips"]) is not False
-        assert not Budget(max_flips=0).empty
-        assert not Budget().overridden({"max_flips": 0.0}, ()).empty
+        for budget in (Budget(max_flips=0), Budget().overridden({"max_flips": 0.0}, ())):
+            assert [line.value for line in budget.lines()] == [0.0]
 
 
 class TestWaivers:
@@ -324,3 +352,59 @@ def test_a_known_cause_is_named(plain_report: Report) -> None:
 def test_every_unmet_rule_of_a_measurement_is_said_in_its_own_words(plain_report: Report) -> None:
     gap: Measurement = not_measured(Unit.BYTES, "the file was not written")
     assert one(judge(with_artifact(plain_report, size=gap), max_size_kb=1.0), "size").message == gap.reason
+
+
+class TestSmallAndIgnorant:
+    """Reports counted from answers of the test's own making."""
+
+    def report(self, plain_report: Report, faces: Faces, logits: Any, other: Any) -> Report:
+        counts = np.bincount(faces.targets, minlength=len(faces.labels))
+        truth = Truth.of(faces)
+        artifact = plain_report.artifacts[1].model_copy(
+            update={
+                "accuracy": accuracy_figures(other, faces),
+                "parity": parity_figures(logits, other, faces),
+            }
+        )
+        return plain_report.model_copy(
+            update={
+                "dataset": DatasetSummary(
+                    name="few",
+                    images=len(faces),
+                    leaked=int(faces.leaked.sum()),
+                    per_class=dict(zip(faces.labels, map(int, counts), strict=True)),
+                    sha256="0" * 64,
+                ),
+                "images": ImageAnswers.of(truth, logits.argmax(1), {artifact.key: other.argmax(1)}),
+                "float_accuracy": accuracy_figures(logits, faces),
+                "artifacts": (artifact,),
+                "between_targets": (),
+            }
+        )
+
+    def test_twenty_images_prove_little_and_say_so(self, plain_report: Report) -> None:
+        faces = sample_faces(PLAIN_LABELS, 20)
+        logits = (5 * faces.distribution).astype(np.float32)
+        report = self.report(plain_report, faces, logits, logits)
+        assert contradictions(report) == ()
+        found = judge(report, max_accuracy_drop=1.0, max_flipped_images=0)
+        key = report.artifacts[0].key
+        drop = one(found, "accuracy drop", key)
+        assert drop.outcome is Outcome.FAIL
+        assert "20 test images are too few to show it: about" in drop.message
+        assert one(found, "flipped images", key).outcome is Outcome.PASS
+        smallest = report.artifacts[0].parity.smallest_drop.value
+        assert smallest is not None
+        assert smallest > 10
+        for limit, outcome in ((smallest + 0.01, Outcome.PASS), (smallest - 0.01, Outcome.FAIL)):
+            assert one(judge(report, max_accuracy_drop=limit), "accuracy drop", key).outcome is outcome
+
+    def test_a_model_at_chance_level_is_red_whatever_it_keeps(self, plain_report: Report) -> None:
+        faces = sample_faces(PLAIN_LABELS, 700)
+        logits = np.random.default_rng(5).normal(size=(700, 7)).astype(np.float32)
+        report = self.report(plain_report, faces, logits, logits)
+        assert contradictions(report) == ()
+        found = judge(report, max_flipped_images=0, max_accuracy_drop=50.0)
+        assert one(found, "flipped images", report.artifacts[0].key).outcome is Outcome.PASS
+        assert one(found, "better than guessing", "float model").outcome is Outcome.FAIL
+        assert check_of(found).exit_code == 3

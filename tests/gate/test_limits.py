@@ -15,7 +15,8 @@ from fer_deploy.devices.profile_schema import Budgets
 from fer_deploy.frozen import first_problem
 from fer_deploy.gate.budget import Budget, Limits
 from fer_deploy.gate.figures import Expected, judged
-from fer_deploy.gate.limits import LIMITS, DatasetLimit, DeviceLimit, Limit
+from fer_deploy.gate.limit import DatasetLimit, DeviceLimit, Limit
+from fer_deploy.gate.limits import LIMITS
 from fer_deploy.measure.measurement import Unit
 from fer_deploy.report.schema import Report
 
@@ -133,6 +134,23 @@ def test_a_limit_is_said_and_held_in_its_own_unit(kind: Limit) -> None:
     assert kind.holds(goal * 1.01, 50) is kind.least
     assert kind.holds(goal * 0.99, 50) is not kind.least
     assert kind.describe(50) == f"{'at least' if kind.least else 'at most'} 50 {kind.counted.text}"
+
+
+@each_limit
+def test_its_help_says_what_is_judged(kind: Limit) -> None:
+    end = "value" if kind.by_value else f"interval's {'lower' if kind.least else 'upper'} end"
+    assert kind.help == f"{kind.about} Its {end} is judged."
+
+
+@each_limit
+@pytest.mark.parametrize("limit", [0.3, 7, 29, 57, 58, 71])
+def test_a_figure_just_at_its_limit_is_within(kind: Limit, limit: float) -> None:
+    value = limit / 100 if kind.unit is Unit.FRACTION else limit * kind.counted.scale
+    assert kind.holds(value, limit)
+    assert kind.at(value, limit)
+    if kind.unit is Unit.FRACTION:
+        assert kind.holds(1 - (1 - limit / 100), limit), "rounded in between"
+    assert not kind.at(value * 1.000001, limit)
 
 
 def test_how_many_units_of_a_figure_one_of_its_limit_is() -> None:

@@ -14,8 +14,9 @@ import pytest
 
 from fer_deploy.gate.budget import Budget, Waiver
 from fer_deploy.gate.figures import Expected
-from fer_deploy.gate.judge import apply_waivers, verdicts
+from fer_deploy.gate.judge import verdicts
 from fer_deploy.gate.verdicts import Check
+from fer_deploy.gate.waivers import apply_waivers
 from fer_deploy.views.write import write_check, write_views
 from fixtures.sample_report import sample_report
 
@@ -50,7 +51,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     budget = Budget.model_validate({**limits, "accept": ("measured", "emulated")})
     waiver = Waiver(figure="size", until=datetime.date(2099, 1, 1), reason="<b>later</b>")
     found, notes = apply_waivers(
-        verdicts(report, budget, Expected(), {}), (waiver,), datetime.date(2026, 1, 1)
+        verdicts(report, budget, Expected(), {}), (waiver,), datetime.date(2026, 1, 1), Expected()
     )
     write_views(report, folder)
     check = Check(created="", report="", report_sha256="", model="fer_s", verdicts=found, notes=notes)

@@ -9,13 +9,13 @@ from hypothesis.extra import numpy as hnp
 
 from fer_deploy.data.faces import Faces
 from fer_deploy.errors import ModelError
+from fer_deploy.measure.counted import proportion
 from fer_deploy.measure.measurement import Provenance
 from fer_deploy.measure.parity import (
     accuracy_figures,
     missing_accuracy,
     missing_parity,
     parity_figures,
-    proportion,
     require_spread,
     target_parity,
 )

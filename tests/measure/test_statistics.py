@@ -9,9 +9,13 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from fer_deploy.measure.statistics import (
+    drop_shown,
     expected_calibration_error,
+    images_for_drop,
+    images_for_share,
     mcnemar_exact,
     mean_interval,
+    paired_drop_interval,
     quantile_interval,
     reliability,
     softmax,
@@ -136,3 +140,18 @@ def test_mean_interval_is_student_s(count: int, quantile: float) -> None:
 def test_mean_interval_of_equal_values_is_a_point() -> None:
     found = mean_interval([0.25, 0.25, 0.25])
     assert (found.low, found.high) == (0.25, 0.25)
+
+
+def test_a_number_of_images_beyond_all_reason_is_none() -> None:
+    assert images_for_drop(0, 0, 700, 1e-47) is None
+    assert images_for_share(700, 700, 1 - 1e-15) is None
+
+
+@settings(max_examples=300)
+@given(st.integers(0, 40), st.integers(0, 40), st.integers(80, 2000), st.floats(0.0005, 0.2))
+def test_a_shown_drop_is_one_whose_interval_ends_within(
+    lost: int, gained: int, count: int, budget: float
+) -> None:
+    high = paired_drop_interval(lost, gained, count).high
+    if abs(high - budget) > 1e-9:
+        assert drop_shown(lost, gained, count, budget) is (high <= budget)

@@ -22,7 +22,6 @@ def test_a_missing_report_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        ({"schema_version": "2.0"}, "schema_version"),
         ({"surprise": 1}, "surprise"),
         ({"devices": "none"}, "devices"),
     ],
@@ -32,7 +31,16 @@ def test_another_schema_is_refused(
 ) -> None:
     path = tmp_path / "report.json"
     path.write_text(json.dumps(report.model_dump(mode="json") | change))
-    with pytest.raises(ArtifactError, match=rf"not a report of schema 1\.0: {problem}"):
+    with pytest.raises(ArtifactError, match=rf"not a report of schema 2\.0: {problem}"):
+        load_report(path)
+
+
+def test_an_older_report_is_refused_with_what_to_do(report: Report, tmp_path: Path) -> None:
+    document = report.model_dump(mode="json")
+    del document["images"], document["origin"]
+    path = tmp_path / "report.json"
+    path.write_text(json.dumps(document | {"schema_version": "1.0"}))
+    with pytest.raises(ArtifactError, match=r"is of schema 1\.0, and .* reads 2\.0: make it again with"):
         load_report(path)
 
 

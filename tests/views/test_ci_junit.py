@@ -4,9 +4,9 @@ import locale
 from xml.etree import ElementTree
 
 import pytest
-from fer_deploy.views.ci import render_junit
 
 from fer_deploy.gate.verdicts import Check, Outcome, Verdict
+from fer_deploy.views.ci import render_junit
 
 #: What XML 1.0 cannot hold, a lone surrogate among it, and what it would read as markup.
 HOSTILE = 'a\x00b\x08c\x1b[31md\ud800e\ufffef\u2028g <&"]]> h'

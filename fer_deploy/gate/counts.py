@@ -1,0 +1,177 @@
+"""A report proves itself: every figure is counted again from the answers beside it, and a contradiction is red."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from fer_deploy.gate.figures import FLOAT_MODEL
+from fer_deploy.gate.verdicts import COUNTS, Outcome, Verdict
+from fer_deploy.measure.counted import Classes, Truth, counted_accuracy, counted_parity, proportion
+from fer_deploy.measure.figures import AccuracyFigures, ClassFigures, ParityFigures, RuntimeFigures
+from fer_deploy.measure.measurement import Measurement, Provenance
+from fer_deploy.measure.statistics import Reliability, expected_calibration_error, quantile_interval
+from fer_deploy.report.schema import ArtifactReport, Report
+from fer_deploy.report.wording import amount, interval
+
+#: Two ways to add the same numbers differ by less, relatively.
+_ROUNDING = 1e-9
+
+
+def counts(report: Report) -> tuple[Verdict, ...]:
+    """Return a verdict on the float model's figures and on those of each artifact, here and on each device."""
+    images = report.dataset.images
+    try:
+        truth = report.images.truth(report.model.contract.labels, images)
+        reference = report.images.answers(None, truth.labels, images)
+    except ValueError as error:
+        problem = f"the answers to the {images:,} test images cannot be counted: {error}"
+        return (_verdict(FLOAT_MODEL, None, [problem], images),)
+    own = [*_whole(report, truth), *_accuracy(report.float_accuracy, reference, truth)]
+    found = [_verdict(FLOAT_MODEL, None, own, images)]
+    found += [
+        _verdict(one.key, None, _artifact(report, one, reference, truth), images) for one in report.artifacts
+    ]
+    for device in report.devices:
+        for timed in device.figures:
+            if problems := list(_times(timed)):
+                found.append(_verdict(timed.artifact, device.name, problems, images))
+    return tuple(found)
+
+
+def contradictions(report: Report) -> tuple[str, ...]:
+    """Return what in a report contradicts its counts, a sentence each."""
+    return tuple(f"{one.name}: {one.message}" for one in counts(report) if one.outcome is not Outcome.PASS)
+
+
+def _verdict(subject: str, device: str | None, problems: Iterable[str], images: int) -> Verdict:
+    said = "; ".join(problems)
+    return Verdict(
+        figure=COUNTS,
+        subject=subject,
+        device=device,
+        outcome=Outcome.FAIL if said else Outcome.PASS,
+        message=f"{said}; run again"
+        if said
+        else f"every figure follows from the answers to {images:,} images",
+    )
+
+
+def _whole(report: Report, truth: Truth) -> Iterator[str]:
+    """Yield what is wrong with the test set's figures, with names, and with pairs of targets."""
+    per_class = dict(zip(truth.labels, np.bincount(truth.targets, minlength=len(truth.labels)), strict=True))
+    if report.dataset.per_class != per_class:
+        yield f"the images per class are {report.dataset.per_class}, and their labels give {per_class}"
+    if report.dataset.leaked != int(truth.leaked.sum()):
+        yield f"{report.dataset.leaked:,} images are said to be in training too, and {truth.leaked.sum():,} are marked"
+    names = Counter([one.key for one in report.artifacts] + [f"device {one.name}" for one in report.devices])
+    yield from (f"{name} stands in the report {count} times" for name, count in names.items() if count > 1)
+    for pair in report.between_targets:
+        keys = (f"{pair.first}-{pair.recipe}", f"{pair.second}-{pair.recipe}")
+        try:
+            first, second = (report.images.answers(key, truth.labels, len(truth.targets)) for key in keys)
+        except (KeyError, ValueError):
+            yield f"the report compares {' and '.join(keys)} and does not hold the answers of both"
+            continue
+        yield from _differ(
+            f"the agreement of {keys[0]} and {keys[1]}", pair.agreement, proportion(first == second)
+        )
+
+
+def _artifact(report: Report, one: ArtifactReport, reference: Classes, truth: Truth) -> Iterator[str]:
+    if not one.accuracy.accuracy.known and not one.parity.agreement.known:
+        return
+    try:
+        answers = report.images.answers(one.key, truth.labels, len(truth.targets))
+    except KeyError:
+        yield "the report does not hold its answers"
+        return
+    except ValueError as error:
+        yield f"its answers cannot be counted: {error}"
+        return
+    yield from _accuracy(one.accuracy, answers, truth)
+    yield from _parity(one.parity, counted_parity(reference, answers, truth))
+
+
+def _accuracy(figures: AccuracyFigures, answers: Classes, truth: Truth) -> Iterator[str]:
+    counted = counted_accuracy(answers, truth)
+    for name in ("accuracy", "accuracy_without_leaked", "accuracy_where_agreed", "balanced_accuracy"):
+        yield from _differ(name.replace("_", " "), getattr(figures, name), counted[name])
+    classes: tuple[ClassFigures, ...] = counted["classes"]
+    if [(one.label, one.images) for one in figures.classes] != [(one.label, one.images) for one in classes]:
+        yield "the classes and their numbers of images are not those of the labels"
+    else:
+        for ours, theirs in zip(figures.classes, classes, strict=True):
+            yield from _differ(f"the recall of {ours.label}", ours.recall, theirs.recall)
+    for name in ("confusion", "correct"):
+        if getattr(figures, name) != counted[name]:
+            yield f"'{name}' is not what the answers give"
+    bins = figures.reliability
+    right = sum(one.images * one.accuracy for one in bins)
+    if sum(one.images for one in bins) != len(answers) or not _close(
+        right, int((answers == truth.targets).sum())
+    ):
+        yield "the bins of the calibration curve hold other images than were answered"
+    elif figures.ece.value is None or not _close(
+        figures.ece.value, expected_calibration_error(tuple(Reliability(**dict(one)) for one in bins))
+    ):
+        yield f"the calibration error is {amount(figures.ece)}, and its bins give another"
+
+
+def _parity(figures: ParityFigures, counted: dict[str, Any]) -> Iterator[str]:
+    for name in ("drop", "agreement", "worst_class_drop", "smallest_drop"):
+        yield from _differ(name.replace("_", " "), getattr(figures, name), counted[name])
+    for name in ("lost", "gained", "worst_class"):
+        if getattr(figures, name) != counted[name]:
+            yield f"'{name}' is {getattr(figures, name)}, and the answers give {counted[name]}"
+    if figures.mcnemar_p is None or not _close(figures.mcnemar_p, counted["mcnemar_p"]):
+        yield "McNemar's p is not what the answers give"
+    ours, theirs = (
+        [(flip.label, flip.reference, flip.artifact) for flip in flips]
+        for flips in (figures.flips, counted["flips"])
+    )
+    if ours != theirs:
+        yield f"{len(ours):,} flips are listed, and the answers give {len(theirs):,}, or others"
+
+
+def _times(figures: RuntimeFigures) -> Iterator[str]:
+    """Yield percentiles that are not those of the raw samples, where all of them are in the report."""
+    samples = np.array(figures.latency_p50.samples)
+    if len(samples) == 0 or figures.latency_p50.conditions.get("runs") != str(len(samples)):
+        return
+    for name, quantile in (("p50", 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99)):
+        figure: Measurement = getattr(figures, f"latency_{name}")
+        counted = figure.model_copy(
+            update={
+                "value": float(np.quantile(samples, quantile)),
+                "interval": quantile_interval(samples, quantile),
+            }
+        )
+        yield from _differ(f"{name} latency", figure, counted, "samples")
+
+
+def _differ(
+    name: str, figure: Measurement | None, counted: Measurement | None, of: str = "answers"
+) -> Iterator[str]:
+    """Yield how a figure contradicts what was counted again."""
+    if figure is None or counted is None:
+        if figure is not counted:
+            yield f"{name} is {'missing' if figure is None else 'there'}, and the {of} say otherwise"
+        return
+    ends = [
+        (one.interval.low, one.interval.high) if one.interval is not None else () for one in (figure, counted)
+    ]
+    same = figure.known == counted.known and all(map(_close, *ends)) and len(ends[0]) == len(ends[1])
+    if not same or (figure.value is not None and not _close(figure.value, counted.value or 0.0)):
+        told = [f"{amount(one)} {interval(one)}".rstrip() for one in (figure, counted)]
+        yield f"{name} is {told[0]}, and the {of} give {told[1]}"
+    if figure.provenance is Provenance.MEASURED and "emulation" in figure.conditions:
+        yield f"{name} is called measured, and was emulated: {figure.conditions['emulation']}"
+
+
+def _close(first: float, second: float) -> bool:
+    return math.isclose(first, second, rel_tol=_ROUNDING, abs_tol=_ROUNDING)

@@ -1,0 +1,142 @@
+"""The source files behind a factory: found by reading imports, never by executing any."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import sys
+import sysconfig
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
+
+from fer_deploy.files import sha256_of
+
+_OWN = Path(__file__).resolve().parents[1]
+#: Folders that packages are installed into.
+_INSTALLED = ("site-packages", "dist-packages")
+#: Calls by which code runs that no import statement names: builtins, and the last part of others.
+_BUILTINS = ("exec", "eval")
+_HIDDEN = ("spec_from_file_location", "run_path", "run_module", "load_source")
+_IMPORTERS = ("import_module", "__import__")
+
+
+@dataclass
+class Sources:
+    """What was found.
+
+    Attributes:
+        sha256: digest of each file by the module's name.
+        unknown: why the files may not be all, or None.
+    """
+
+    sha256: dict[str, str] = field(default_factory=dict)
+    unknown: str | None = None
+
+
+def sources_of(module: str) -> Sources:
+    """Return the files of a module and of the local modules that it imports, directly or not.
+
+    Modules are looked for in the working folder, then where Python would; installed packages, Python's own library and
+    this package are passed over. Code that imports by a name which only running it would tell is said to be unknown.
+    """
+    importlib.invalidate_caches()
+    found = Sources()
+    first = _find(module)
+    if first is None or first.origin is None:
+        found.unknown = (
+            f"module {module} is not to be found from {Path.cwd()}; call this where `run` was called"
+        )
+    elif not _local(first):
+        found.unknown = (
+            f"module {module} is an installed package; name a factory in a file of your own that calls it"
+        )
+    waiting = [module]
+    while waiting and found.unknown is None:
+        name = waiting.pop()
+        for part in _prefixes(name):
+            spec = _find(part)
+            if part not in found.sha256 and spec is not None and _local(spec):
+                waiting += _read(part, spec, found)
+    return found
+
+
+def _read(name: str, spec: ModuleSpec, found: Sources) -> list[str]:
+    """Take a module's file into ``found``; return the names that it may import."""
+    assert spec.origin is not None
+    path = Path(spec.origin)
+    try:
+        found.sha256[name] = sha256_of(path)
+        if path.suffix != ".py":
+            return []
+        tree = ast.parse(path.read_bytes(), str(path))
+    except (OSError, SyntaxError, ValueError) as error:
+        found.unknown = f"{path} cannot be read: {error}"
+        return []
+    package = name if spec.submodule_search_locations is not None else name.rpartition(".")[0]
+    names: list[str] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = _absolute(node, package)
+            names += [base, *(f"{base}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Call):
+            names += _called(node, path, found)
+    return names
+
+
+def _called(node: ast.Call, path: Path, found: Sources) -> Iterator[str]:
+    """Yield the module that a call imports; note in ``found`` where that, or what runs, cannot be read off."""
+    called = ast.unparse(node.func)
+    last = called.rpartition(".")[2]
+    if last in _IMPORTERS:
+        argument = node.args[0] if node.args else None
+        named = argument.value if isinstance(argument, ast.Constant) else None
+        if isinstance(named, str) and not named.startswith("."):
+            yield named
+            return
+        found.unknown = f"{path}, line {node.lineno}, imports a module whose name only running it would tell"
+    elif called in _BUILTINS or last in _HIDDEN or called.endswith("hub.load"):
+        found.unknown = f"{path}, line {node.lineno}, runs code that cannot be found by reading: {called}"
+    elif called.startswith("sys.path."):
+        found.unknown = f"{path}, line {node.lineno}, changes where modules are looked for: {called}"
+
+
+def _absolute(node: ast.ImportFrom, package: str) -> str:
+    if not node.level:
+        return node.module or ""
+    above = package.split(".")[: len(package.split(".")) - node.level + 1]
+    return ".".join([*above, *([node.module] if node.module else [])])
+
+
+def _prefixes(name: str) -> list[str]:
+    parts = name.split(".")
+    return [".".join(parts[:count]) for count in range(1, len(parts) + 1)]
+
+
+def _find(name: str) -> ModuleSpec | None:
+    """Return where a module lies, without importing the packages above it."""
+    path: list[str] | None = [str(Path.cwd()), *(folder for folder in sys.path if folder)]
+    spec = None
+    for part in _prefixes(name):
+        if path is None:
+            return None
+        spec = PathFinder.find_spec(part, path)
+        if spec is None:
+            return None
+        path = None if spec.submodule_search_locations is None else list(spec.submodule_search_locations)
+    return spec
+
+
+def _local(spec: ModuleSpec) -> bool:
+    """Return whether a module is a file of the user's own."""
+    if spec.origin is None or not spec.has_location:
+        return False
+    path = Path(spec.origin).resolve()
+    library = [Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib")]
+    return not (
+        any(part in _INSTALLED for part in path.parts)
+        or any(path.is_relative_to(folder) for folder in (*library, _OWN))
+    )

@@ -1,0 +1,49 @@
+"""What a run works on: model, data sets, calibration set and devices, loaded and checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fer_deploy.data.faces import Faces
+from fer_deploy.data.registry import open_dataset
+from fer_deploy.devices.profile import DeviceProfile, resolve
+from fer_deploy.files import require_writable_folder
+from fer_deploy.model import Model, load_model
+from fer_deploy.model.origin import Origin, read_model_files
+from fer_deploy.pipeline.config import Config
+from fer_deploy.pipeline.export import Plan, draw_calibration, plan_exports
+from fer_deploy.progress import say
+from fer_deploy.quantize.recipe import CalibrationSet
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a run works on, all of it checked before anything is written."""
+
+    model: Model
+    origin: Origin
+    plan: Plan
+    test: Faces
+    calibration: CalibrationSet | None
+    devices: tuple[DeviceProfile, ...]
+
+
+def load_inputs(config: Config) -> Inputs:
+    """Return the run's inputs.
+
+    Raises:
+        FerDeployError: a model, dataset, target, recipe, device or the output folder is missing or unusable.
+    """
+    resolved = [resolve(name) for name in config.profile.devices]
+    for one in resolved:
+        if one.notice is not None:
+            say(one.notice)
+    plan = plan_exports(config.export.targets, config.export.recipes)
+    model = load_model(config.model.path, config.model.contract, config.model.weights)
+    # at once: the files may be edited while the run goes on
+    origin = read_model_files(config.model.path, config.model.contract, config.model.weights).origin
+    require_writable_folder(config.export.output)
+    labels, spec = model.contract.labels, model.contract.input
+    test = open_dataset(config.data, "test", labels, spec)
+    calibration = draw_calibration(model, plan, config.data, config.quantize)
+    return Inputs(model, origin, plan, test, calibration, tuple(one.profile for one in resolved))

@@ -1,0 +1,111 @@
+"""``fer-deploy check --recompute``: the model and the artifacts run again on a part of the test images."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_deploy.data.registry import open_dataset
+from fer_deploy.errors import ArtifactError, ConfigError, FerDeployError, TargetError
+from fer_deploy.gate.figures import FLOAT_MODEL
+from fer_deploy.gate.integrity import folder_of
+from fer_deploy.gate.verdicts import RECOMPUTED, Outcome, Verdict
+from fer_deploy.measure.subject import artifact_subject, open_subject
+from fer_deploy.pipeline.config import Config
+from fer_deploy.pipeline.summaries import faces_digest
+from fer_deploy.progress import say
+from fer_deploy.report.schema import Report
+
+Logits = NDArray[np.float32]
+#: Images that are answered again, evenly spread over the test set. Answers of which one in a hundred was made up show
+#: with a chance of 1 - 0.99 ** 200, 87 %.
+SAMPLE = 200
+#: Another processor rounds otherwise: classes whose logits differ by less, relative to the largest, are a tie.
+TIE = 0.01
+
+
+def recompute(report: Report, path: Path, config: Config | None) -> tuple[Verdict, ...]:
+    """Return a verdict for the float model and each artifact: whether it answers as the report says it did.
+
+    Args:
+        report: the report in ``path``.
+        path: artifacts are looked for beside it.
+        config: names the model, which is loaded, and the test images.
+
+    Raises:
+        ConfigError: there is no configuration.
+        FerDeployError: the data set is missing or malformed.
+    """
+    if config is None:
+        raise ConfigError(
+            "--recompute needs the test images, which the configuration names: give it with --config"
+        )
+    labels = report.model.contract.labels
+    faces = open_dataset(config.data, "test", labels, report.model.contract.input)
+    if faces_digest(faces) != report.dataset.sha256:
+        message = f"{faces.name} holds other images than the report is about: their digests differ; run again"
+        return (_verdict(FLOAT_MODEL, Outcome.FAIL, message),)
+    chosen = np.linspace(0, len(faces) - 1, min(SAMPLE, len(faces))).round().astype(np.int64)
+    pixels = faces.pixels[chosen]
+    model = config.model
+
+    def float_answers() -> Logits:
+        return open_subject(model.path, model.contract, model.weights).answers(pixels).logits
+
+    found = [_again(report, FLOAT_MODEL, None, chosen, float_answers)]
+    for one in report.artifacts:
+        folder = folder_of(one, path)
+
+        def artifact_answers(folder: Path = folder) -> Logits:
+            return artifact_subject(folder).answers(pixels).logits
+
+        found.append(_again(report, one.key, one.key, chosen, artifact_answers))
+    return tuple(found)
+
+
+def _again(
+    report: Report, subject: str, key: str | None, chosen: NDArray[np.int64], run: Callable[[], Logits]
+) -> Verdict:
+    images = report.dataset.images
+    say(f"running {subject} again on {len(chosen)} of {images:,} images")
+    try:
+        before = report.images.answers(key, report.model.contract.labels, images)[chosen]
+    except KeyError:
+        return _verdict(subject, Outcome.NOT_MEASURED, "the report holds no answers of it")
+    except ValueError as error:
+        return _verdict(subject, Outcome.FAIL, f"its answers in the report cannot be read: {error}")
+    start = time.monotonic()
+    try:
+        logits = run()
+    except TargetError as error:
+        return _verdict(subject, Outcome.NOT_MEASURED, str(error))
+    except ArtifactError as error:
+        return _verdict(subject, Outcome.FAIL, str(error))
+    except FerDeployError as error:
+        return _verdict(subject, Outcome.NOT_MEASURED, f"it cannot be run: {error}")
+    took = f"{len(chosen)} of {images:,} images answered again in {time.monotonic() - start:.1f} s"
+    other = differing(logits, before)
+    if other:
+        return _verdict(subject, Outcome.FAIL, f"{other} answers are not those of the report; {took}")
+    return _verdict(subject, Outcome.PASS, f"the same answers; {took}")
+
+
+def differing(logits: Logits, before: NDArray[np.int64]) -> int:
+    """Return how many rows of logits (N, K) do not answer class indices ``before`` (N,), ties left out.
+
+    An answer that is not finite is never the same.
+    """
+    if len(logits) != len(before) or logits.shape[1] <= int(before.max(initial=0)):
+        return len(before)
+    then = logits[np.arange(len(before)), before]
+    behind = logits.max(axis=1) - then
+    same = behind <= TIE * np.abs(logits).max(axis=1)
+    return int((~(same & np.isfinite(logits).all(axis=1))).sum())
+
+
+def _verdict(subject: str, outcome: Outcome, message: str) -> Verdict:
+    return Verdict(figure=RECOMPUTED, subject=subject, outcome=outcome, message=message)

@@ -1,0 +1,108 @@
+"""Figures edited by hand contradict the answers beside them, whichever figure it is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from fer_deploy.gate.counts import counts
+from fer_deploy.gate.verdicts import Outcome
+from fer_deploy.report.schema import Report
+
+
+def red(report: Report) -> str:
+    return " ".join(one.message for one in counts(report) if one.outcome is Outcome.FAIL)
+
+
+def edited(report: Report, edit: Callable[[dict[str, Any]], None]) -> Report:
+    document = json.loads(report.model_dump_json())
+    edit(document)
+    return Report.model_validate(document)
+
+
+def test_a_report_as_it_was_measured_proves_itself(plain_report: Report) -> None:
+    found = counts(plain_report)
+    assert {one.outcome for one in found} == {Outcome.PASS}
+    assert [one.subject for one in found] == ["float model", *(one.key for one in plain_report.artifacts)]
+    assert found[0].message == "every figure follows from the answers to 700 images"
+
+
+def test_accuracy_of_99_per_cent_beside_its_counts(plain_report: Report) -> None:
+    def edit(document: dict[str, Any]) -> None:
+        document["artifacts"][1]["accuracy"]["accuracy"]["value"] = 0.99
+
+    assert "accuracy is 99.0 % [" in red(edited(plain_report, edit))
+    assert "and the answers give 77.1 % [73.9, 80.1]; run again" in red(edited(plain_report, edit))
+
+
+def _figures(value: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Yield the place of every known figure that is counted from answers or from all raw samples."""
+    if isinstance(value, dict):
+        if {"value", "provenance", "unit"} <= set(value):
+            if value["value"] is not None:
+                yield place
+            return
+        for key, item in value.items():
+            yield from _figures(item, (*place, key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _figures(item, (*place, index))
+
+
+_COUNTED = ("accuracy", "accuracy_without_leaked", "balanced_accuracy", "recall", "ece", "drop", "agreement")
+_COUNTED += ("worst_class_drop", "smallest_drop", "latency_p90", "latency_p95", "latency_p99")
+
+
+@pytest.mark.parametrize("name", _COUNTED)
+def test_every_figure_that_is_counted_is_held_to_its_counts(plain_report: Report, name: str) -> None:
+    document = json.loads(plain_report.model_dump_json())
+    places = [place for place in _figures(document) if place[-1] == name]
+    for place in (places[0], places[len(places) // 2], places[-1]):
+        for end in ("value", "low"):
+            changed = json.loads(plain_report.model_dump_json())
+            figure = changed
+            for key in place:
+                figure = figure[key]
+            if end == "value":
+                figure["value"] = figure["value"] * 0.999 - 1e-4
+            elif figure["interval"] is not None:
+                figure["interval"]["low"] -= 0.001
+            else:
+                continue
+            assert red(Report.model_validate(changed)), f"{place} {end}"
+
+
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        (lambda r: r["artifacts"][1]["parity"].update(lost=1), "'lost' is 1, and the answers give"),
+        (lambda r: r["artifacts"][1]["parity"].update(gained=99), "'gained' is 99"),
+        (lambda r: r["artifacts"][1]["parity"].update(worst_class="fear"), "'worst_class' is fear"),
+        (lambda r: r["artifacts"][1]["parity"].update(mcnemar_p=0.5001), "McNemar's p"),
+        (lambda r: r["artifacts"][1]["parity"]["flips"].pop(), "flips are listed"),
+        (lambda r: r["artifacts"][1]["accuracy"]["confusion"][0].reverse(), "'confusion' is not"),
+        (lambda r: r["float_accuracy"]["reliability"].pop(), "bins of the calibration curve"),
+        (lambda r: r["dataset"].update(leaked=0), "0 images are said to be in training too, and 20 are"),
+        (lambda r: r["dataset"]["per_class"].update(anger=1), "the images per class are"),
+        (lambda r: r["dataset"].update(images=699), "cannot be counted: they are of 700 images"),
+        (lambda r: r["images"].update(float_model="?"), "they are not base64"),
+        (lambda r: r["images"]["artifacts"].pop("onnx-float"), "does not hold its answers"),
+        (lambda r: r["artifacts"].append(r["artifacts"][0]), "executorch-float stands in the report 2 times"),
+        (lambda r: r["between_targets"][1]["agreement"].update(value=0.5), "the agreement of executorch"),
+    ],
+)
+def test_what_contradicts_is_said(
+    plain_report: Report, edit: Callable[[dict[str, Any]], None], said: str
+) -> None:
+    assert said in red(edited(plain_report, edit))
+
+
+def test_emulated_figures_cannot_be_called_measured(plain_report: Report) -> None:
+    def edit(document: dict[str, Any]) -> None:
+        figure = document["artifacts"][1]["accuracy"]["accuracy"]
+        figure["conditions"]["emulation"] = "ML Program, fp16 rounding"
+
+    assert "accuracy is called measured, and was emulated: ML Program" in red(edited(plain_report, edit))
