@@ -47,7 +47,7 @@ _MOST_DRAWS = 500
 _CALIBRATION_IMAGES = 64
 
 
-class Cost(Frozen):
+class _Cost(Frozen):
     """``cost.json``: what a candidate costs, known before it is trained."""
 
     parameters: Measurement
@@ -55,7 +55,7 @@ class Cost(Frozen):
     latency: Measurement | None
 
 
-class ProxyRun(Frozen):
+class _ProxyRun(Frozen):
     """``run.json``: a candidate's accuracy, and the recipe text it was trained with."""
 
     recipe: str
@@ -66,8 +66,8 @@ class ProxyRun(Frozen):
 @dataclass(frozen=True)
 class _Trained:
     candidate: Candidate
-    cost: Cost
-    run: ProxyRun
+    cost: _Cost
+    run: _ProxyRun
 
     @property
     def accuracy(self) -> float:
@@ -81,7 +81,7 @@ class Searcher:
     def __init__(self, spec: SearchSpec, work_dir: Path, device: str = "cpu") -> None:
         self.spec, self.work_dir, self.device = spec, work_dir, device
         self._random = np.random.default_rng(spec.seed)
-        self._costs: dict[Candidate, Cost] = {}
+        self._costs: dict[Candidate, _Cost] = {}
         self._splits: dict[int, tuple[Faces, Faces]] = {}
         self._trained: list[_Trained] = []
         self._refused: set[Candidate] = set()
@@ -186,16 +186,16 @@ class Searcher:
     def _folder(self, candidate: Candidate) -> Path:
         return self.work_dir / candidate.label.replace(" ", "-")
 
-    def _cost(self, candidate: Candidate) -> Cost:
+    def _cost(self, candidate: Candidate) -> _Cost:
         """Return what a candidate costs; latency only where the search limits it."""
         if candidate in self._costs:
             return self._costs[candidate]
         stored = self._folder(candidate) / _COST_FILE
-        cost = Cost.model_validate_json(stored.read_bytes()) if stored.is_file() else None
+        cost = _Cost.model_validate_json(stored.read_bytes()) if stored.is_file() else None
         wants_latency = self.spec.limits.latency_ms is not None
         if cost is None or (wants_latency and cost.latency is None):
             model = self._untrained(candidate)
-            cost = Cost(
+            cost = _Cost(
                 parameters=measured(count_parameters(model.network), Unit.COUNT),
                 macs=measured(graph_costs(float_graph(model)).macs, Unit.COUNT),
                 latency=self._latency(model, candidate) if wants_latency else None,
@@ -220,14 +220,14 @@ class Searcher:
         int8_artifact(model, calibration_for(training, _CALIBRATION_IMAGES, 0), folder)
         return host_latencies([folder], self.spec.timing)[0]
 
-    def _proxy(self, candidate: Candidate) -> ProxyRun:
+    def _proxy(self, candidate: Candidate) -> _ProxyRun:
         """Return the candidate's short training, done now unless it was before."""
         from fer_deploy.train.run import train_on
 
         recipe, folder = self.spec.recipe(candidate), self._folder(candidate)
         stored = folder / _RUN_FILE
         if stored.is_file():
-            run = ProxyRun.model_validate_json(stored.read_bytes())
+            run = _ProxyRun.model_validate_json(stored.read_bytes())
             if run.recipe != recipe.model_dump_json():
                 raise ConfigError(
                     f"{folder} holds a finished run of another recipe; use another --work-dir or delete it"
@@ -237,7 +237,7 @@ class Searcher:
         trained = train_on(recipe, training, validation, folder, folder / "model", self.device)
         logits = float_graph(load_model(folder / "model")).logits(validation.pixels, "validating")
         accuracy = proportion(logits.argmax(axis=1) == validation.targets)
-        run = ProxyRun(recipe=recipe.model_dump_json(), accuracy=accuracy, seconds=trained.seconds)
+        run = _ProxyRun(recipe=recipe.model_dump_json(), accuracy=accuracy, seconds=trained.seconds)
         write_atomic(stored, run.model_dump_json(indent=1) + "\n")
         return run
 

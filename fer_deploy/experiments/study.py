@@ -45,14 +45,14 @@ _MODEL, _ARTIFACT = "model", f"{TARGET}-w8a8-ptq"
 _RUN_FILE, _LATENCY_FILE = "run.json", "latency.json"
 
 
-class FinishedRun(Frozen):
+class _FinishedRun(Frozen):
     """``run.json``: a run's figures and the recipe that they belong to."""
 
     recipe: TrainRecipe
     run: StudyRun
 
 
-class TimedRun(Frozen):
+class _TimedRun(Frozen):
     """``latency.json``: the latency of a run's artifact, and what it was measured of and how."""
 
     weights_sha256: str
@@ -157,7 +157,7 @@ def trained_run(recipe: TrainRecipe, data: StudyData, folder: Path, device: str)
 
     stored = folder / _RUN_FILE
     if stored.is_file():
-        finished = FinishedRun.model_validate_json(stored.read_bytes())
+        finished = _FinishedRun.model_validate_json(stored.read_bytes())
         if finished.recipe != recipe:
             raise ConfigError(
                 f"{folder} holds a finished run of another recipe; use another --work-dir or delete it"
@@ -177,7 +177,7 @@ def trained_run(recipe: TrainRecipe, data: StudyData, folder: Path, device: str)
         delegation=delegation_figures(delegation),
         train_seconds=trained.seconds,
     )
-    write_atomic(stored, FinishedRun(recipe=recipe, run=run).model_dump_json(indent=1) + "\n")
+    write_atomic(stored, _FinishedRun(recipe=recipe, run=run).model_dump_json(indent=1) + "\n")
     return run
 
 
@@ -212,12 +212,12 @@ def _latencies(folders: Sequence[Path], protocol: TimingProtocol) -> list[Measur
     """Return :func:`host_latencies`; what was timed before is read back, if all of it is of this protocol."""
     files = [folder.parent / _LATENCY_FILE for folder in folders]
     weights = [open_artifact(folder).info.weights_sha256 for folder in folders]
-    stored = [TimedRun.model_validate_json(file.read_bytes()) for file in files if file.is_file()]
+    stored = [_TimedRun.model_validate_json(file.read_bytes()) for file in files if file.is_file()]
     if [(one.weights_sha256, one.protocol) for one in stored] == [(digest, protocol) for digest in weights]:
         return [one.latency for one in stored]
     latencies = host_latencies(folders, protocol)
     for file, digest, latency in zip(files, weights, latencies, strict=True):
-        timed = TimedRun(weights_sha256=digest, protocol=protocol, latency=latency)
+        timed = _TimedRun(weights_sha256=digest, protocol=protocol, latency=latency)
         write_atomic(file, timed.model_dump_json(indent=1) + "\n")
     return latencies
 

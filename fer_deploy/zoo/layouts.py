@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from fer_deploy.zoo.mobilenetv2 import Layout, Stage
+from fer_deploy.zoo.mobilenet import Layout, Stage
 
 #: Table 2 of Sandler et al. with a total stride of 8 instead of 32: stem, second and fourth row keep
 #: theirs, the others have 1. The stem halves at once: rows that worked on 48 x 48 maps would be the

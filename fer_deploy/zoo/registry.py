@@ -11,9 +11,7 @@ from fer_deploy.errors import ModelError
 from fer_deploy.zoo.layers import ACTIVATIONS, ActivationName
 from fer_deploy.zoo.layouts import LAYOUTS
 from fer_deploy.zoo.mini_xception import MiniXception
-from fer_deploy.zoo.mobilenetv1 import MobileNetV1
-from fer_deploy.zoo.mobilenetv2 import MobileNetV2, scaled
-from fer_deploy.zoo.mobilenetv3 import MobileNetV3Small
+from fer_deploy.zoo.mobilenet import MobileNetV1, MobileNetV2, MobileNetV3Small, scaled
 from fer_deploy.zoo.shufflenetv2 import ShuffleNetV2
 from fer_deploy.zoo.squeezenet import SqueezeNet
 

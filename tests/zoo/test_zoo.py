@@ -12,7 +12,7 @@ from fer_deploy.model import count_parameters
 from fer_deploy.zoo import ARCHITECTURES, build
 from fer_deploy.zoo.layers import ActivationName, make_divisible
 from fer_deploy.zoo.layouts import LAYOUTS
-from fer_deploy.zoo.mobilenetv2 import scaled
+from fer_deploy.zoo.mobilenet import scaled
 
 
 def test_parameter_limits_of_the_family() -> None:

@@ -14,9 +14,8 @@ from fer_deploy.errors import TargetError, root_cause
 from fer_deploy.quantize.graph import Graph
 from fer_deploy.quiet import quiet
 from fer_deploy.targets.base import ArtifactLayers, Delegation, Lowered, Session, Target
-from fer_deploy.targets.coreml.convert import convert, input_name
 from fer_deploy.targets.coreml.options import CoreMLOptions
-from fer_deploy.targets.coreml.save import FILE, save
+from fer_deploy.targets.coreml.package import FILE, convert, input_name, save
 from fer_deploy.targets.coreml.session import CoreMLSession, InterpreterSession
 from fer_deploy.targets.inspection import Inspection
 from fer_deploy.targets.options import TargetOptions
@@ -91,7 +90,7 @@ class CoreMLTarget(Target):
 
     def layer_outputs(self, file: Path, pixels: NDArray[np.uint8]) -> ArtifactLayers:
         """Run the package by the interpreter, on macOS too: Core ML itself gives no inner values."""
-        from fer_deploy.targets.coreml.layer_outputs import layer_outputs
+        from fer_deploy.targets.coreml.session import layer_outputs
 
         return ArtifactLayers(layer_outputs(file, pixels), "interpreter")
 

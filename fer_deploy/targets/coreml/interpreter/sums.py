@@ -42,10 +42,10 @@ class Sums(ABC):
         """Return the matrix product of (..., M, K) and (..., K, N)."""
 
 
-class Fp32Sums(Sums):
+class _Fp32Sums(Sums):
     """Sums in fp32, in the order of torch's kernels: what a CPU or an accelerator with wide sums does."""
 
-    def convolution(  # noqa: D102 - as the base class
+    def convolution(
         self,
         x: Tensor,
         weight: Tensor,
@@ -59,7 +59,7 @@ class Fp32Sums(Sums):
         result: Tensor = convolve(x, weight, bias, strides, padding, dilations, groups)
         return result
 
-    def product(self, a: Tensor, b: Tensor) -> Tensor:  # noqa: D102 - as the base class
+    def product(self, a: Tensor, b: Tensor) -> Tensor:
         return torch.matmul(a, b)
 
 
@@ -108,4 +108,4 @@ class Fp16Sums(Sums):
         return total
 
 
-SUMS: dict[Accumulation, Sums] = {"fp32": Fp32Sums(), "fp16": Fp16Sums()}
+SUMS: dict[Accumulation, Sums] = {"fp32": _Fp32Sums(), "fp16": Fp16Sums()}
