@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from fer_deploy.devices.timing import TimingProtocol, TimingResult
+from fer_deploy.devices.timing import Contention, TimingProtocol, TimingResult
 from fer_deploy.devices.transports.base import Transport
 from fer_deploy.errors import DeviceError
 from fer_deploy.progress import track
@@ -54,7 +54,8 @@ def time_in_turns(
 def joined(results: Sequence[TimingResult]) -> TimingResult:
     """Return several timings of one artifact as one: all samples in order, medians of load and cold start.
 
-    Memory is the largest peak, the golden difference the largest, the state before the first and after the last.
+    Memory is the largest peak, the golden difference the largest, contention that of the worst round, the state before
+    the first and after the last.
     """
     first, last = results[0], results[-1]
     peaks = [result.peak_memory_bytes for result in results if result.peak_memory_bytes is not None]
@@ -66,7 +67,27 @@ def joined(results: Sequence[TimingResult]) -> TimingResult:
             "samples_ms": tuple(sample for result in results for sample in result.samples_ms),
             "peak_memory_bytes": max(peaks) if peaks else None,
             "golden_difference": max(differences) if differences else None,
+            "contention": _worst([result.contention for result in results]),
             "rounds": sum(result.rounds for result in results),
             "after": last.after,
         }
+    )
+
+
+def _worst(rounds: Sequence[Contention | None]) -> Contention | None:
+    """Return for each figure of contention its largest, None where a round does not know it."""
+    known = [contention for contention in rounds if contention is not None]
+    if len(known) < len(rounds):
+        return None
+
+    def largest(values: Iterable[float | None]) -> float | None:
+        told = list(values)
+        return None if None in told else max(value for value in told if value is not None)
+
+    return Contention(
+        processors=known[0].processors,
+        wait_share=largest(contention.wait_share for contention in known),
+        others_running=largest(contention.others_running for contention in known),
+        steal_share=largest(contention.steal_share for contention in known),
+        missing={name: why for contention in known for name, why in contention.missing.items()},
     )

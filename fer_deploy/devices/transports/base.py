@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_deploy.devices.timing import TimingProtocol, TimingResult
+from fer_deploy.devices.timing import PairTiming, TimingProtocol, TimingResult
 from fer_deploy.errors import DeviceError
 from fer_deploy.targets.artifact import Artifact
 
@@ -29,6 +29,17 @@ class Transport(ABC):
         Raises:
             DeviceError: the device is unreachable, busy, full, of another architecture, or answered nonsense.
         """
+
+    def time_pair(self, first: Artifact, second: Artifact, protocol: TimingProtocol) -> PairTiming:
+        """Return the timing of two artifacts on the device, one beside the other, from fresh processes.
+
+        Here one after the other; a transport that can take turns within one process shows smaller differences.
+
+        Raises:
+            DeviceError: as :meth:`time`.
+        """
+        one, other = self.time(first, protocol), self.time(second, protocol)
+        return PairTiming(first_ms=one.samples_ms, second_ms=other.samples_ms, in_turns=False)
 
     @abstractmethod
     def logits(self, artifact: Artifact, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
