@@ -13,7 +13,7 @@ import click
 from fer_deploy.cli.options import PATH, Number, all_of, config_option, optional_configuration
 from fer_deploy.cli.streams import keep_verdict, print_json
 from fer_deploy.errors import OutputError
-from fer_deploy.gate.limits import LIMITS, Acceptable
+from fer_deploy.gate.limits import DEFAULT_SLOWDOWN, LIMITS, Acceptable
 
 if TYPE_CHECKING:
     from fer_deploy.gate.budget import Budget
@@ -51,6 +51,19 @@ _limit_options = all_of(
     help="Reference written by `fer-deploy baseline`.  [default: fer-deploy.reference.json, if there is one]",
 )
 @click.option(
+    "--against",
+    type=PATH,
+    help="Time the artifacts beside those of this earlier report, on this machine and the devices at hand.",
+)
+@click.option(
+    "--max-slowdown",
+    type=Number(0.5, 1000),
+    default=DEFAULT_SLOWDOWN,
+    show_default=True,
+    metavar="NUMBER",
+    help="Slowdown that --against must rule out, per cent.",
+)
+@click.option(
     "--recompute", "again", is_flag=True, help="Run the artifacts again on 200 test images, and compare."
 )
 @click.option(
@@ -58,7 +71,7 @@ _limit_options = all_of(
 )
 @click.option(
     "--chance",
-    type=click.FloatRange(50, 99.9),
+    type=Number(50, 99.9),
     default=90,
     show_default=True,
     metavar="NUMBER",
@@ -76,6 +89,8 @@ def command(
     config: Path | None,
     accept: tuple[str, ...],
     reference: Path | None,
+    against: Path | None,
+    max_slowdown: float,
     again: bool,
     planning: bool,
     chance: float,
@@ -106,7 +121,15 @@ def command(
         assert chosen is not None
         report = default_report(chosen)
     budget = _budget(chosen, limits, accept)
-    judged, check = check_report(report, chosen, budget, reference or reference_beside(config), again=again)
+    judged, check = check_report(
+        report,
+        chosen,
+        budget,
+        reference or reference_beside(config),
+        again=again,
+        against=against,
+        max_slowdown=max_slowdown,
+    )
     keep_verdict(check.summary)
     with _said_only(), alone_in(report.parent):
         write_check(judged, check, report.parent)

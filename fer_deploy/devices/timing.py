@@ -43,6 +43,22 @@ class DeviceState(Frozen):
     missing: dict[str, str] = Field(default_factory=dict, description="field to why it is None")
 
 
+class Contention(Frozen):
+    """What else wanted the processors while the samples were taken; None has its reason in ``missing``."""
+
+    processors: int = Field(ge=1, description="logical ones of the device")
+    wait_share: float | None = Field(
+        ge=0, le=1, description="of the time, while the timing thread was ready to run and did not"
+    )
+    others_running: float | None = Field(
+        ge=0, description="threads ready to run besides the runtime's own, mean of looks 50 ms apart"
+    )
+    steal_share: float | None = Field(
+        ge=0, le=1, description="of the machine's processor time, taken by its hypervisor"
+    )
+    missing: dict[str, str] = Field(default_factory=dict, description="field to why it is None")
+
+
 class TimingResult(Frozen):
     """Raw output of a runner. Times in milliseconds, memory in bytes."""
 
@@ -62,6 +78,7 @@ class TimingResult(Frozen):
         default=None, description="largest difference of a logit from golden.json, on the device"
     )
     golden_tolerance: float | None = None
+    contention: Contention | None = Field(default=None, description="None where the runner cannot tell")
     before: DeviceState | None = None
     after: DeviceState | None = None
 
@@ -72,3 +89,12 @@ class TimingResult(Frozen):
         if not all(math.isfinite(time) and time >= 0 for time in times):
             raise ValueError("a time must be finite and not negative")
         return value
+
+
+class PairTiming(Frozen):
+    """Samples of two artifacts that were timed beside each other, in milliseconds."""
+
+    first_ms: tuple[float, ...] = Field(min_length=1)
+    second_ms: tuple[float, ...] = Field(min_length=1)
+    in_turns: bool = Field(description="the samples of each index were taken a moment apart")
+    contention: Contention | None = None

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 #: Provenances with which a budget may let a figure pass.
 Acceptable = Literal["measured", "emulated", "estimated"]
 
+#: Per cent that `check --against` rules out where nobody says otherwise: half of the smallest difference (10 %) that
+#: two runs apart can show, see ``gate.changes``.
+DEFAULT_SLOWDOWN = 5.0
+
 PER_CENT = LimitUnit(Unit.FRACTION, 0.01, "%", highest=100)
 POINTS = LimitUnit(Unit.POINTS, 1, "points")
 KILOBYTES = LimitUnit(Unit.BYTES, 1e3, "KB")

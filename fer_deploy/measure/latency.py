@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from fer_deploy.devices.profile import DeviceProfile
-from fer_deploy.devices.timing import DeviceState, TimingProtocol, TimingResult
+from fer_deploy.devices.timing import Contention, DeviceState, TimingProtocol, TimingResult
 from fer_deploy.devices.transports.base import Transport, time_in_turns
 from fer_deploy.devices.transports.open import open_transport
 from fer_deploy.errors import DeviceError
@@ -96,6 +96,7 @@ def _figures(artifact: Artifact, result: TimingResult, protocol: TimingProtocol)
         "runs": len(samples),
         "batch": 1,
         "process": "fresh" if result.rounds == 1 else f"{result.rounds} fresh ones, in turns with the others",
+        **_contention(result.contention),
         **_state("before", result.before),
         **_state("after", result.after),
     }
@@ -129,6 +130,21 @@ def _figures(artifact: Artifact, result: TimingResult, protocol: TimingProtocol)
         ),
         invalid=validity.reasons,
     )
+
+
+def _contention(around: Contention | None) -> dict[str, object]:
+    """Return what else ran, as conditions; what is not known says why."""
+    if around is None:
+        return {"other work": "not known: this runner cannot tell"}
+    figures = {
+        "waited for a processor": (around.wait_share, "wait_share", "{:.1%} of the time"),
+        "other threads ready to run": (around.others_running, "others_running", "{:.2f} on average"),
+        "taken by the hypervisor": (around.steal_share, "steal_share", "{:.1%}"),
+    }
+    return {
+        text: f"not known: {around.missing.get(name, 'not asked')}" if value is None else form.format(value)
+        for text, (value, name, form) in figures.items()
+    }
 
 
 def _state(when: str, state: DeviceState | None) -> dict[str, object]:

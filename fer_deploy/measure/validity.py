@@ -17,6 +17,14 @@ MAX_DRIFT = 0.05
 MAX_SPREAD = 0.25
 #: Samples below which neither thirds nor percentiles mean anything, whatever the protocol allowed.
 MIN_SAMPLES = 30
+#: Share of the time in which the timing thread was ready to run and another ran in its place. One slice of another
+#: process (some 4 ms) in each second is 0.4 %; from a twentieth on, the median itself moves. Our own choice.
+MAX_WAIT = 0.05
+#: Share of the processor time that a hypervisor may take; a quiet virtual machine here loses 0.2 %. Our own choice.
+MAX_STEAL = 0.02
+#: Least number of others that may be ready to run, where the machine has no processor to spare for them: now and then
+#: a daemon, never a process that stays.
+FEW_OTHERS = 0.25
 
 
 @dataclass(frozen=True)
@@ -40,7 +48,7 @@ def judge(result: TimingResult, protocol: TimingProtocol) -> Validity:
     samples = np.array(result.samples_ms)
     if len(samples) >= MIN_SAMPLES:
         reasons += [*_drift(samples), *_spread(samples)]
-    reasons += [*_heat(result), *_wrong(result), *_elsewhere(result, protocol)]
+    reasons += [*_contention(result), *_heat(result), *_wrong(result), *_elsewhere(result, protocol)]
     return Validity(tuple(reasons))
 
 
@@ -77,6 +85,31 @@ def _spread(samples: np.ndarray) -> list[str]:
     return (
         [f"unstable: the middle half spreads over {spread:.0%} of the median"] if spread > MAX_SPREAD else []
     )
+
+
+def _contention(result: TimingResult) -> list[str]:
+    """Return what says that others had a part of the processors.
+
+    Half of the processors that the runtime leaves free may be busy: as a rule two logical processors are one core,
+    and beyond half of them others share cores, caches and clock with the timing.
+    """
+    around = result.contention
+    if around is None:
+        return []
+    reasons = []
+    if around.wait_share is not None and around.wait_share > MAX_WAIT:
+        reasons.append(
+            f"disturbed: the timing thread waited {around.wait_share:.0%} of the time for a processor"
+        )
+    allowed = max(FEW_OTHERS, (around.processors - result.threads) / 2)
+    if around.others_running is not None and around.others_running > allowed:
+        reasons.append(
+            f"busy: on average {around.others_running:.1f} other threads were ready to run on {around.processors} "
+            f"processors ({allowed:g} allowed); stop other work and time again"
+        )
+    if around.steal_share is not None and around.steal_share > MAX_STEAL:
+        reasons.append(f"the hypervisor took {around.steal_share:.0%} of the processors for other machines")
+    return reasons
 
 
 def _heat(result: TimingResult) -> list[str]:

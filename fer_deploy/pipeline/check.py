@@ -17,10 +17,11 @@ from fer_deploy.gate.figures import Expected
 from fer_deploy.gate.holding import accounts, held, idle_lines, shadowed_lines
 from fer_deploy.gate.integrity import integrity
 from fer_deploy.gate.judge import verdicts_of
-from fer_deploy.gate.limits import ACCURACY_DROP
+from fer_deploy.gate.limits import ACCURACY_DROP, DEFAULT_SLOWDOWN
 from fer_deploy.gate.verdicts import Check, Outcome
 from fer_deploy.gate.waivers import apply_waivers, stray_waivers
 from fer_deploy.model.origin import ModelFiles, model_name, read_model_files
+from fer_deploy.pipeline.against import verdicts_against
 from fer_deploy.pipeline.config import Config
 from fer_deploy.pipeline.export import plan_exports
 from fer_deploy.pipeline.recompute import recompute
@@ -38,6 +39,8 @@ def check_report(
     reference: Path | None = None,
     today: datetime.date | None = None,
     again: bool = False,
+    against: Path | None = None,
+    max_slowdown: float = DEFAULT_SLOWDOWN,
 ) -> tuple[Report, Check]:
     """Return the report in ``path`` and the verdicts on it.
 
@@ -48,6 +51,9 @@ def check_report(
         reference: a committed reference to compare with, or None.
         today: decides which waivers hold; None for this day, UTC.
         again: run the model and the artifacts again on a part of the test images, see :func:`recompute`.
+        against: an earlier report, its artifacts beside it, to time them beside each other, see
+            :func:`~fer_deploy.pipeline.against.verdicts_against`.
+        max_slowdown: per cent that this must rule out.
 
     Raises:
         ArtifactError: the report or the reference cannot be read.
@@ -66,7 +72,11 @@ def check_report(
     figures = held(report, budget, expected, profiles)
     if strays := idle_lines(report, budget, expected, figures):
         raise ConfigError("; ".join(strays))
-    if reference is None and not any(one.line is not None and one.line.value is not None for one in figures):
+    if (
+        reference is None
+        and against is None
+        and not any(one.line is not None and one.line.value is not None for one in figures)
+    ):
         raise ConfigError(
             "there is nothing to check: set limits in [budget] of fer-deploy.toml, by flags such as "
             f"{ACCURACY_DROP.option} 0.5, or commit a reference with `fer-deploy baseline`"
@@ -77,6 +87,7 @@ def check_report(
         *counts(report),
         *(recompute(report, path, config) if again else ()),
         *verdicts_of(report, budget, expected, figures),
+        *(verdicts_against(report, path, against, max_slowdown) if against is not None else ()),
         *(against_reference(before, report) if before is not None else ()),
     )
     waivers = config.waiver if config else ()

@@ -73,6 +73,9 @@ class Graph:
         """Return the module exported at batch 1, the shape that every artifact has."""
         import torch
 
+        from fer_deploy.quantize.torch_tables import remember
+
+        remember()
         return torch.export.export(self.module, (torch.zeros(self.contract.input.shape),))
 
     def logits(self, pixels: NDArray[np.uint8], description: str) -> NDArray[np.float32]:

@@ -1,21 +1,21 @@
 """Writes docs/conformance.md: what became of every network on every target.
 
-    PYTHONPATH=.:tests python -m conformance.table [--cache FILE] [--output FILE] [NAME ...]
+    PYTHONPATH=.:tests python -m conformance.table [--verdicts FILE] [--output FILE] [--all] [NAME ...]
 
-Every network takes about 20 s. What was found is kept in a cache outside the repository, so that an interrupted run
-goes on where it stopped; it is thrown away when a source of fer-deploy or of the networks changes. With names, these
-networks are run anew, and the table is of what the cache holds. Exits 1 where an artifact is wrong.
+Every network takes 15 to 30 s, so that all of them take hours on two cores. What was found is kept in verdicts.json,
+row by row with the commit it was found at: a run that is interrupted goes on where it stopped, and the document says
+how old its rows are. ``--all`` runs every network anew, names run these anew. Exits 1 where an artifact is wrong.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
+import subprocess
 import sys
-import tempfile
+from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
 
@@ -25,45 +25,54 @@ from conformance.harness import RECIPES, TARGETS, Verdict, check
 from conformance.registry import NETWORKS, Network
 
 _ROOT = Path(__file__).resolve().parents[2]
-_SOURCES = (_ROOT / "fer_deploy", _ROOT / "tests" / "conformance")
-_CACHE = Path(tempfile.gettempdir()) / "fer-deploy-conformance.json"
+_VERDICTS = Path(__file__).with_name("verdicts.json")
 _PAIRS = tuple(f"{target} {recipe}" for target in TARGETS for recipe in RECIPES)
 _HEADINGS = ("ExecuTorch float", "int8", "ONNX float", "int8", "Core ML float", "int8")
 
-#: The verdicts of one network, by "target recipe".
-Row = dict[str, Verdict]
+
+@dataclass(frozen=True)
+class Row:
+    """What became of one network.
+
+    Attributes:
+        commit: of the sources that it was run with, with a ``+`` where they had been changed since.
+        verdicts: by "target recipe".
+    """
+
+    commit: str
+    verdicts: dict[str, Verdict]
 
 
-def sources() -> str:
-    """Return a digest of everything that a verdict depends on."""
-    digest = hashlib.sha256()
-    for folder in _SOURCES:
-        for file in sorted(folder.rglob("*.py")):
-            if file != Path(__file__):
-                digest.update(file.read_bytes())
-    return digest.hexdigest()
+def commit() -> str:
+    """Return the commit of these sources, with a ``+`` where something differs from it."""
+    done = subprocess.run(
+        ["git", "describe", "--always", "--abbrev=8", "--dirty=+", "--exclude=*"],
+        cwd=_ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return done.stdout.strip()
 
 
-def read_cache(file: Path) -> dict[str, Row]:
-    """Return what earlier runs found, nothing where the sources are others."""
+def read_verdicts(file: Path) -> dict[str, Row]:
+    """Return what earlier runs found."""
     try:
         kept = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    if kept["sources"] != sources():
-        return {}
-    return {name: {pair: Verdict(**one) for pair, one in row.items()} for name, row in kept["rows"].items()}
+    return {
+        name: Row(row["commit"], {pair: Verdict(**verdict) for pair, verdict in row["verdicts"].items()})
+        for name, row in kept.items()
+    }
 
 
-def write_cache(file: Path, rows: dict[str, Row]) -> None:
+def write_verdicts(file: Path, rows: dict[str, Row]) -> None:
     """Keep what was found."""
-    plain = {name: {pair: asdict(one) for pair, one in row.items()} for name, row in rows.items()}
-    file.write_text(json.dumps({"sources": sources(), "rows": plain}), encoding="utf-8")
+    lines = (f"{json.dumps(name)}: {json.dumps(asdict(rows[name]))}" for name in NETWORKS if name in rows)
+    file.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
 
 
 def row_of(network: Network) -> Row:
     """Run one network."""
-    return {" ".join(pair): verdict for pair, verdict in check(network).items()}
+    return Row(commit(), {" ".join(pair): verdict for pair, verdict in check(network).items()})
 
 
 def cell(verdict: Verdict, notes: dict[str, int]) -> str:
@@ -78,14 +87,13 @@ def cell(verdict: Verdict, notes: dict[str, int]) -> str:
 
 def table(rows: dict[str, Row]) -> Iterable[str]:
     """Yield the lines of the document."""
-    verdicts = [one for row in rows.values() for one in row.values()]
-    counts = {kind: sum(one.kind == kind for one in verdicts) for kind in ("right", "refused", "wrong")}
+    counts = Counter(verdict.kind for row in rows.values() for verdict in row.verdicts.values())
     faces = bench().test.name if real_faces() else "drawn faces: FER+ was not there"
     yield "# What a network may be made of"
     yield ""
     yield (
         f"{len(rows)} small networks, one for each pattern that people bring, each exported to three targets in float "
-        f"and in int8 (w8a8-ptq, 64 calibration images). Of {len(verdicts)} artifacts {counts['right']} are right, "
+        f"and in int8 (w8a8-ptq, 64 calibration images). Of {counts.total()} artifacts {counts['right']} are right, "
         f"{counts['refused']} are refused and {counts['wrong']} are wrong."
     )
     yield ""
@@ -98,7 +106,12 @@ def table(rows: dict[str, Row]) -> Iterable[str]:
         "stands under the table."
     )
     yield ""
-    yield "Written by `PYTHONPATH=.:tests python -m conformance.table` from `tests/conformance/networks/`."
+    commits = Counter(row.commit for row in rows.values())
+    ages = ", ".join(f"{name} ({count})" for name, count in commits.most_common())
+    yield (
+        "Written by `PYTHONPATH=.:tests python -m conformance.table` from `tests/conformance/networks/`. Commits at "
+        f"which the networks were run: {ages}."
+    )
     left = [name for name in NETWORKS if name not in rows]
     if left:
         yield ""
@@ -108,7 +121,7 @@ def table(rows: dict[str, Row]) -> Iterable[str]:
         notes: dict[str, int] = {}
         yield from ("", f"## {kind}", "", "| Network | " + " | ".join(_HEADINGS) + " |", "|---" * 7 + "|")
         for network in networks:
-            cells = (cell(rows[network.name][pair], notes) for pair in _PAIRS)
+            cells = (cell(rows[network.name].verdicts[pair], notes) for pair in _PAIRS)
             pattern = network.pattern.replace("|", "\\|")
             yield f"| {pattern} (`{network.name}`) | " + " | ".join(cells) + " |"
         if notes:
@@ -123,17 +136,19 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="run these networks anew")
-    parser.add_argument("--cache", type=Path, default=_CACHE)
+    parser.add_argument("--all", action="store_true", help="run every network anew")
+    parser.add_argument("--verdicts", type=Path, default=_VERDICTS)
     parser.add_argument("--output", type=Path, default=_ROOT / "docs" / "conformance.md")
     arguments = parser.parse_args()
-    rows = read_cache(arguments.cache)
-    for name in arguments.names or [name for name in NETWORKS if name not in rows]:
+    rows = read_verdicts(arguments.verdicts)
+    for name in arguments.names or [name for name in NETWORKS if arguments.all or name not in rows]:
         rows[name] = row_of(NETWORKS[name])
-        write_cache(arguments.cache, rows)
-        print(name, *(f"{pair}: {one.kind}" for pair, one in rows[name].items()), sep="  ", flush=True)
+        write_verdicts(arguments.verdicts, rows)
+        said = (f"{pair}: {verdict.kind}" for pair, verdict in rows[name].verdicts.items())
+        print(name, *said, sep="  ", flush=True)
     ordered = {name: rows[name] for name in NETWORKS if name in rows}
     arguments.output.write_text("\n".join(table(ordered)) + "\n", encoding="utf-8")
-    return int(any(one.kind == "wrong" for row in rows.values() for one in row.values()))
+    return int(any(verdict.kind == "wrong" for row in rows.values() for verdict in row.verdicts.values()))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fer_deploy.devices.timing import DeviceState, TimingProtocol, TimingResult
+from fer_deploy.devices.timing import Contention, DeviceState, TimingProtocol, TimingResult
 from fer_deploy.measure.validity import judge
 
 PROTOCOL = TimingProtocol(min_runs=300, min_seconds=0.1)
@@ -94,3 +94,40 @@ def test_heat_wrong_answers_and_lost_pinning() -> None:
         "not pinned",
     ]
     assert str(validity).startswith("INVALID: throttled: Android's thermal status is 2")
+
+
+def around(**figures: float | None) -> Contention:
+    quiet: dict[str, float | None] = {"wait_share": 0.002, "others_running": 0.05, "steal_share": 0.001}
+    missing = {name: "this system does not tell" for name, value in figures.items() if value is None}
+    return Contention(processors=4, **{**quiet, **figures}, missing=missing)
+
+
+@pytest.mark.parametrize(
+    ("figures", "reason"),
+    [
+        ({"wait_share": 0.29}, "disturbed: the timing thread waited 29% of the time for a processor"),
+        (
+            {"others_running": 15.4},
+            "busy: on average 15.4 other threads were ready to run on 4 processors (1.5 allowed); stop other work and "
+            "time again",
+        ),
+        ({"steal_share": 0.08}, "the hypervisor took 8% of the processors for other machines"),
+    ],
+)
+def test_what_others_took_spoils_a_timing(figures: dict[str, float], reason: str) -> None:
+    assert judge(result(steady(), contention=around(**figures)), PROTOCOL).reasons == (reason,)
+
+
+def test_a_quiet_machine_and_one_that_does_not_tell() -> None:
+    assert judge(result(steady(), contention=around()), PROTOCOL).valid
+    unknown = around(wait_share=None, others_running=None, steal_share=None)
+    assert judge(result(steady(), contention=unknown), PROTOCOL).valid
+    assert judge(result(steady(), contention=None), PROTOCOL).valid
+
+
+def test_without_a_processor_to_spare_no_other_may_stay() -> None:
+    one = around(others_running=0.4).model_copy(update={"processors": 1})
+    assert (
+        judge(result(steady(), contention=one), PROTOCOL).reasons[0].startswith("busy: on average 0.4 other")
+    )
+    assert judge(result(steady(), contention=one.model_copy(update={"processors": 2})), PROTOCOL).valid

@@ -1,6 +1,7 @@
 """Runs in its own process and times, or runs, an artifact with its target's Python runtime.
 
 ``python -m fer_deploy.devices.runners.host_runner ARTIFACT PROTOCOL_JSON`` prints one line of JSON, a TimingResult;
+``... --pair ARTIFACT ARTIFACT PROTOCOL_JSON`` times two artifacts of one target in turns and prints a PairTiming;
 ``... --logits ARTIFACT PIXELS.npy LOGITS.f32`` writes logits as raw float32.
 ``... --trace ARTIFACT PROTOCOL_JSON TRACE`` writes the profile of a runtime that gives one itself.
 A target that was registered from outside the package stands before any of them, as ``--target MODULE:CLASS``.
@@ -14,13 +15,14 @@ import os
 import pkgutil
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from fer_deploy.devices.runners.job import golden_pixels, with_golden
-from fer_deploy.devices.runners.onnx_runner import PeakMemory
-from fer_deploy.devices.timing import TimingProtocol, TimingResult
+from fer_deploy.devices.runners.onnx_runner import ContentionMeter, PeakMemory
+from fer_deploy.devices.timing import Contention, PairTiming, TimingProtocol, TimingResult
 from fer_deploy.errors import DeviceError, FerDeployError
 from fer_deploy.quantize.graph import batches
 from fer_deploy.targets.artifact import open_artifact
@@ -50,6 +52,7 @@ def time_artifact(folder: Path, protocol: TimingProtocol) -> TimingResult:
     samples: list[float] = []
     total = 0.0
     gc.disable()
+    contention = ContentionMeter(protocol.threads)
     while (len(samples) < protocol.min_runs or total < protocol.min_seconds) and total < protocol.max_seconds:
         pixels = inputs[len(samples) % len(inputs)]
         start = time.perf_counter()
@@ -57,6 +60,8 @@ def time_artifact(folder: Path, protocol: TimingProtocol) -> TimingResult:
         took = time.perf_counter() - start
         samples.append(1000 * took)
         total += took
+        contention.look()
+    around = contention.result()
     peak = memory.bytes()
     result = TimingResult(
         runtime_version=importlib.metadata.version(target.package),
@@ -67,8 +72,47 @@ def time_artifact(folder: Path, protocol: TimingProtocol) -> TimingResult:
         peak_memory_bytes=peak,
         peak_memory_reason=memory.reason,
         cores=tuple(sorted(os.sched_getaffinity(0))) if hasattr(os, "sched_getaffinity") else None,
+        contention=Contention.model_validate(around),
     )
     return with_golden(result, artifact, np.concatenate(logits))
+
+
+def time_pair(folders: Sequence[Path], protocol: TimingProtocol) -> PairTiming:
+    """Return samples of the artifacts in two folders that take turns in this process.
+
+    Loaded in the order of the folders, and timed in pairs, every second pair backwards: the protocol's warm-ups, runs
+    and seconds count for each of the two.
+    """
+    artifacts = [open_artifact(folder) for folder in folders]
+    target = get_target(artifacts[0].info.target)
+    target.preload()
+    sessions = [target.open(artifact.file, protocol.threads) for artifact in artifacts]
+    inputs = [list(batches(golden_pixels(artifact), 1, "golden inputs")) for artifact in artifacts]
+    for index in range(protocol.warmups):
+        for session, images in zip(sessions, inputs, strict=True):
+            session.run(images[index % len(images)])
+    samples: tuple[list[float], list[float]] = ([], [])
+    totals = [0.0, 0.0]
+    gc.disable()
+    contention = ContentionMeter(protocol.threads)
+    while (len(samples[0]) < protocol.min_runs or min(totals) < protocol.min_seconds) and max(
+        totals
+    ) < protocol.max_seconds:
+        pair = len(samples[0])
+        for which in (0, 1) if pair % 2 == 0 else (1, 0):
+            image = inputs[which][pair % len(inputs[which])]
+            start = time.perf_counter()
+            sessions[which].run(image)
+            took = time.perf_counter() - start
+            samples[which].append(1000 * took)
+            totals[which] += took
+        contention.look()
+    return PairTiming(
+        first_ms=tuple(samples[0]),
+        second_ms=tuple(samples[1]),
+        in_turns=True,
+        contention=Contention.model_validate(contention.result()),
+    )
 
 
 def write_logits(folder: Path, pixels: Path, goal: Path) -> None:
@@ -95,6 +139,9 @@ def main(*arguments: str) -> int:
             arguments = arguments[2:]
         if arguments[0] == "--logits":
             write_logits(*(Path(argument) for argument in arguments[1:4]))
+        elif arguments[0] == "--pair":
+            protocol = TimingProtocol.model_validate_json(arguments[3])
+            print(time_pair([Path(folder) for folder in arguments[1:3]], protocol).model_dump_json())
         elif arguments[0] == "--trace":
             protocol = TimingProtocol.model_validate_json(arguments[2])
             write_trace(Path(arguments[1]), protocol, Path(arguments[3]))

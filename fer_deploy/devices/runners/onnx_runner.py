@@ -64,6 +64,81 @@ class PeakMemory:
         return None if self.reason else max(0, resident("VmHWM") - self._start)
 
 
+class ContentionMeter:
+    """What else wants the processors from now on, by what Linux tells under /proc.
+
+    Attributes:
+        missing: figure to why it is not known.
+    """
+
+    #: Seconds between two looks at the run queue, each of which takes some 50 us, outside of any sample.
+    INTERVAL = 0.05
+
+    def __init__(self, threads: int) -> None:
+        self.missing: dict[str, str] = {}
+        self._threads = threads
+        self._others: list[int] = []
+        self._began = self._looked = time.perf_counter()
+        self._waited = self._of("wait_share", self._waited_seconds)
+        self._ticks = self._of("steal_share", self._steal_and_all)
+
+    def _of(self, name: str, read: Any) -> Any:
+        try:
+            return read()
+        except (OSError, ValueError, IndexError) as error:
+            self.missing[name] = f"this system does not tell: {error}"
+            return None
+
+    @staticmethod
+    def _waited_seconds() -> float:
+        """Return how long this thread has been ready to run and did not (schedstat's second field, ns)."""
+        with open("/proc/thread-self/schedstat", encoding="ascii") as stream:  # noqa: PTH123
+            return int(stream.read().split()[1]) / 1e9
+
+    @staticmethod
+    def _steal_and_all() -> tuple[int, int]:
+        """Return stolen ticks and all ticks of the machine (proc(5), /proc/stat, without guests)."""
+        with open("/proc/stat", encoding="ascii") as stream:  # noqa: PTH123
+            ticks = [int(word) for word in stream.readline().split()[1:9]]
+        return ticks[7], sum(ticks)
+
+    @staticmethod
+    def _running() -> int:
+        with open("/proc/loadavg", encoding="ascii") as stream:  # noqa: PTH123
+            return int(stream.read().split()[3].partition("/")[0])
+
+    def look(self) -> None:
+        """Count what is ready to run besides the timing itself, now and then."""
+        now = time.perf_counter()
+        if "others_running" in self.missing or now - self._looked < self.INTERVAL:
+            return
+        self._looked = now
+        running = self._of("others_running", self._running)
+        if running is not None:
+            self._others.append(max(0, running - self._threads))
+
+    def result(self) -> dict[str, Any]:
+        """Return the fields of fer-deploy's Contention."""
+        wall = time.perf_counter() - self._began
+        if not self._others:
+            self.missing.setdefault("others_running", "the samples were over before the first look")
+        waited = None if self._waited is None else self._waited_seconds() - self._waited
+        stolen = None
+        if self._ticks is not None:
+            before, after = self._ticks, self._steal_and_all()
+            if after[1] > before[1]:
+                stolen = (after[0] - before[0]) / (after[1] - before[1])
+            else:
+                self.missing["steal_share"] = "the samples were over within one tick"
+        return {
+            "processors": os.cpu_count() or 1,
+            "wait_share": None if waited is None else min(1.0, waited / wall),
+            "others_running": sum(self._others) / len(self._others) if self._others else None,
+            "steal_share": stolen,
+            "missing": self.missing,
+        }
+
+
 def write(path: str, data: bytes) -> None:
     """Write a file beside its goal and rename it, so that no reader sees half of it."""
     try:
@@ -129,6 +204,7 @@ def main(argv: list[str]) -> int:
     samples: list[float] = []
     total = 0.0
     gc.disable()
+    contention = ContentionMeter(arguments.threads)
     while (
         len(samples) < arguments.min_runs or total < arguments.min_seconds
     ) and total < arguments.max_seconds:
@@ -138,6 +214,8 @@ def main(argv: list[str]) -> int:
         took = time.perf_counter() - start
         samples.append(1000 * took)
         total += took
+        contention.look()
+    around = contention.result()
     peak = memory.bytes()
     if arguments.trace:
         os.replace(session.end_profiling(), arguments.trace)  # noqa: PTH105
@@ -151,6 +229,7 @@ def main(argv: list[str]) -> int:
         "peak_memory_bytes": peak,
         "peak_memory_reason": memory.reason,
         "cores": sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
+        "contention": around,
     }
     write(arguments.result, json.dumps(result).encode())
     return 0

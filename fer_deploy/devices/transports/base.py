@@ -8,13 +8,13 @@ from __future__ import annotations
 import math
 import statistics
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_deploy.devices.timing import TimingProtocol, TimingResult
+from fer_deploy.devices.timing import Contention, PairTiming, TimingProtocol, TimingResult
 from fer_deploy.errors import DeviceError
 from fer_deploy.progress import track
 from fer_deploy.targets.artifact import Artifact
@@ -36,6 +36,17 @@ class Transport(ABC):
         Raises:
             DeviceError: the device is unreachable, busy, full, of another architecture, or answered nonsense.
         """
+
+    def time_pair(self, first: Artifact, second: Artifact, protocol: TimingProtocol) -> PairTiming:
+        """Return the timing of two artifacts on the device, one beside the other, from fresh processes.
+
+        Here one after the other; a transport that can take turns within one process shows smaller differences.
+
+        Raises:
+            DeviceError: as :meth:`time`.
+        """
+        one, other = self.time(first, protocol), self.time(second, protocol)
+        return PairTiming(first_ms=one.samples_ms, second_ms=other.samples_ms, in_turns=False)
 
     @abstractmethod
     def logits(self, artifact: Artifact, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -96,7 +107,8 @@ def time_in_turns(
 def joined(results: Sequence[TimingResult]) -> TimingResult:
     """Return several timings of one artifact as one: all samples in order, medians of load and cold start.
 
-    Memory is the largest peak, the golden difference the largest, the state before the first and after the last.
+    Memory is the largest peak, the golden difference the largest, contention that of the worst round, the state before
+    the first and after the last.
     """
     first, last = results[0], results[-1]
     peaks = [result.peak_memory_bytes for result in results if result.peak_memory_bytes is not None]
@@ -108,7 +120,27 @@ def joined(results: Sequence[TimingResult]) -> TimingResult:
             "samples_ms": tuple(sample for result in results for sample in result.samples_ms),
             "peak_memory_bytes": max(peaks) if peaks else None,
             "golden_difference": max(differences) if differences else None,
+            "contention": _worst([result.contention for result in results]),
             "rounds": sum(result.rounds for result in results),
             "after": last.after,
         }
+    )
+
+
+def _worst(rounds: Sequence[Contention | None]) -> Contention | None:
+    """Return for each figure of contention its largest, None where a round does not know it."""
+    known = [contention for contention in rounds if contention is not None]
+    if len(known) < len(rounds):
+        return None
+
+    def largest(values: Iterable[float | None]) -> float | None:
+        told = list(values)
+        return None if None in told else max(value for value in told if value is not None)
+
+    return Contention(
+        processors=known[0].processors,
+        wait_share=largest(contention.wait_share for contention in known),
+        others_running=largest(contention.others_running for contention in known),
+        steal_share=largest(contention.steal_share for contention in known),
+        missing={name: why for contention in known for name, why in contention.missing.items()},
     )

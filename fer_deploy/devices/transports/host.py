@@ -9,7 +9,7 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,10 +25,10 @@ from fer_deploy.devices.runners.job import (
     make_job,
     shell_runner,
 )
-from fer_deploy.devices.timing import TimingProtocol, TimingResult
+from fer_deploy.devices.timing import PairTiming, TimingProtocol, TimingResult
 from fer_deploy.devices.transports.base import Transport
 from fer_deploy.errors import DeviceError
-from fer_deploy.frozen import first_problem
+from fer_deploy.frozen import Frozen, first_problem
 from fer_deploy.targets.artifact import Artifact
 from fer_deploy.targets.base import Runner
 from fer_deploy.targets.registry import get_target, outside_address, target_class, target_names
@@ -82,6 +82,8 @@ def run_here(
 _START_SECONDS = 120
 _LOGITS_SECONDS = 3600
 
+_Result = TypeVar("_Result", bound=Frozen)
+
 
 class HostTransport(Transport):
     """This machine. Every target's own Python runtime, each time in a fresh process."""
@@ -106,14 +108,19 @@ class HostTransport(Transport):
         limit = protocol.max_seconds + self._start_seconds
         what = f"timing {artifact.key} on the host"
         arguments = [str(artifact.folder.resolve()), protocol.model_dump_json()]
-        output = _run(artifact, arguments, limit, what)
-        lines = output.strip().splitlines()
-        if not lines:
-            raise DeviceError(f"{what} failed (exit 0): no output")
-        try:
-            return TimingResult.model_validate_json(lines[-1])
-        except ValidationError as error:
-            raise DeviceError(f"{what} gave no result: {first_problem(error)}") from None
+        return _parsed(TimingResult, _run(artifact, arguments, limit, what), what)
+
+    def time_pair(self, first: Artifact, second: Artifact, protocol: TimingProtocol) -> PairTiming:
+        """Return the timing of two artifacts of one target that take turns within one fresh process.
+
+        Raises:
+            DeviceError: as :meth:`time`.
+        """
+        limit = 2 * protocol.max_seconds + self._start_seconds
+        what = f"timing {first.key} beside another one on the host"
+        folders = [str(artifact.folder.resolve()) for artifact in (first, second)]
+        arguments = ["--pair", *folders, protocol.model_dump_json()]
+        return _parsed(PairTiming, _run(first, arguments, limit, what), what)
 
     def logits(self, artifact: Artifact, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return logits float32 (N, K) of uint8 pixels (N, C, H, W), computed in a fresh process.
@@ -161,6 +168,17 @@ class HostTransport(Transport):
                 program = bundle_words(bundle)
             run_here(program, job, Path(folder), protocol.max_seconds + self._start_seconds, "the host", {})
             return (Path(folder) / TRACE).read_bytes()
+
+
+def _parsed(kind: type[_Result], output: str, what: str) -> _Result:
+    """Return what the runner printed in its last line."""
+    lines = output.strip().splitlines()
+    if not lines:
+        raise DeviceError(f"{what} failed (exit 0): no output")
+    try:
+        return kind.model_validate_json(lines[-1])
+    except ValidationError as error:
+        raise DeviceError(f"{what} gave no result: {first_problem(error)}") from None
 
 
 def time_on_host(artifact: Artifact, protocol: TimingProtocol) -> TimingResult:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,8 @@ from fer_deploy.devices.runners.job import (
     read_logits,
     read_result,
 )
-from fer_deploy.devices.timing import TimingProtocol
+from fer_deploy.devices.runners.onnx_runner import ContentionMeter
+from fer_deploy.devices.timing import Contention, TimingProtocol
 from fer_deploy.errors import DeviceError
 from fer_deploy.targets.artifact import Artifact
 from fixtures.lowered import Lower
@@ -110,3 +112,43 @@ def test_using_the_onnx_target_leaves_nothing_in_the_users_cache(artifact: Artif
     subprocess.run([sys.executable, "-c", code, str(artifact.file)], check=True, env=environment)
 
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what else runs is read from /proc")
+def test_a_busy_machine_is_seen() -> None:
+    """As many processes as there are processors, and one more, that never rest."""
+    spin = "import time\nend = time.time() + 60\nwhile time.time() < end: pass"
+    busy = [subprocess.Popen([sys.executable, "-c", spin]) for _ in range((os.cpu_count() or 1) + 1)]
+    try:
+        time.sleep(0.5)
+        meter = ContentionMeter(1)
+        end = time.perf_counter() + 1.5
+        while time.perf_counter() < end:
+            meter.look()
+        found = Contention.model_validate(meter.result())
+    finally:
+        for process in busy:
+            process.kill()
+            process.wait()
+    assert found.processors == os.cpu_count()
+    assert found.missing == {}
+    assert found.others_running is not None
+    assert found.others_running > found.processors / 2
+    assert found.wait_share is not None
+    assert found.wait_share > 0.05
+    assert found.steal_share is not None
+
+
+def test_a_system_that_does_not_tell_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError("no such file")
+
+    for name in ("_waited_seconds", "_steal_and_all", "_running"):
+        monkeypatch.setattr(ContentionMeter, name, staticmethod(refuse))
+    monkeypatch.setattr(ContentionMeter, "INTERVAL", 0)
+    meter = ContentionMeter(1)
+    meter.look()
+    found = Contention.model_validate(meter.result())
+    assert (found.wait_share, found.others_running, found.steal_share) == (None, None, None)
+    assert set(found.missing) == {"wait_share", "others_running", "steal_share"}
+    assert all(why == "this system does not tell: no such file" for why in found.missing.values())

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fer_deploy.devices.timing import DeviceState, TimingProtocol, TimingResult
+from fer_deploy.devices.timing import Contention, DeviceState, TimingProtocol, TimingResult
 from fer_deploy.devices.transports.base import Transport, joined, time_in_turns
 from fer_deploy.errors import DeviceError
 from fer_deploy.targets.artifact import Artifact, ArtifactInfo
@@ -100,3 +100,33 @@ def test_joining_keeps_the_first_state_and_the_last() -> None:
     assert (result.before, result.after) == (states[0], states[3])
     assert result.golden_difference == 0.3
     assert result.peak_memory_bytes is None
+
+
+def test_joining_keeps_the_worst_contention() -> None:
+    base: dict[str, Any] = {
+        "runtime_version": "1",
+        "threads": 1,
+        "load_ms": 1.0,
+        "first_ms": 1.0,
+        "peak_memory_bytes": None,
+    }
+    rounds = [
+        TimingResult(
+            **base,
+            samples_ms=(1,),
+            contention=Contention(
+                processors=2,
+                wait_share=wait,
+                others_running=others,
+                steal_share=None,
+                missing={"steal_share": "it does not tell"},
+            ),
+        )
+        for wait, others in ((0.01, 3.0), (0.2, 0.5))
+    ]
+    worst = joined(rounds).contention
+    assert worst is not None
+    assert (worst.wait_share, worst.others_running, worst.steal_share) == (0.2, 3.0, None)
+    assert worst.missing == {"steal_share": "it does not tell"}
+    silent = rounds[1].model_copy(update={"contention": None})
+    assert joined([rounds[0], silent]).contention is None

@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cmath>
@@ -18,6 +19,7 @@
 #include <memory>
 #include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <executorch/devtools/etdump/etdump_flatcc.h>
@@ -173,6 +175,100 @@ std::string allowed_cores() {
   return "[" + text + "]";
 }
 
+// What else wants the processors from its making on, by what Linux tells under /proc: as Contention of onnx_runner.py.
+class Contention {
+ public:
+  explicit Contention(uint32_t threads)
+      : threads_(threads), began_(Clock::now()), looked_(began_), waited_(waited()), ticks_(ticks()) {}
+
+  // Counts what is ready to run besides the timing itself, now and then; outside of any sample.
+  void look() {
+    const auto now = Clock::now();
+    if (milliseconds(looked_, now) < 50) {
+      return;
+    }
+    looked_ = now;
+    std::ifstream stream("/proc/loadavg");
+    double averages[3];
+    long long running = 0;
+    if (stream >> averages[0] >> averages[1] >> averages[2] >> running) {
+      others_ += running > threads_ ? static_cast<double>(running - threads_) : 0;
+      ++looks_;
+    }
+  }
+
+  std::string json() const {
+    const double wall = milliseconds(began_, Clock::now());
+    std::string missing;
+    std::ostringstream text;
+    text.precision(17);
+    text << "{\"processors\": " << std::max(1L, sysconf(_SC_NPROCESSORS_ONLN)) << ", \"wait_share\": ";
+    const double waited_now = waited();
+    if (waited_ >= 0 && waited_now >= 0 && wall > 0) {
+      text << std::min(1.0, (waited_now - waited_) / wall);
+    } else {
+      text << "null";
+      add(missing, "wait_share", "this system does not tell how long a thread waited");
+    }
+    text << ", \"others_running\": ";
+    if (looks_ > 0) {
+      text << others_ / looks_;
+    } else {
+      text << "null";
+      add(missing, "others_running", "no look at what is ready to run succeeded");
+    }
+    text << ", \"steal_share\": ";
+    const auto ticks_now = ticks();
+    if (ticks_.second >= 0 && ticks_now.second > ticks_.second) {
+      text << static_cast<double>(ticks_now.first - ticks_.first) / static_cast<double>(ticks_now.second - ticks_.second);
+    } else {
+      text << "null";
+      add(missing, "steal_share", "this system does not tell, or the samples were over within one tick");
+    }
+    text << ", \"missing\": {" << missing << "}}";
+    return text.str();
+  }
+
+ private:
+  static void add(std::string& missing, const std::string& name, const std::string& why) {
+    missing += (missing.empty() ? "" : ", ") + ("\"" + name + "\": \"" + why + "\"");
+  }
+
+  // Milliseconds that this thread was ready to run and did not (schedstat's second field, ns), or -1.
+  static double waited() {
+    std::ifstream stream("/proc/thread-self/schedstat");
+    long long ran = 0;
+    long long waited = 0;
+    return stream >> ran >> waited ? static_cast<double>(waited) / 1e6 : -1;
+  }
+
+  // Stolen ticks and all ticks of the machine (proc(5), /proc/stat, without guests), or -1.
+  static std::pair<long long, long long> ticks() {
+    std::ifstream stream("/proc/stat");
+    std::string name;
+    stream >> name;
+    long long all = 0;
+    long long stolen = 0;
+    for (int field = 0; field < 8; ++field) {
+      long long value = 0;
+      if (!(stream >> value)) {
+        return {-1, -1};
+      }
+      all += value;
+      stolen = value;
+    }
+    return {stolen, all};
+  }
+
+  long long threads_;
+  Clock::time_point began_;
+  Clock::time_point looked_;
+  double waited_;
+  std::pair<long long, long long> ticks_;
+  double others_ = 0;
+  int looks_ = 0;
+};
+
 class Session {
  public:
   Session(Module& module, std::vector<int> shape) : module_(module), shape_(std::move(shape)) {}
@@ -256,13 +352,16 @@ int main(int count, char** values) {
   const double most_ms = 1000 * arguments.number("max-seconds");
   std::vector<double> samples;
   double total = 0;
+  Contention contention(threads);
   while ((samples.size() < least || total < least_ms) && total < most_ms) {
     float* pixels = inputs.data() + samples.size() % images * image;
     const auto start = Clock::now();
     session.run(pixels);
     samples.push_back(milliseconds(start, Clock::now()));
     total += samples.back();
+    contention.look();
   }
+  const std::string around = contention.json();
   const long long peak = resident("VmHWM");
 
   write_file(arguments.text("logits"), logits.data(), logits.size() * sizeof(float));
@@ -285,7 +384,7 @@ int main(int count, char** values) {
   } else {
     json << "null, \"peak_memory_reason\": \"the peak cannot be reset on this system\"";
   }
-  json << ", \"cores\": " << allowed_cores() << "}\n";
+  json << ", \"cores\": " << allowed_cores() << ", \"contention\": " << around << "}\n";
   const std::string text = json.str();
   write_file(arguments.text("result"), text.data(), text.size());
   return 0;

@@ -1,0 +1,90 @@
+"""``check --against``: the artifacts of a report timed beside those of an earlier run, on the devices at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from fer_deploy.devices.profile import load_profile
+from fer_deploy.devices.transports.base import Transport
+from fer_deploy.devices.transports.open import open_transport
+from fer_deploy.errors import ArtifactError, DeviceError
+from fer_deploy.frozen import Unknown
+from fer_deploy.gate.integrity import folder_of
+from fer_deploy.gate.slowdown import slowdown_verdict
+from fer_deploy.gate.verdicts import Verdict
+from fer_deploy.measure.slowdown import ROUND, Slowdown, time_against
+from fer_deploy.report.schema import ArtifactReport, Report, load_report
+from fer_deploy.targets.artifact import Artifact, open_artifact
+
+
+def verdicts_against(report: Report, path: Path, earlier_path: Path, limit: float) -> tuple[Verdict, ...]:
+    """Return a verdict on how much slower each artifact is on each device of a report.
+
+    Args:
+        report: the report in ``path``, its artifacts beside it.
+        path: where it lies.
+        earlier_path: ``report.json`` of an earlier run, or the folder with it; its artifacts lie beside it.
+        limit: per cent from which an artifact is slower.
+
+    Raises:
+        ArtifactError: the earlier report cannot be read.
+    """
+    if earlier_path.is_dir():
+        earlier_path = earlier_path / path.name
+    earlier = load_report(earlier_path)
+    return tuple(_on_devices(report, path, earlier, earlier_path, limit))
+
+
+def _on_devices(
+    report: Report, path: Path, earlier: Report, earlier_path: Path, limit: float
+) -> Iterator[Verdict]:
+    before = {one.key: one for one in earlier.artifacts}
+    for device in report.devices:
+        transport = _transport(device.name)
+        for figures in device.figures:
+            later = next((one for one in report.artifacts if one.key == figures.artifact), None)
+            if later is None or not figures.latency_p50.known:
+                continue  # nothing was timed, which other verdicts say
+            found: Slowdown | Unknown
+            if later.key not in before:
+                found = Unknown(reason=f"{earlier_path} holds no {later.key} to compare it with")
+            elif isinstance(transport, Unknown):
+                found = transport
+            else:
+                pair = (before[later.key], earlier_path), (later, path)
+                found = _timed(transport, pair[0], pair[1], limit)
+            yield slowdown_verdict(later.key, device.name, found, limit)
+
+
+def _transport(device: str) -> Transport | Unknown:
+    try:
+        transport = open_transport(load_profile(device), None)
+        obstacle = transport.obstacle()
+    except DeviceError as error:
+        return Unknown(reason=str(error))
+    return transport if obstacle is None else Unknown(reason=obstacle)
+
+
+def _timed(
+    transport: Transport,
+    earlier: tuple[ArtifactReport, Path],
+    later: tuple[ArtifactReport, Path],
+    limit: float,
+) -> Slowdown | Unknown:
+    try:
+        return time_against(transport, _opened(*earlier), _opened(*later), limit / 100, ROUND)
+    except (ArtifactError, DeviceError) as error:
+        return Unknown(reason=str(error))
+
+
+def _opened(one: ArtifactReport, path: Path) -> Artifact:
+    """Return the artifact that a report is about.
+
+    Raises:
+        ArtifactError: it is not there, or another.
+    """
+    artifact = open_artifact(folder_of(one, path))
+    if artifact.info.sha256 != one.sha256:
+        raise ArtifactError(f"{artifact.file} is not the file that {path} is about; run again")
+    return artifact
