@@ -12,8 +12,7 @@ from fer_deploy.contract import Contract, contract_table, load_contract, parse_c
 from fer_deploy.errors import ModelError
 from fer_deploy.files import read_toml, sha256_of
 from fer_deploy.frozen import Frozen, first_problem
-from fer_deploy.model.architecture import Architecture
-from fer_deploy.model.folder import MODEL_FILE, Weights
+from fer_deploy.model.folder import MODEL_FILE, Architecture, Weights
 from fer_deploy.model.foreign import is_factory
 from fer_deploy.model.sources import sources_of
 
