@@ -91,16 +91,16 @@ def load_inputs(config: Config) -> Inputs:
         FerDeployError: a model, dataset, target, recipe, device or the output folder is missing or unusable.
     """
     resolved = [resolve(name) for name in config.profile.devices]
-    for one in resolved:
-        if one.notice is not None:
-            say(one.notice)
+    for device in resolved:
+        if device.notice is not None:
+            say(device.notice)
     plan = plan_exports(config.export.targets, config.export.recipes)
     model = load_model(config.model.path, config.model.contract, config.model.weights)
     require_writable_folder(config.export.output)
     labels, spec = model.contract.labels, model.contract.input
     test = open_dataset(config.data, "test", labels, spec)
     calibration = draw_calibration(model, plan, config.data, config.quantize)
-    return Inputs(model, plan, test, calibration, tuple(one.profile for one in resolved))
+    return Inputs(model, plan, test, calibration, tuple(device.profile for device in resolved))
 
 
 class Graphs:
