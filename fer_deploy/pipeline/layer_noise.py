@@ -81,23 +81,23 @@ class LayerComparer:
             )
         return tuple(found)
 
-    def artifact(self, one: Exported) -> Noise:
+    def artifact(self, made: Exported) -> Noise:
         """Return the layers of a quantized artifact, or why it shows none; none of any other artifact."""
-        if not parse_recipe(one.artifact.info.recipe).quantized:
+        if not parse_recipe(made.artifact.info.recipe).quantized:
             return ()
 
         def compare() -> Noise:
-            artifact = one.artifact
+            artifact = made.artifact
             layers = get_target(artifact.info.target).layer_outputs(artifact.file, self._pixels)
             if isinstance(layers, Unknown):
                 return layers
             return layer_noise(self._float_layers(), layers.outputs, layers.emulation)
 
-        return self._once(one.artifact.key, one.artifact.info.sha256, compare)
+        return self._once(made.artifact.key, made.artifact.info.sha256, compare)
 
     def names(self) -> tuple[str, ...]:
         """Return the names of the float model's layers that have a weight, in order."""
-        return tuple(one.name for one in self._float_layers())
+        return tuple(layer.name for layer in self._float_layers())
 
     def _once(self, name: str, made_from: str, compare: Callable[[], Noise]) -> Noise:
         def compared() -> Noise:

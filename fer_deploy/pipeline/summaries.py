@@ -127,7 +127,7 @@ Logits = NDArray[np.float32]
 
 
 def artifact_report(
-    one: Exported,
+    made: Exported,
     reference: Logits,
     answers: Inference | Unknown,
     test: Faces,
@@ -137,14 +137,14 @@ def artifact_report(
     """Return all that is known of an artifact on any device.
 
     Args:
-        one: the artifact.
+        made: the artifact.
         reference: the float model's logits (N, K) on the test images.
         answers: the artifact's, or why there are none.
         test: the test images.
         plain: the float graph, on which known mistakes are tried to explain a loss.
         layers: the noise of each layer, or why it is not known.
     """
-    info = one.artifact.info
+    info = made.artifact.info
     diagnosis = None
     if isinstance(answers, Unknown):
         accuracy, parity = missing_accuracy(test, answers.reason), missing_parity(answers.reason)
@@ -155,11 +155,11 @@ def artifact_report(
     return ArtifactReport(
         target=info.target,
         recipe=info.recipe,
-        path=str(one.artifact.folder),
+        path=str(made.artifact.folder),
         file=info.file,
         sha256=info.sha256,
         size=size_figure(info),
-        delegation=delegation_figures(one.delegation),
+        delegation=delegation_figures(made.delegation),
         accuracy=accuracy,
         parity=parity,
         diagnosis=diagnosis,
@@ -205,14 +205,14 @@ def run_warnings(
         f"{target} has no recipe {recipe}: that artifact was not written"
         for target, recipe in plan.impossible
     ]
-    found += [f"{one.key} was not made: {one.reason}" for one in missing]
-    for one in exported:
-        said = one.delegation.warning()
+    found += [f"{absent.key} was not made: {absent.reason}" for absent in missing]
+    for made in exported:
+        said = made.delegation.warning()
         if said is not None:
-            found.append(f"{one.artifact.key}: {said}")
-        found += [f"{one.artifact.key}: {line}" for line in doubts(one.artifact)]
-        if one.artifact.info.note is not None:
-            found.append(f"{one.artifact.key}: {one.artifact.info.note}")
+            found.append(f"{made.artifact.key}: {said}")
+        found += [f"{made.artifact.key}: {line}" for line in doubts(made.artifact)]
+        if made.artifact.info.note is not None:
+            found.append(f"{made.artifact.key}: {made.artifact.info.note}")
     if calibration is not None:
         empty = [label for label, count in calibration.per_class.items() if count == 0]
         if empty:

@@ -24,15 +24,15 @@ def render_junit(check: Check) -> str:
         skipped=str(len(check.waived)),
         timestamp=clean(check.created),
     )
-    for one in check.verdicts:
-        of = one.subject if one.device is None else f"{one.subject} on {one.device}"
-        case = ElementTree.SubElement(suite, "testcase", classname=clean(of), name=clean(one.figure))
-        said = clean(message(one))
-        if not one.counts:
+    for verdict in check.verdicts:
+        of = verdict.subject if verdict.device is None else f"{verdict.subject} on {verdict.device}"
+        case = ElementTree.SubElement(suite, "testcase", classname=clean(of), name=clean(verdict.figure))
+        said = clean(message(verdict))
+        if not verdict.counts:
             ElementTree.SubElement(case, "skipped", message=said)
-        elif one.outcome is Outcome.FAIL:
+        elif verdict.outcome is Outcome.FAIL:
             ElementTree.SubElement(case, "failure", message=said, type="budget")
-        elif one.outcome is Outcome.NOT_MEASURED:
+        elif verdict.outcome is Outcome.NOT_MEASURED:
             ElementTree.SubElement(case, "error", message=said, type="not measured")
         else:
             ElementTree.SubElement(case, "system-out").text = said
@@ -57,10 +57,12 @@ def workflow_commands(check: Check, file: str | None) -> Iterator[str]:
 
     The escapes are those of actions/toolkit, packages/core/src/command.ts.
     """
-    for one in (*check.of(Outcome.FAIL), *check.of(Outcome.NOT_MEASURED)):
-        yield _command("error", file, f"{one.figure}: {one.outcome}", f"{one.name}: {message(one)}")
-    for one in check.waived:
-        yield _command("warning", file, f"{one.figure}: waived", f"{one.name}: {message(one)}")
+    for verdict in (*check.of(Outcome.FAIL), *check.of(Outcome.NOT_MEASURED)):
+        yield _command(
+            "error", file, f"{verdict.figure}: {verdict.outcome}", f"{verdict.name}: {message(verdict)}"
+        )
+    for verdict in check.waived:
+        yield _command("warning", file, f"{verdict.figure}: waived", f"{verdict.name}: {message(verdict)}")
     for change in check.changes:
         level = "warning" if change.kind == "improvement" else "error"
         yield _command(level, file, f"{change.figure}: {change.kind}", change.message)
