@@ -20,7 +20,6 @@ from fer_deploy.contract import Contract
 from fer_deploy.errors import ContractError, FerDeployError, ModelError
 from fer_deploy.files import sha256_of
 from fer_deploy.model import (
-    Architecture,
     Model,
     check_against_contract,
     count_parameters,
@@ -29,7 +28,7 @@ from fer_deploy.model import (
     save_model,
 )
 from fer_deploy.zoo import build
-from fixtures.synthetic import Color, contract_for, input_spec
+from fixtures.synthetic import TINY, Color, contract_for, input_spec
 
 SHIPPED = Path(__file__).resolve().parents[1] / "models" / "fer_s"
 FACTORY = """
@@ -102,7 +101,7 @@ def test_saved_folder_loads_bit_equal(tmp_path: Path, color: Color) -> None:
     spec = input_spec(32, color)
     network = build("fer_xs", 3, spec.channels, 0.5).eval()
     contract = contract_for(spec, ("a", "b", "c"))
-    save_model(tmp_path / "net", network, Architecture(name="fer_xs", width=0.5), contract, {"card.md": b"x"})
+    save_model(tmp_path / "net", network, TINY, contract, {"card.md": b"x"})
     loaded = load_model(tmp_path / "net")
     assert loaded.contract == contract
     assert loaded.weights_sha256 == sha256_of(tmp_path / "net" / "model.safetensors")
@@ -115,7 +114,7 @@ def test_saving_again_keeps_other_files(folder: Path) -> None:
     (folder / "card.md").write_text("kept")
     model = load_model(folder)
     (folder / "seeds").mkdir()
-    save_model(folder, model.network, Architecture(name="fer_xs", width=0.5), model.contract, {})
+    save_model(folder, model.network, TINY, model.contract, {})
     assert (folder / "seeds").is_dir()
     assert (folder / "card.md").read_text() == "kept"
     assert load_model(folder).weights_sha256 == model.weights_sha256

@@ -17,9 +17,9 @@ from fer_deploy.data.registry import DatasetSpec
 from fer_deploy.errors import ModelError
 from fer_deploy.experiments.card import confused_with, measure_card, render_card, weak_classes
 from fer_deploy.measure.parity import accuracy_figures
-from fer_deploy.model import Architecture, load_model, save_model
+from fer_deploy.model import load_model, save_model
 from fer_deploy.report.wording import describe
-from fixtures.synthetic import contract_for, separable_faces, tiny_recipe
+from fixtures.synthetic import TINY, contract_for, separable_faces, tiny_recipe
 
 WriteNpz = Callable[..., Path]
 
@@ -56,7 +56,7 @@ def test_other_seeds_are_listed_and_averaged(model_folder: Path, faces_folder: P
     constant = load_model(folder)
     with torch.no_grad():
         constant.network.get_parameter("classifier.bias")[0] += 100.0
-    architecture = Architecture(name="fer_xs", width=0.5)
+    architecture = TINY
     save_model(folder / "seeds" / "1", constant.network, architecture, constant.contract, {})
     card = measure_card(folder, dataset)
     (other,) = card.seeds
@@ -87,7 +87,7 @@ def test_seeds_are_compared_where_most_annotators_agree_too(write_npz: WriteNpz,
     seen = torch.from_numpy(greys[:, None, ::2, ::2].astype(np.float32))
 
     folder = tmp_path / "stubborn"
-    architecture = Architecture(name="fer_xs", width=0.5)
+    architecture = TINY
     labels = FERPLUS_LABELS
     for name, always in ((".", "neutral"), ("seeds/1", "disgust")):
         network = architecture.build(len(labels), 1)

@@ -15,13 +15,13 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from fer_deploy.cli import main
-from fer_deploy.model import MODEL_FILE, Architecture, Model, load_model, save_model
+from fer_deploy.model import MODEL_FILE, Model, load_model, save_model
 from fer_deploy.pipeline.export import Graphs
 from fer_deploy.quantize.graph import Graph
 from fer_deploy.quantize.ptq import float_graph
 from fer_deploy.quantize.recipe import Recipe
 from fixtures.job import Job
-from fixtures.synthetic import LABELS, contract_for, input_spec, tiny_recipe
+from fixtures.synthetic import LABELS, TINY, contract_for, input_spec, tiny_recipe
 
 LIMITS = ("--max-accuracy-drop", "6", "--min-accuracy", "60")
 #: Of a job with more than one target.
@@ -203,9 +203,7 @@ class TestFiles:
     ) -> None:
         other = load_model(model)
         with_noise(other)
-        save_model(
-            tmp_path / "edges", other.network, Architecture(name="fer_xs", width=0.5), other.contract, {}
-        )
+        save_model(tmp_path / "edges", other.network, TINY, other.contract, {})
         exported(tmp_path / "edges", faces, tmp_path / "elsewhere")
         replace(finished.parent / "onnx-float", tmp_path / "elsewhere" / "edges" / "onnx-float")
         red(call("check", finished, *LIMITS, *PAIRS, *ACCEPT, "--json"), "is an artifact of another model")
@@ -252,7 +250,7 @@ class TestFiles:
         assert bench.check().exit_code == 0
         other = load_model(bench.model)
         with_noise(other)
-        save_model(bench.model, other.network, Architecture(name="fer_xs", width=0.5), other.contract, {})
+        save_model(bench.model, other.network, TINY, other.contract, {})
         red(bench.check(), "are not those that were reported on")
 
 
@@ -428,7 +426,7 @@ def colour_bench(folder: Path) -> Bench:
     recipe = tiny_recipe(epochs=5, input=input_spec(color="rgb"))
     trained = Trainer(recipe, colour_faces(320, 0), colour_faces(80, 1), folder / "run").run()
     assert trained.best_accuracy > 0.9
-    architecture = Architecture(name="fer_xs", width=0.5)
+    architecture = TINY
     save_model(folder / "colours", trained.network, architecture, contract_for(recipe.input), {})
     for split, count, seed in (("train", 40, 2), ("test", 100, 3)):
         faces = colour_faces(count, seed)

@@ -14,7 +14,7 @@ from fer_deploy.train.loop import Trainer
 from fer_deploy.train.losses import divergence
 from fer_deploy.train.recipe import TeacherSpec, TrainRecipe, load_recipe
 from fer_deploy.train.teachers import Teachers, warm_start
-from fixtures.synthetic import LABELS, contract_for, input_spec, separable_faces, tiny_recipe
+from fixtures.synthetic import LABELS, TINY, contract_for, input_spec, separable_faces, tiny_recipe
 
 CPU = torch.device("cpu")
 
@@ -25,7 +25,7 @@ def pixels(count: int = 6) -> torch.Tensor:
 
 def other_model(folder: Path, seed: int = 1, labels: tuple[str, ...] = LABELS, size: int = 24) -> Path:
     torch.manual_seed(seed)
-    architecture = Architecture(name="fer_xs", width=0.5)
+    architecture = TINY
     spec = input_spec(size)
     save_model(folder, architecture.build(len(labels), 1), architecture, contract_for(spec, labels), {})
     return folder
