@@ -113,6 +113,11 @@ def command(
     from fer_deploy.views.terminal import print_check
     from fer_deploy.views.write import write_check
 
+    source = click.get_current_context().get_parameter_source("max_slowdown")
+    if against is None and source is not click.core.ParameterSource.DEFAULT:
+        raise click.UsageError(
+            "--max-slowdown is what --against must rule out; name an earlier report by --against."
+        )
     chosen = optional_configuration(config, needed=report is None)
     if planning:
         _plan(report, chosen, _budget(chosen, limits, accept), chance / 100, as_json)

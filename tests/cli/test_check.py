@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from fer_deploy.cli import main
+from fer_deploy.report.schema import load_report
 from fixtures.job import Job
 
 FINE = ("--max-accuracy-drop", "50", "--accept", "measured", "--accept", "emulated")
@@ -48,6 +49,22 @@ def test_exit_codes(report: Path) -> None:
     assert "nothing to check" in nothing.output
     assert call("check").exit_code == 2
     assert call("check", "none.json", *FINE).exit_code == 2
+
+
+def test_against_an_earlier_run(report: Path, tmp_path: Path) -> None:
+    """Here the earlier run holds no artifact; how they are timed is tested in tests/pipeline/test_against.py."""
+    (tmp_path / "earlier").mkdir()
+    earlier = load_report(report).model_copy(update={"artifacts": ()})
+    earlier.write(tmp_path / "earlier" / "report.json")
+    result = call("check", report, "--against", tmp_path / "earlier", "--json")
+    assert result.exit_code == 4, result.output
+    slowdowns = [one for one in json.loads(result.stdout)["verdicts"] if one["figure"] == "slowdown"]
+    assert {one["subject"] for one in slowdowns} >= {"onnx-float", "executorch-w8a8-ptq"}
+    assert all("to compare it with" in one["message"] for one in slowdowns)
+    alone = call("check", report, *FINE, "--max-slowdown", "3")
+    assert alone.exit_code == 2
+    assert "name an earlier report by --against" in alone.output
+    assert call("check", report, "--against", tmp_path / "none").exit_code == 2
 
 
 def test_what_it_writes(report: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
