@@ -39,6 +39,7 @@ def _composite_operators() -> None:
 
 
 def _onnx_translations() -> None:
+    import torch
     from torch.onnx._internal.exporter import _registration
 
     home: Any = _registration
@@ -47,13 +48,14 @@ def _onnx_translations() -> None:
     if original is None:
         return
 
-    @functools.cache
-    def made(opset_version: int) -> Any:
+    @functools.lru_cache(maxsize=2)
+    def made(opset_version: int, _: frozenset[str]) -> Any:
         return original.__func__(registry_type, opset_version)
 
     def from_torchlib(cls: Any, opset_version: int = home._constants.TORCHLIB_OPSET) -> Any:
         registry = cls()
-        kept = made(opset_version)
+        # operators that a library registers later, as torchao does with the quantized ones, have translations then
+        kept = made(opset_version, frozenset(torch._C._dispatch_get_all_op_names()))
         registry._opset_version = kept._opset_version
         # the caller may add to it
         registry.functions = {name: list(metas) for name, metas in kept.functions.items()}

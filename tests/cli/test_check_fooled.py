@@ -176,7 +176,7 @@ class TestFactory:
         (tmp_path / "made_by.py").write_text("WIDTH = 0.5\n")
         (tmp_path / "own_net.py").write_text(
             "from fer_deploy.model import Architecture\nfrom made_by import WIDTH\n"
-            "def build():\n    return Architecture(name='fer_xs', width=WIDTH).build(4, 1)\n"
+            "def build():\n    return Architecture(name='fer_xs', width=WIDTH, depth=0.5).build(4, 1)\n"
         )
         contract = {"contract": model.contract.model_dump(mode="json")}
         (tmp_path / "contract.toml").write_text(tomli_w.dumps(contract))
