@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from fer_deploy.errors import ProofError, QuantizationError, first_line
 from fer_deploy.model import Model, deployable
 from fer_deploy.quantize.layers import name_layers
+from fer_deploy.quantize.precision import check_bfloat16
 from fer_deploy.quantize.preflight import check_deterministic, check_finite, check_float_graph
 from fer_deploy.quantize.proof import Evidence, Logits, Proof, first_parting, prove_exact
 from fer_deploy.quantize.rewrite.arithmetic import (
@@ -106,6 +107,7 @@ def canonical(model: Model, evidence: Evidence) -> Canonical:
         QuantizationError: it cannot be exported, or a check of :mod:`preflight` failed.
         ProofError: a step changed the network.
     """
+    check_bfloat16(model, deployable(model))
     graph, fixed = exported_graph(model)
     check_float_graph(graph)
     check_finite(graph, evidence.pixels[: fixed or None])

@@ -14,6 +14,7 @@ from fer_deploy.model import Model
 from fer_deploy.quantize.canonical import Canonical, canonical, copy_graph, evidence_of
 from fer_deploy.quantize.equalize import equalize
 from fer_deploy.quantize.graph import batches, run_module
+from fer_deploy.quantize.precision import check_precision
 from fer_deploy.quantize.preflight import check_classes, check_observers
 from fer_deploy.quantize.proof import PROOF_IMAGES, RUNTIME_DB, Evidence, Logits, Proof, prove_exact
 from fer_deploy.quantize.quantizer import shared_quantizer
@@ -69,6 +70,7 @@ def prepare(
     """
     check_classes(calibration.faces)
     form = form or canonical(model, calibration_evidence(model, calibration))
+    check_precision(form.module)
     proofs = list(form.proofs)
     folded = copy_graph(form.module)
     if options.equalization:

@@ -189,9 +189,25 @@ group.part(
     lambda: conv_bn_relu(16, 16),
     after=transposed_weights,
 )
-group.part("half_layer", "a layer in half precision", lambda: InFormat(torch.float16), float_floor=45)
-group.part("bfloat_layer", "a layer in bfloat16", lambda: InFormat(torch.bfloat16), float_floor=30)
-group.part("double_layer", "a layer in double precision", lambda: InFormat(torch.float64))
+group.part(
+    "half_layer",
+    "a layer in half precision",
+    lambda: InFormat(torch.float16),
+    float_floor=45,
+    refused={"w8a8-ptq": "made of float32 layers"},
+)
+group.part(
+    "bfloat_layer",
+    "a layer in bfloat16",
+    lambda: InFormat(torch.bfloat16),
+    refused={"*": "weights in bfloat16"},
+)
+group.part(
+    "double_layer",
+    "a layer in double precision",
+    lambda: InFormat(torch.float64),
+    refused={"w8a8-ptq": "made of float32 layers", "onnx float": "find an implementation for Conv"},
+)
 group.part("half_weights", "weights stored in half precision", StoredHalf)
 group.whole("bytes_inside", "the input cast to uint8 and scaled anew", BytesInside)
 group.whole("own_normalisation", "the network normalises once more", Rescaled)
