@@ -282,5 +282,10 @@ group.part("multihead_attention", "nn.MultiheadAttention", MultiHead)
 group.part("encoder_layer", "nn.TransformerEncoderLayer", EncoderLayer)
 group.whole("vision_transformer", "a small vision transformer with a class token", VisionTransformer)
 group.part("non_local", "non-local block: bmm of activations", NonLocal)
-group.part("window_attention", "Swin's shifted windows: roll, views in six dimensions", WindowAttention)
+group.part(
+    "window_attention",
+    "Swin's shifted windows: roll, views in six dimensions",
+    WindowAttention,
+    refused={"coreml w8a8-ptq": "rank <= 5"},
+)
 group.whole("pooled_tokens", "attention and a mean over tokens, three dimensions", PooledTokens)

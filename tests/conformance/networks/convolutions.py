@@ -217,9 +217,19 @@ group.part("two_norms_of_one", "two BatchNorms of one convolution's output", Two
 group.part("one_norm_of_two", "one BatchNorm behind two convolutions", OneNormOfTwo)
 group.part("conv_three_users", "a convolution whose output three layers take", ConvThreeUsers)
 group.part("standardised_weight", "the weight is computed in the forward pass", StandardisedWeight)
-group.part("unfold_matmul", "convolution written as unfold and matmul", UnfoldMatmul)
+group.part(
+    "unfold_matmul",
+    "convolution written as unfold and matmul",
+    UnfoldMatmul,
+    refused={"executorch w8a8-ptq": "Failed to load method"},
+)
 group.part("conv1d_rows", "Conv1d and BatchNorm1d over the flattened map", Conv1dOverRows)
-group.part("conv3d_channels", "Conv3d over channels and map", Conv3dOverChannels)
+group.part(
+    "conv3d_channels",
+    "Conv3d over channels and map",
+    Conv3dOverChannels,
+    refused={"executorch float": "0x12", "executorch w8a8-ptq": "Missing out variants"},
+)
 group.part("depthwise", "depthwise convolution", lambda: conv_bn_relu(16, 16, groups=16))
 group.part(
     "depthwise_multiplier", "depthwise, two outputs a channel", lambda: conv_bn_relu(16, 32, groups=16), 32
@@ -261,7 +271,12 @@ group.part("reflect_conv", "padding_mode='reflect'", lambda: conv_bn_relu(16, 16
 group.part(
     "replicate_conv", "padding_mode='replicate'", lambda: conv_bn_relu(16, 16, padding_mode="replicate")
 )
-group.part("circular_conv", "padding_mode='circular'", lambda: conv_bn_relu(16, 16, padding_mode="circular"))
+group.part(
+    "circular_conv",
+    "padding_mode='circular'",
+    lambda: conv_bn_relu(16, 16, padding_mode="circular"),
+    refused={"coreml": "Pad mode"},
+)
 group.part("asymmetric_pad", "F.pad by 0 and 1, as TensorFlow's 'same'", lambda: padded(0, 1, 0, 1))
 group.part("reflect_pad", "F.pad mode='reflect'", lambda: padded(1, 1, 1, 1, mode="reflect"))
 group.part("pad_with_value", "F.pad with a value other than zero", lambda: padded(1, 1, 1, 1, value=-1.5))
