@@ -1,0 +1,77 @@
+"""``check --against``: artifacts timed beside those of an earlier run."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from fer_deploy.errors import ArtifactError
+from fer_deploy.gate.verdicts import Outcome, Verdict
+from fer_deploy.pipeline import against
+from fer_deploy.pipeline.against import verdicts_against
+from fer_deploy.report.schema import Report, load_report
+from fixtures.job import Job
+
+KEY = "onnx-float"
+
+
+@pytest.fixture
+def finished(job: Job, tmp_path: Path) -> Path:
+    """The job's report and artifacts, to be changed."""
+    assert job.result.exit_code == 0, job.result.output
+    return Path(shutil.copytree(job.output, tmp_path / "later")) / "report.json"
+
+
+def of_one_artifact(path: Path) -> Report:
+    report = load_report(path)
+    artifacts = tuple(one for one in report.artifacts if one.key == KEY)
+    return report.model_copy(update={"artifacts": artifacts})
+
+
+def verdict(path: Path, earlier: Path, limit: float = 50) -> Verdict:
+    (found,) = verdicts_against(of_one_artifact(path), path, earlier, limit)
+    return found
+
+
+def test_a_copy_is_not_slower(job: Job, finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    quick = against.ROUND.model_copy(update={"min_runs": 100, "min_seconds": 0.0})
+    monkeypatch.setattr(against, "ROUND", quick)
+    found = verdict(finished, job.output)
+    assert (found.figure, found.subject, found.device) == ("slowdown", KEY, "host")
+    assert found.outcome is Outcome.PASS, found.message
+    assert found.limit == "less than 50 %"
+    assert "6 processes with both" in found.message
+    assert found.value is not None
+    assert found.value.interval is not None
+
+
+def test_what_the_earlier_run_does_not_hold_is_not_measured(finished: Path, tmp_path: Path) -> None:
+    earlier = load_report(finished)
+    (tmp_path / "earlier").mkdir()
+    earlier.model_copy(update={"artifacts": ()}).write(tmp_path / "earlier" / "report.json")
+    found = verdict(finished, tmp_path / "earlier")
+    assert found.outcome is Outcome.NOT_MEASURED
+    assert found.message == f"{tmp_path / 'earlier' / 'report.json'} holds no {KEY} to compare it with"
+
+
+def test_another_file_than_the_report_s_is_not_timed(job: Job, finished: Path) -> None:
+    artifact = finished.parent / KEY / "artifact.json"
+    artifact.write_text(artifact.read_text().replace(of_one_artifact(finished).artifacts[0].sha256, 64 * "0"))
+    found = verdict(finished, job.output)
+    assert found.outcome is Outcome.NOT_MEASURED
+    assert found.value is None
+
+
+def test_a_device_that_is_not_at_hand_is_not_measured(job: Job, finished: Path) -> None:
+    report = of_one_artifact(finished)
+    device = report.devices[0].model_copy(update={"name": "pixel-8"})
+    (found,) = verdicts_against(report.model_copy(update={"devices": (device,)}), finished, job.output, 5)
+    assert found.outcome is Outcome.NOT_MEASURED
+    assert found.device == "pixel-8"
+
+
+def test_without_an_earlier_report_there_is_nothing_to_say(finished: Path, tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match="report"):
+        verdicts_against(of_one_artifact(finished), finished, tmp_path / "none", 5)
