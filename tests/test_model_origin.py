@@ -88,6 +88,26 @@ def test_what_only_running_would_tell_is_unknown(project: Path, line: str, said:
     assert said in unknown
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import sys\nsys.path += ['x']",
+        "import sys\nsys.path[:0] = ['x']",
+        "from sys import path\npath.insert(0, 'x')",
+        "import sys as s\ns.path.insert(0, 'x')",
+        "import site\nsite.addsitedir('x')",
+        "from importlib import import_module as load\nload('x')",
+        "import importlib\ngetattr(importlib, 'import_' + 'module')('x')",
+        "e = exec\ne('import x')",
+        "import builtins\nbuiltins.exec('import x')",
+        "from runpy import run_path as r\nr('x.py')",
+    ],
+)
+def test_other_ways_to_run_what_cannot_be_read_off(project: Path, code: str) -> None:
+    (project / "helper.py").write_text(code + "\n")
+    assert "helper.py, line" in (files().origin.unknown or "")
+
+
 def test_a_name_given_in_words_is_followed(project: Path) -> None:
     (project / "helper.py").write_text("importlib.import_module('my_net.unused')\nmodel.eval()\n")
     assert "my_net.unused" in files().origin.sources
@@ -136,3 +156,16 @@ def test_what_is_not_here_is_an_error(reference: str) -> None:
 )
 def test_a_models_name_is_that_of_its_folder_file_or_factory(reference: str, name: str) -> None:
     assert model_name(reference) == name
+
+
+def test_packages_without_an_init_file_are_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody has imported them: Python's own search would ask its list of modules for the folders above."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "src9" / "models").mkdir(parents=True)
+    (tmp_path / "src9" / "parts").mkdir()
+    (tmp_path / "src9" / "models" / "net.py").write_text("from src9.parts.stem import SIZE\n")
+    (tmp_path / "src9" / "parts" / "stem.py").write_text("SIZE = 3\n")
+    found = sources_of("src9.models.net")
+    assert found.unknown is None
+    assert set(found.sha256) == {"src9.models.net", "src9.parts.stem"}
+    assert "src9" not in sys.modules

@@ -118,6 +118,18 @@ def command(
         raise click.UsageError(
             "--max-slowdown is what --against must rule out; name an earlier report by --against."
         )
+    unused = [
+        name
+        for name, given in (
+            ("--recompute", again), ("--against", against), ("--reference", reference), ("--junit", junit),
+            ("--github", github),
+        )
+        if given
+    ]  # fmt: skip
+    if planning and unused:
+        raise click.UsageError(
+            f"--plan judges nothing, so {unused[0]} has nothing to say; leave one of them out."
+        )
     chosen = optional_configuration(config, needed=report is None)
     if planning:
         _plan(report, chosen, _budget(chosen, limits, accept), chance / 100, as_json)

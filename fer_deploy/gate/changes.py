@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import base64
+import binascii
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel
 
 from fer_deploy.contract import Contract
 from fer_deploy.gate.counts import contradictions
@@ -103,26 +102,6 @@ def against_reference(before: Report, after: Report) -> tuple[Verdict, ...]:
     )
 
 
-def reference_of(report: Report) -> Report:
-    """Return the report without raw samples and layers: what a committed reference needs, and no more."""
-    bare: Report = _without_samples(report)
-    no_layers = {"layers": (), "layers_reason": None}
-    artifacts = tuple(one.model_copy(update=no_layers) for one in bare.artifacts)
-    devices = tuple(
-        one.model_copy(update={"figures": tuple(each.model_copy(update=no_layers) for each in one.figures)})
-        for one in bare.devices
-    )
-    return bare.model_copy(update={"artifacts": artifacts, "devices": devices, "graphs": ()})
-
-
-def _without_samples(value: Any) -> Any:
-    if isinstance(value, Measurement):
-        return value.model_copy(update={"samples": ()}) if value.samples else value
-    if isinstance(value, BaseModel):
-        return value.model_copy(update={name: _without_samples(item) for name, item in dict(value).items()})
-    return tuple(_without_samples(item) for item in value) if isinstance(value, tuple) else value
-
-
 def _run_differences(before: Report, after: Report) -> Iterator[str]:
     """Yield what differs between the runs as a whole."""
     if before.model.weights_sha256 != after.model.weights_sha256:
@@ -178,13 +157,19 @@ def _device(
     before: DeviceReport, after: DeviceReport | None, reports: tuple[Report, Report], shared: tuple[str, ...]
 ) -> Iterator[Change]:
     if after is None:
-        return  # the gate misses a device that the configuration asks for
+        for one in before.figures:
+            yield from _gone(one, before.name)
+        return
     moved = [f"{name} {a} to {b}" for name, a, b in _machine(before, after) if a != b]
     now = {one.artifact: one for one in after.figures}
     files = [{one.key: one.sha256 for one in report.artifacts} for report in reports]
     for one in before.figures:
         other = now.get(one.artifact)
         if other is None:
+            if (
+                files[1].get(one.artifact) is not None
+            ):  # else the artifact itself is gone, which is said already
+                yield from _gone(one, before.name)
             continue
         reasons = (*shared, *moved)
         if files[0].get(one.artifact) != files[1].get(one.artifact):
@@ -200,9 +185,25 @@ def _machine(before: DeviceReport, after: DeviceReport) -> Iterator[tuple[str, s
     yield "transport", before.transport, after.transport
 
 
+def _gone(before: RuntimeFigures, device: str) -> Iterator[Change]:
+    """Yield that a timing is gone, where there was one."""
+    if before.latency_p50.known:
+        gone = not_measured(before.latency_p50.unit, "the report has no figures of it on the device")
+        yield Change(
+            figure="median latency",
+            subject=before.artifact,
+            device=device,
+            kind="regression",
+            before=before.latency_p50,
+            after=gone,
+        )
+
+
 def _runtime(
     before: RuntimeFigures, after: RuntimeFigures, device: str, reasons: tuple[str, ...]
 ) -> Iterator[Change]:
+    if before.invalid or after.invalid:
+        return  # such a time is no figure: a limit on it is "not measured"
     for figure, ours, theirs in (
         ("median latency", before.latency_p50, after.latency_p50),
         ("p90 latency", before.latency_p90, after.latency_p90),
@@ -279,5 +280,9 @@ def _answers(figures: AccuracyFigures) -> NDArray[np.bool_] | None:
     if figures.correct is None:
         return None
     count = sum(one.images for one in figures.classes)
-    bits = np.unpackbits(np.frombuffer(base64.b64decode(figures.correct), dtype=np.uint8))
+    try:
+        raw = base64.b64decode(figures.correct, validate=True)
+    except binascii.Error:
+        return None
+    bits = np.unpackbits(np.frombuffer(raw, dtype=np.uint8))
     return bits[:count].astype(np.bool_) if len(bits) >= count else None

@@ -9,10 +9,17 @@ from typing import Any
 
 import numpy as np
 
+from fer_deploy.frozen import Unknown
 from fer_deploy.gate.figures import FLOAT_MODEL
 from fer_deploy.gate.verdicts import COUNTS, Outcome, Verdict
 from fer_deploy.measure.counted import Classes, Truth, counted_accuracy, counted_parity, proportion
-from fer_deploy.measure.figures import AccuracyFigures, ClassFigures, ParityFigures, RuntimeFigures
+from fer_deploy.measure.figures import (
+    MAX_RAW_SAMPLES,
+    AccuracyFigures,
+    ClassFigures,
+    ParityFigures,
+    RuntimeFigures,
+)
 from fer_deploy.measure.measurement import Measurement, Provenance
 from fer_deploy.measure.statistics import Reliability, expected_calibration_error, quantile_interval
 from fer_deploy.report.schema import ArtifactReport, Report
@@ -25,6 +32,10 @@ _ROUNDING = 1e-9
 def counts(report: Report) -> tuple[Verdict, ...]:
     """Return a verdict on the float model's figures and on those of each artifact, here and on each device."""
     images = report.dataset.images
+    if images <= 0 or not report.model.contract.labels:
+        return (
+            _verdict(FLOAT_MODEL, None, [f"the report is of {images:,} images: nothing was tested"], images),
+        )
     try:
         truth = report.images.truth(report.model.contract.labels, images)
         reference = report.images.answers(None, truth.labels, images)
@@ -66,8 +77,12 @@ def _whole(report: Report, truth: Truth) -> Iterator[str]:
     per_class = dict(zip(truth.labels, np.bincount(truth.targets, minlength=len(truth.labels)), strict=True))
     if report.dataset.per_class != per_class:
         yield f"the images per class are {report.dataset.per_class}, and their labels give {per_class}"
-    if report.dataset.leaked != int(truth.leaked.sum()):
-        yield f"{report.dataset.leaked:,} images are said to be in training too, and {truth.leaked.sum():,} are marked"
+    yield from _account(report, truth)
+    for device in report.devices:
+        twice = Counter(timed.artifact for timed in device.figures)
+        yield from (
+            f"{key} is timed {count} times on {device.name}" for key, count in twice.items() if count > 1
+        )
     names = Counter([one.key for one in report.artifacts] + [f"device {one.name}" for one in report.devices])
     yield from (f"{name} stands in the report {count} times" for name, count in names.items() if count > 1)
     for pair in report.between_targets:
@@ -82,8 +97,33 @@ def _whole(report: Report, truth: Truth) -> Iterator[str]:
         )
 
 
+def _account(report: Report, truth: Truth) -> Iterator[str]:
+    """Yield what the account of the test set says otherwise than the images' flags do."""
+    marked = int(truth.leaked.sum())
+    unknown = truth.training_unknown is not None
+    said = report.dataset.leaked
+    if unknown and marked:
+        yield f"{marked:,} images are marked as in training too, and which are is said not to be known"
+    if said != (None if unknown else marked):
+        told = "not known" if said is None else f"{said:,}"
+        yield f"the images in training too are {told}, and {'none can be' if unknown else f'{marked:,} are'} marked"
+    account = report.dataset.account
+    if account is None:
+        return
+    if account.images != report.dataset.images:
+        yield f"{account.images:,} images were read by the account, and the report is of {report.dataset.images:,}"
+    if (None if isinstance(account.in_training, Unknown) else account.in_training) != said:
+        yield "the account and the test set disagree on the images in training too"
+    if not 0 <= account.repeated < max(1, account.images) or not 0 <= account.two_labels <= account.images:
+        yield "the account counts more images twice than there are"
+
+
 def _artifact(report: Report, one: ArtifactReport, reference: Classes, truth: Truth) -> Iterator[str]:
-    if not one.accuracy.accuracy.known and not one.parity.agreement.known:
+    figures = (
+        *(one.accuracy.accuracy, one.accuracy.balanced_accuracy, one.parity.agreement, one.parity.drop),
+        *(one.parity.worst_class_drop, *(row.recall for row in one.accuracy.classes)),
+    )
+    if one.key not in report.images.artifacts and not any(figure.known for figure in figures):
         return
     try:
         answers = report.images.answers(one.key, truth.labels, len(truth.targets))
@@ -141,7 +181,15 @@ def _parity(figures: ParityFigures, counted: dict[str, Any]) -> Iterator[str]:
 def _times(figures: RuntimeFigures) -> Iterator[str]:
     """Yield percentiles that are not those of the raw samples, where all of them are in the report."""
     samples = np.array(figures.latency_p50.samples)
-    if len(samples) == 0 or figures.latency_p50.conditions.get("runs") != str(len(samples)):
+    verdict = figures.latency_p50.conditions.get("verdict", "")
+    if verdict.startswith("INVALID") != bool(figures.invalid) and figures.latency_p50.known and verdict:
+        yield f"the timing is called {'INVALID' if figures.invalid else 'valid'}, and its conditions say '{verdict}'"
+    runs = figures.latency_p50.conditions.get("runs")
+    if len(samples) == 0:
+        return
+    if runs != str(len(samples)):
+        if len(samples) < MAX_RAW_SAMPLES:
+            yield f"{len(samples):,} samples are kept of {runs} runs"
         return
     for name, quantile in (("p50", 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99)):
         figure: Measurement = getattr(figures, f"latency_{name}")

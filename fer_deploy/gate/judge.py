@@ -93,7 +93,7 @@ def _test_set(report: Report) -> Verdict:
 def _better_than_guessing(report: Report) -> Verdict:
     """Judge the float model: one that knows nothing loses nothing either, and would pass every other limit."""
     figure, counts = report.float_accuracy.accuracy, report.dataset.per_class
-    if figure.value is None or figure.interval is None or not report.dataset.images:
+    if figure.value is None or figure.interval is None or not report.dataset.images or not counts:
         outcome, message = Outcome.NOT_MEASURED, figure.reason or "the report has no interval of the accuracy"
     else:
         label = max(counts, key=lambda name: (counts[name], name))

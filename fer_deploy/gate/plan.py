@@ -71,7 +71,10 @@ def power_plan(budget: Budget, chance: float, classes: int, report: Report | Non
     there_are = (
         {}
         if report is None
-        else {_counted(False): report.dataset.images, _counted(True): min(report.dataset.per_class.values())}
+        else {
+            _counted(False): report.dataset.images,
+            _counted(True): min(report.dataset.per_class.values(), default=0),
+        }
     )
     return PowerPlan(
         chance=chance,

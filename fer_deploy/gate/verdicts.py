@@ -19,7 +19,15 @@ RECOMPUTED = "answers run again"
 #: Verdicts that no waiver excuses: without them no other verdict is about the files at hand.
 NEVER_WAIVED = (INTEGRITY, COUNTS, RECOMPUTED)
 #: What is judged whatever the budget says.
-ALWAYS_JUDGED = (*NEVER_WAIVED, "test set", "better than guessing", "artifact", "device", "reference")
+ALWAYS_JUDGED = (
+    *NEVER_WAIVED,
+    "test set",
+    "better than guessing",
+    "artifact",
+    "device",
+    "reference",
+    "slowdown",
+)
 
 
 class Outcome(StrEnum):

@@ -7,6 +7,9 @@ from pydantic import Field
 from fer_deploy.frozen import Frozen
 from fer_deploy.measure.measurement import Measurement
 
+#: Raw samples of a timing that a report keeps: the first ones. Percentiles of no more runs can be counted again.
+MAX_RAW_SAMPLES = 2000
+
 
 class ClassFigures(Frozen):
     """One class of one model or artifact."""

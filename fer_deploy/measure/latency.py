@@ -12,7 +12,7 @@ from fer_deploy.devices.transports.base import Transport, time_in_turns
 from fer_deploy.devices.transports.open import open_transport
 from fer_deploy.errors import DeviceError
 from fer_deploy.measure.estimate import estimated_runtime
-from fer_deploy.measure.figures import RuntimeFigures
+from fer_deploy.measure.figures import MAX_RAW_SAMPLES, RuntimeFigures
 from fer_deploy.measure.measurement import Measurement, Unit, measured, not_measured
 from fer_deploy.measure.statistics import quantile_interval
 from fer_deploy.measure.validity import judge
@@ -20,8 +20,6 @@ from fer_deploy.targets.artifact import Artifact
 
 #: Transports whose device is this machine: what is missing can be added here, so nothing is estimated.
 _HERE = ("host", "browser", "emulated")
-#: Raw samples kept in the report: the first ones of a run, enough to redo any percentile.
-MAX_RAW_SAMPLES = 2000
 
 
 def runtime_figures(

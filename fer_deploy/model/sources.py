@@ -20,6 +20,8 @@ _INSTALLED = ("site-packages", "dist-packages")
 _BUILTINS = ("exec", "eval")
 _HIDDEN = ("spec_from_file_location", "run_path", "run_module", "load_source")
 _IMPORTERS = ("import_module", "__import__")
+#: Modules with which a program imports or runs others.
+_POWERFUL = ("sys", "importlib", "importlib.util", "runpy", "builtins", "site")
 
 
 @dataclass
@@ -84,6 +86,8 @@ def _read(name: str, spec: ModuleSpec, found: Sources) -> list[str]:
             names += [base, *(f"{base}.{alias.name}" for alias in node.names)]
         elif isinstance(node, ast.Call):
             names += _called(node, path, found)
+        if found.unknown is None and (hidden := _hidden(node)) is not None:
+            found.unknown = f"{path}, line {node.lineno}, {hidden}"  # type: ignore[attr-defined]
     return names
 
 
@@ -104,6 +108,31 @@ def _called(node: ast.Call, path: Path, found: Sources) -> Iterator[str]:
         found.unknown = f"{path}, line {node.lineno}, changes where modules are looked for: {called}"
 
 
+def _hidden(node: ast.AST) -> str | None:
+    """Return what a node does that keeps the files it runs from being read off, whatever it is called by."""
+    if isinstance(node, ast.Attribute) and ast.unparse(node) == "sys.path":
+        return "uses where modules are looked for: sys.path"
+    if isinstance(node, ast.Import):
+        renamed = [alias for alias in node.names if alias.asname and alias.name in _POWERFUL]
+        return f"calls {renamed[0].name} by another name: {renamed[0].asname}" if renamed else None
+    if isinstance(node, ast.ImportFrom) and node.module in _POWERFUL and not node.level:
+        for alias in node.names:
+            taken = alias.name in (*_HIDDEN, *_BUILTINS, "path", "meta_path", "addsitedir")
+            if taken or (alias.name in _IMPORTERS and alias.asname):
+                return f"takes {alias.name} from {node.module}"
+    if isinstance(node, (ast.Assign, ast.AnnAssign, ast.NamedExpr)):
+        value = node.value
+        if isinstance(value, ast.Name) and value.id in (*_BUILTINS, "__import__"):
+            return f"calls {value.id} by another name"
+    if isinstance(node, ast.Call):
+        called, first = ast.unparse(node.func), node.args[0] if node.args else None
+        if called == "getattr" and isinstance(first, ast.Name) and first.id in _POWERFUL:
+            return f"takes something from {first.id} by a name that is made up"
+        if called.rpartition(".")[2] == "addsitedir" or called in ("builtins.exec", "builtins.eval"):
+            return f"runs code that cannot be found by reading: {called}"
+    return None
+
+
 def _absolute(node: ast.ImportFrom, package: str) -> str:
     if not node.level:
         return node.module or ""
@@ -120,13 +149,19 @@ def _find(name: str) -> ModuleSpec | None:
     """Return where a module lies, without importing the packages above it."""
     path: list[str] | None = [str(Path.cwd()), *(folder for folder in sys.path if folder)]
     spec = None
-    for part in _prefixes(name):
+    for part in name.split("."):
         if path is None:
             return None
+        # by its last name: of a folder without __init__.py, Python asks the packages above, which nobody has imported
         spec = PathFinder.find_spec(part, path)
         if spec is None:
             return None
-        path = None if spec.submodule_search_locations is None else list(spec.submodule_search_locations)
+        if spec.submodule_search_locations is None:
+            path = None
+        elif spec.origin is None:
+            path = [str(Path(folder) / part) for folder in path if (Path(folder) / part).is_dir()]
+        else:
+            path = list(spec.submodule_search_locations)
     return spec
 
 

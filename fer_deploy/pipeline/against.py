@@ -8,7 +8,7 @@ from pathlib import Path
 from fer_deploy.devices.profile import load_profile
 from fer_deploy.devices.transports.base import Transport
 from fer_deploy.devices.transports.open import open_transport
-from fer_deploy.errors import ArtifactError, DeviceError
+from fer_deploy.errors import ArtifactError, ConfigError, DeviceError
 from fer_deploy.frozen import Unknown
 from fer_deploy.gate.integrity import folder_of
 from fer_deploy.gate.slowdown import slowdown_verdict
@@ -29,11 +29,20 @@ def verdicts_against(report: Report, path: Path, earlier_path: Path, limit: floa
 
     Raises:
         ArtifactError: the earlier report cannot be read.
+        ConfigError: it is the report itself.
     """
     if earlier_path.is_dir():
         earlier_path = earlier_path / path.name
+    if earlier_path.resolve() == path.resolve():
+        raise ConfigError(
+            f"--against names {earlier_path}, the very report that is checked; name an earlier run's"
+        )
     earlier = load_report(earlier_path)
-    return tuple(_on_devices(report, path, earlier, earlier_path, limit))
+    found = tuple(_on_devices(report, path, earlier, earlier_path, limit))
+    if not found:
+        reason = Unknown(reason="the report holds no timing of any artifact, so none was compared")
+        return (slowdown_verdict("every artifact", "any device", reason, limit),)
+    return found
 
 
 def _on_devices(
@@ -44,10 +53,12 @@ def _on_devices(
         transport = _transport(device.name)
         for figures in device.figures:
             later = next((one for one in report.artifacts if one.key == figures.artifact), None)
-            if later is None or not figures.latency_p50.known:
-                continue  # nothing was timed, which other verdicts say
+            if later is None:
+                continue
             found: Slowdown | Unknown
-            if later.key not in before:
+            if not figures.latency_p50.known:
+                found = Unknown(reason=figures.latency_p50.reason or "it was not timed there")
+            elif later.key not in before:
                 found = Unknown(reason=f"{earlier_path} holds no {later.key} to compare it with")
             elif isinstance(transport, Unknown):
                 found = transport

@@ -11,13 +11,14 @@ from fer_deploy.errors import ArtifactError, ConfigError, ContractError, DeviceE
 from fer_deploy.files import sha256_of
 from fer_deploy.frozen import Unknown
 from fer_deploy.gate.budget import Budget, Limits
-from fer_deploy.gate.changes import against_reference, changes, comparable, reference_of
-from fer_deploy.gate.counts import counts
+from fer_deploy.gate.changes import against_reference, changes, comparable
+from fer_deploy.gate.counts import contradictions, counts
 from fer_deploy.gate.figures import Expected
 from fer_deploy.gate.holding import accounts, held, idle_lines, shadowed_lines
 from fer_deploy.gate.integrity import integrity
 from fer_deploy.gate.judge import verdicts_of
 from fer_deploy.gate.limits import ACCURACY_DROP, DEFAULT_SLOWDOWN
+from fer_deploy.gate.reference import reference_of
 from fer_deploy.gate.verdicts import Check, Outcome
 from fer_deploy.gate.waivers import apply_waivers, stray_waivers
 from fer_deploy.model.origin import ModelFiles, model_name, read_model_files
@@ -59,6 +60,7 @@ def check_report(
         ArtifactError: the report or the reference cannot be read.
         ConfigError: there is nothing to hold the report to, or a line of the budget or a waiver is about nothing.
     """
+    judged_sha256 = sha256_of(path) if path.is_file() else ""
     report = load_report(path)
     if budget is None:
         budget = config.budget if config else Budget()
@@ -93,12 +95,14 @@ def check_report(
     waivers = config.waiver if config else ()
     if strays := stray_waivers(report, waivers, expected, found):
         raise ConfigError("; ".join(strays))
+    if sha256_of(path) != judged_sha256:
+        raise ArtifactError(f"{path} was replaced while it was checked, by another run perhaps; check again")
     now = datetime.datetime.now(datetime.UTC)
     judged, notes = apply_waivers(found, waivers, today or now.date(), expected)
     return report, Check(
         created=now.isoformat(timespec="seconds"),
         report=str(path),
-        report_sha256=sha256_of(path),
+        report_sha256=judged_sha256,
         model=report.model.name,
         reference=str(reference) if reference else None,
         verdicts=judged,
@@ -142,6 +146,8 @@ def write_reference(path: Path, config: Config | None, goal: Path) -> Report:
     ]
     if broken:
         raise ArtifactError(f"{path} is no reference: {broken[0].message}")
+    if contrary := contradictions(report):
+        raise ArtifactError(f"{path} is no reference, it contradicts itself: {contrary[0]}")
     reference = reference_of(report)
     reference.write(goal)
     return reference

@@ -9,12 +9,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from fer_deploy.data.account import account_of
+from fer_deploy.data.faces import Faces
 from fer_deploy.data.registry import open_dataset
 from fer_deploy.errors import ArtifactError, ConfigError, FerDeployError, TargetError
 from fer_deploy.gate.figures import FLOAT_MODEL
 from fer_deploy.gate.integrity import folder_of
 from fer_deploy.gate.verdicts import RECOMPUTED, Outcome, Verdict
-from fer_deploy.measure.subject import artifact_subject, open_subject
+from fer_deploy.measure.counted import Truth
+from fer_deploy.measure.measurement import Provenance
+from fer_deploy.measure.subject import Inference, artifact_subject, open_subject
 from fer_deploy.pipeline.config import Config
 from fer_deploy.pipeline.summaries import faces_digest
 from fer_deploy.progress import say
@@ -24,7 +28,7 @@ Logits = NDArray[np.float32]
 #: Images that are answered again, evenly spread over the test set. Answers of which one in a hundred was made up show
 #: with a chance of 1 - 0.99 ** 200, 87 %.
 SAMPLE = 200
-#: Another processor rounds otherwise: classes whose logits differ by less, relative to the largest, are a tie.
+#: Another processor rounds otherwise: classes whose logits differ by less, relative to the spread of all, are a tie.
 TIE = 0.01
 
 
@@ -49,26 +53,48 @@ def recompute(report: Report, path: Path, config: Config | None) -> tuple[Verdic
     if faces_digest(faces) != report.dataset.sha256:
         message = f"{faces.name} holds other images than the report is about: their digests differ; run again"
         return (_verdict(FLOAT_MODEL, Outcome.FAIL, message),)
+    if problem := _otherwise(report, faces):
+        return (_verdict(FLOAT_MODEL, Outcome.FAIL, f"{faces.name}: {problem}; run again"),)
     chosen = np.linspace(0, len(faces) - 1, min(SAMPLE, len(faces))).round().astype(np.int64)
     pixels = faces.pixels[chosen]
     model = config.model
 
-    def float_answers() -> Logits:
-        return open_subject(model.path, model.contract, model.weights).answers(pixels).logits
+    def float_answers() -> Inference:
+        return open_subject(model.path, model.contract, model.weights).answers(pixels)
 
     found = [_again(report, FLOAT_MODEL, None, chosen, float_answers)]
     for one in report.artifacts:
         folder = folder_of(one, path)
 
-        def artifact_answers(folder: Path = folder) -> Logits:
-            return artifact_subject(folder).answers(pixels).logits
+        def artifact_answers(folder: Path = folder) -> Inference:
+            return artifact_subject(folder).answers(pixels)
 
         found.append(_again(report, one.key, one.key, chosen, artifact_answers))
     return tuple(found)
 
 
+def _otherwise(report: Report, faces: Faces) -> str | None:
+    """Return what of the test set, beside the answers, is not as the report has it."""
+    try:
+        stored = report.images.truth(faces.labels, len(faces))
+    except ValueError as error:
+        return f"the labels in the report cannot be read: {error}"
+    now = Truth.of(faces)
+    for name, ours, theirs in (
+        ("labels", stored.targets, now.targets),
+        ("images in training too", stored.leaked, now.leaked),
+        ("images on which annotators agree", stored.agreed, now.agreed),
+    ):
+        same = ours is theirs if ours is None or theirs is None else np.array_equal(ours, theirs)
+        if not same:
+            return f"the {name} are not those of the report"
+    if report.dataset.account not in (None, account_of(faces)):
+        return "its account (images passed over, repeated, in training too) is not that of the report"
+    return None
+
+
 def _again(
-    report: Report, subject: str, key: str | None, chosen: NDArray[np.int64], run: Callable[[], Logits]
+    report: Report, subject: str, key: str | None, chosen: NDArray[np.int64], run: Callable[[], Inference]
 ) -> Verdict:
     images = report.dataset.images
     say(f"running {subject} again on {len(chosen)} of {images:,} images")
@@ -80,7 +106,7 @@ def _again(
         return _verdict(subject, Outcome.FAIL, f"its answers in the report cannot be read: {error}")
     start = time.monotonic()
     try:
-        logits = run()
+        inference = run()
     except TargetError as error:
         return _verdict(subject, Outcome.NOT_MEASURED, str(error))
     except ArtifactError as error:
@@ -88,7 +114,16 @@ def _again(
     except FerDeployError as error:
         return _verdict(subject, Outcome.NOT_MEASURED, f"it cannot be run: {error}")
     took = f"{len(chosen)} of {images:,} images answered again in {time.monotonic() - start:.1f} s"
-    other = differing(logits, before)
+    provenances = {
+        figure.provenance
+        for one in report.artifacts
+        if one.key == key
+        for figure in (one.accuracy.accuracy, one.accuracy.ece, one.parity.agreement, one.parity.drop)
+    }
+    if inference.emulation is not None and Provenance.MEASURED in provenances:
+        said = f"its figures are called measured, and it is emulated here: {inference.emulation}; {took}"
+        return _verdict(subject, Outcome.FAIL, said)
+    other = differing(inference.logits, before)
     if other:
         return _verdict(subject, Outcome.FAIL, f"{other} answers are not those of the report; {took}")
     return _verdict(subject, Outcome.PASS, f"the same answers; {took}")
@@ -103,7 +138,7 @@ def differing(logits: Logits, before: NDArray[np.int64]) -> int:
         return len(before)
     then = logits[np.arange(len(before)), before]
     behind = logits.max(axis=1) - then
-    same = behind <= TIE * np.abs(logits).max(axis=1)
+    same = behind <= TIE * (logits.max(axis=1) - logits.min(axis=1))
     return int((~(same & np.isfinite(logits).all(axis=1))).sum())
 
 

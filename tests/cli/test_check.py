@@ -60,7 +60,9 @@ def test_against_an_earlier_run(report: Path, tmp_path: Path) -> None:
     assert result.exit_code == 4, result.output
     slowdowns = [one for one in json.loads(result.stdout)["verdicts"] if one["figure"] == "slowdown"]
     assert {one["subject"] for one in slowdowns} >= {"onnx-float", "executorch-w8a8-ptq"}
-    assert all("to compare it with" in one["message"] for one in slowdowns)
+    said = {one["subject"]: one["message"] for one in slowdowns}
+    assert all("to compare it with" in said[key] for key in ("onnx-float", "executorch-w8a8-ptq"))
+    assert all(one["outcome"] == "not measured" for one in slowdowns)
     alone = call("check", report, *FINE, "--max-slowdown", "3")
     assert alone.exit_code == 2
     assert "name an earlier report by --against" in alone.output

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fer_deploy.gate.changes import against_reference, changes, comparable, reference_of
+from fer_deploy.gate.changes import against_reference, changes, comparable
+from fer_deploy.gate.reference import reference_of
 from fer_deploy.gate.verdicts import Change, Outcome
 from fer_deploy.measure.measurement import Interval, Unit, measured, not_measured
 from fer_deploy.report.schema import Report
@@ -89,6 +90,20 @@ class TestLatency:
         change = only(changes(before, after))
         assert change.kind == "improvement"
         assert "ONNX Runtime 2.0" in change.message
+
+    def test_a_device_or_a_timing_that_is_gone_is_one(self, plain_report: Report) -> None:
+        found = changes(plain_report, plain_report.model_copy(update={"devices": ()}))
+        assert {(one.figure, one.kind) for one in found} == {("median latency", "regression")}
+        first, *others = plain_report.devices
+        fewer = first.model_copy(update={"figures": first.figures[1:]})
+        after = plain_report.model_copy(update={"devices": (fewer, *others)})
+        assert [one.subject for one in changes(plain_report, after)] == [first.figures[0].artifact]
+
+    def test_an_invalid_time_is_not_compared(self, plain_report: Report) -> None:
+        before = with_host(plain_report, latency_p90=p90(2.0, 0.05))
+        slow = with_host(plain_report, latency_p90=p90(6.0, 0.05), invalid=("drift",))
+        assert changes(before, slow) == ()
+        assert changes(slow, before) == ()
 
     def test_gone_is_a_regression(self, plain_report: Report) -> None:
         gone = with_host(plain_report, latency_p90=not_measured(Unit.MILLISECONDS, "no device"))

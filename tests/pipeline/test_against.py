@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from fer_deploy.errors import ArtifactError
+from fer_deploy.errors import ArtifactError, ConfigError
 from fer_deploy.gate.verdicts import Outcome, Verdict
+from fer_deploy.measure.slowdown import ROUND
 from fer_deploy.pipeline import against
 from fer_deploy.pipeline.against import verdicts_against
 from fer_deploy.report.schema import Report, load_report
@@ -36,7 +37,7 @@ def verdict(path: Path, earlier: Path, limit: float = 50) -> Verdict:
 
 
 def test_a_copy_is_not_slower(job: Job, finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    quick = against.ROUND.model_copy(update={"min_runs": 100, "min_seconds": 0.0})
+    quick = ROUND.model_copy(update={"min_runs": 100, "min_seconds": 0.0})
     monkeypatch.setattr(against, "ROUND", quick)
     found = verdict(finished, job.output)
     assert (found.figure, found.subject, found.device) == ("slowdown", KEY, "host")
@@ -70,6 +71,18 @@ def test_a_device_that_is_not_at_hand_is_not_measured(job: Job, finished: Path) 
     (found,) = verdicts_against(report.model_copy(update={"devices": (device,)}), finished, job.output, 5)
     assert found.outcome is Outcome.NOT_MEASURED
     assert found.device == "pixel-8"
+
+
+def test_the_report_itself_is_no_earlier_one(finished: Path) -> None:
+    with pytest.raises(ConfigError, match="the very report that is checked"):
+        verdicts_against(of_one_artifact(finished), finished, finished.parent, 5)
+
+
+def test_where_nothing_was_timed_nothing_is_green(job: Job, finished: Path) -> None:
+    report = of_one_artifact(finished)
+    (found,) = verdicts_against(report.model_copy(update={"devices": ()}), finished, job.output, 5)
+    assert found.outcome is Outcome.NOT_MEASURED
+    assert "no timing of any artifact" in found.message
 
 
 def test_without_an_earlier_report_there_is_nothing_to_say(finished: Path, tmp_path: Path) -> None:

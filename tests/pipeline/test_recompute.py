@@ -24,6 +24,10 @@ def test_another_answer_differs_unless_it_is_a_tie() -> None:
     assert differing(close, before) == 1
 
 
+def test_an_offset_of_all_logits_hides_nothing() -> None:
+    assert differing(LOGITS + 1000, np.array([1, 1, 2])) == 1
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_an_answer_that_is_not_finite_is_never_the_same(value: float) -> None:
     broken = LOGITS.copy()

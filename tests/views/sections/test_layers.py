@@ -25,7 +25,7 @@ from fer_deploy.views.sections.devices import device_table, invalid_timings
 from fer_deploy.views.sections.layers import noise_by_layer, time_by_layer
 from fer_deploy.views.tables import INVALID
 from fixtures.reading import Page, rendered, squeezed, terminal
-from fixtures.sample_report import BROKEN_RULES, NO_LAYERS, NO_PROFILE
+from fixtures.sample_report import BROKEN_RULES, NO_LAYERS, NO_PROFILE, called
 
 VIEWS = pytest.mark.parametrize("name", ["html", "markdown", "terminal"])
 
@@ -53,7 +53,11 @@ def test_an_invalid_timing_is_called_so_with_its_reasons(name: str, plain_report
 def test_a_valid_report_does_not_say_invalid(name: str, plain_report: Report) -> None:
     host = plain_report.devices[0]
     sound = host.model_copy(
-        update={"figures": tuple(one.model_copy(update={"invalid": ()}) for one in host.figures)}
+        update={
+            "figures": tuple(
+                timed.model_copy(update={"invalid": (), **called(timed, "VALID")}) for timed in host.figures
+            )
+        }
     )
     text = view(name, plain_report.model_copy(update={"devices": (sound, *plain_report.devices[1:])}))
     assert INVALID not in text
