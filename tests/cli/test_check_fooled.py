@@ -148,6 +148,23 @@ class TestReport:
         assert by_subject["executorch-float"]["outcome"] == "pass"
         refused(call("check", report, *FINE, "--recompute", "--config", "none.toml"), "none.toml")
 
+    def test_the_truth_edited_with_the_answers(self, report: Path, config: Path) -> None:
+        """Accuracy of 100 %: the labels are what the model answered. The images say otherwise."""
+
+        def edit_truth(document: dict[str, Any]) -> None:
+            document["images"]["targets"] = document["images"]["artifacts"]["onnx-w8a8-ptq"]
+            document["dataset"]["account"]["passed_over"] = {"named .md": 1}
+
+        edit(report, edit_truth)
+        result = call("check", "--config", config, *FINE, "--recompute", "--json")
+        assert result.exit_code == 3
+        (told,) = [
+            one for one in json.loads(result.stdout)["verdicts"] if one["figure"] == "answers run again"
+        ]
+        assert (
+            "is not that of the report" in told["message"] or "are not those of the report" in told["message"]
+        )
+
     def test_other_test_images(self, config: Path, faces_folder: Path, tmp_path: Path) -> None:
         faces = Path(shutil.copytree(faces_folder, tmp_path / "faces"))
         config.write_text(config.read_text().replace(str(faces_folder), str(faces)))
@@ -238,5 +255,6 @@ class TestPlan:
     def test_bad_input(self, report: Path) -> None:
         refused(call("check", report, "--max-size-kb", "5", "--plan"), "nothing to plan")
         assert call("check", report, "--plan", "--max-flips", "1", "--chance", "100").exit_code == 2
+        refused(call("check", report, "--plan", "--max-flips", "1", "--recompute"), "--plan judges nothing")
         report.unlink()
         refused(call("check", "--max-flips", "1", "--plan"), "fer-deploy.toml")
