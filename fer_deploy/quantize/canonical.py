@@ -178,7 +178,10 @@ def exported_graph(model: Model) -> tuple[torch.fx.GraphModule, int | None]:
     for fixed, shapes in attempts:
         example = torch.zeros((fixed or 2, *model.contract.input.shape[1:]))
         try:
-            program = _functional(torch.export.export(module, (example,), dynamic_shapes=shapes))
+            with (
+                torch.no_grad()
+            ):  # else a no_grad in the forward pass becomes a graph of its own inside this one
+                program = _functional(torch.export.export(module, (example,), dynamic_shapes=shapes))
         except Exception as error:  # torch.export raises many kinds for code it cannot trace
             failure = failure or error
             continue
