@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from fer_deploy.frozen import Unknown
-from fer_deploy.gate.verdicts import Outcome, Verdict
+from fer_deploy.gate.verdicts import SLOWDOWN, Outcome, Verdict
 from fer_deploy.measure.slowdown import FALSE_ALARM, MISSED, Slowdown
-
-FIGURE = "slowdown"
 
 
 def slowdown_verdict(artifact: str, device: str, found: Slowdown | Unknown, limit: float) -> Verdict:
@@ -21,7 +19,7 @@ def slowdown_verdict(artifact: str, device: str, found: Slowdown | Unknown, limi
     value = None if isinstance(found, Unknown) else found.measurement()
     outcome, message = _judged(found, limit)
     return Verdict(
-        figure=FIGURE,
+        figure=SLOWDOWN,
         subject=artifact,
         device=device,
         outcome=outcome,

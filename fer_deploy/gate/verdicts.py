@@ -14,6 +14,7 @@ from fer_deploy.frozen import Frozen, first_problem
 from fer_deploy.measure.measurement import Measurement
 
 INTEGRITY = "integrity"
+SLOWDOWN = "slowdown"
 COUNTS = "counts"
 RECOMPUTED = "answers run again"
 #: Verdicts that no waiver excuses: without them no other verdict is about the files at hand.
@@ -26,7 +27,7 @@ ALWAYS_JUDGED = (
     "artifact",
     "device",
     "reference",
-    "slowdown",
+    SLOWDOWN,
 )
 
 

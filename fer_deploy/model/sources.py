@@ -18,7 +18,7 @@ _OWN = Path(__file__).resolve().parents[1]
 _INSTALLED = ("site-packages", "dist-packages")
 #: Calls by which code runs that no import statement names: builtins, and the last part of others.
 _BUILTINS = ("exec", "eval")
-_HIDDEN = ("spec_from_file_location", "run_path", "run_module", "load_source")
+_HIDDEN = ("spec_from_file_location", "run_path", "run_module", "load_source", "addsitedir")
 _IMPORTERS = ("import_module", "__import__")
 #: Modules with which a program imports or runs others.
 _POWERFUL = ("sys", "importlib", "importlib.util", "runpy", "builtins", "site")
@@ -102,7 +102,7 @@ def _called(node: ast.Call, path: Path, found: Sources) -> Iterator[str]:
             yield named
             return
         found.unknown = f"{path}, line {node.lineno}, imports a module whose name only running it would tell"
-    elif called in _BUILTINS or last in _HIDDEN or called.endswith("hub.load"):
+    elif called.removeprefix("builtins.") in _BUILTINS or last in _HIDDEN or called.endswith("hub.load"):
         found.unknown = f"{path}, line {node.lineno}, runs code that cannot be found by reading: {called}"
     elif called.startswith("sys.path."):
         found.unknown = f"{path}, line {node.lineno}, changes where modules are looked for: {called}"
@@ -117,7 +117,7 @@ def _hidden(node: ast.AST) -> str | None:
         return f"calls {renamed[0].name} by another name: {renamed[0].asname}" if renamed else None
     if isinstance(node, ast.ImportFrom) and node.module in _POWERFUL and not node.level:
         for alias in node.names:
-            taken = alias.name in (*_HIDDEN, *_BUILTINS, "path", "meta_path", "addsitedir")
+            taken = alias.name in (*_HIDDEN, *_BUILTINS, "path", "meta_path")
             if taken or (alias.name in _IMPORTERS and alias.asname):
                 return f"takes {alias.name} from {node.module}"
     if isinstance(node, (ast.Assign, ast.AnnAssign, ast.NamedExpr)):
@@ -128,8 +128,6 @@ def _hidden(node: ast.AST) -> str | None:
         called, first = ast.unparse(node.func), node.args[0] if node.args else None
         if called == "getattr" and isinstance(first, ast.Name) and first.id in _POWERFUL:
             return f"takes something from {first.id} by a name that is made up"
-        if called.rpartition(".")[2] == "addsitedir" or called in ("builtins.exec", "builtins.eval"):
-            return f"runs code that cannot be found by reading: {called}"
     return None
 
 

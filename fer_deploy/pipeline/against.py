@@ -63,8 +63,7 @@ def _on_devices(
             elif isinstance(transport, Unknown):
                 found = transport
             else:
-                pair = (before[later.key], earlier_path), (later, path)
-                found = _timed(transport, pair[0], pair[1], limit)
+                found = _timed(transport, (before[later.key], earlier_path), (later, path), limit)
             yield slowdown_verdict(later.key, device.name, found, limit)
 
 

@@ -85,17 +85,19 @@ def test_a_failure_keeps_earlier_results(pair: list[Artifact]) -> None:
     assert str(never[1]) == "unplugged"
 
 
+BASE: dict[str, Any] = {
+    "runtime_version": "1",
+    "threads": 1,
+    "load_ms": 1.0,
+    "first_ms": 1.0,
+    "peak_memory_bytes": None,
+}
+
+
 def test_joining_keeps_the_first_state_and_the_last() -> None:
-    base: dict[str, Any] = {
-        "runtime_version": "1",
-        "threads": 1,
-        "load_ms": 1.0,
-        "first_ms": 1.0,
-        "peak_memory_bytes": None,
-    }
     states = [DeviceState(battery_percent=percent) for percent in (90, 89, 88, 87)]
-    first = TimingResult(**base, samples_ms=(1,), before=states[0], after=states[1], golden_difference=0.1)
-    second = TimingResult(**base, samples_ms=(2,), before=states[2], after=states[3], golden_difference=0.3)
+    first = TimingResult(**BASE, samples_ms=(1,), before=states[0], after=states[1], golden_difference=0.1)
+    second = TimingResult(**BASE, samples_ms=(2,), before=states[2], after=states[3], golden_difference=0.3)
     result = joined([first, second])
     assert (result.before, result.after) == (states[0], states[3])
     assert result.golden_difference == 0.3
@@ -103,16 +105,9 @@ def test_joining_keeps_the_first_state_and_the_last() -> None:
 
 
 def test_joining_keeps_the_worst_contention() -> None:
-    base: dict[str, Any] = {
-        "runtime_version": "1",
-        "threads": 1,
-        "load_ms": 1.0,
-        "first_ms": 1.0,
-        "peak_memory_bytes": None,
-    }
     rounds = [
         TimingResult(
-            **base,
+            **BASE,
             samples_ms=(1,),
             contention=Contention(
                 processors=2,
