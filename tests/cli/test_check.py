@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -29,8 +28,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def report(job: Job, tmp_path: Path) -> Path:
-    assert job.result.exit_code == 0, job.result.output
-    return Path(shutil.copytree(job.output, tmp_path / "out" / job.output.name)) / "report.json"
+    return job.copied(tmp_path / "out" / job.output.name)
 
 
 def test_exit_codes(report: Path) -> None:

@@ -32,8 +32,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def report(job: Job, tmp_path: Path) -> Path:
-    assert job.result.exit_code == 0, job.result.output
-    return Path(shutil.copytree(job.output, tmp_path / "out" / job.output.name)) / "report.json"
+    return job.copied(tmp_path / "out" / job.output.name)
 
 
 @pytest.fixture
