@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 from fer_deploy.errors import ProofError, QuantizationError, first_line
 from fer_deploy.model import Model, deployable
 from fer_deploy.quantize.layers import name_layers
+from fer_deploy.quantize.parting import first_parting, with_jumps_held
 from fer_deploy.quantize.precision import check_bfloat16
 from fer_deploy.quantize.preflight import check_deterministic, check_finite, check_float_graph
-from fer_deploy.quantize.proof import Evidence, Logits, Proof, first_parting, prove_exact
+from fer_deploy.quantize.proof import Evidence, Logits, Proof, prove_exact
 from fer_deploy.quantize.rewrite.arithmetic import (
     attention_in_four_axes,
     drop_no_ops,
@@ -31,7 +32,7 @@ from fer_deploy.quantize.rewrite.arithmetic import (
 )
 from fer_deploy.quantize.rewrite.batchnorm import fold_batch_norm
 from fer_deploy.quantize.rewrite.constants import fold_constants, unshare_weights
-from fer_deploy.quantize.rewrite.padding import crops_as_slices, explicit_padding
+from fer_deploy.quantize.rewrite.padding import assigned_slices_as_joins, crops_as_slices, explicit_padding
 from fer_deploy.quantize.rewrite.pooling import explicit_pooling, maximum_to_pool, mean_to_pool
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ REWRITES: tuple[tuple[str, Rewrite], ...] = (
     ("computing constants", fold_constants),
     ("writing padding in numbers", explicit_padding),
     ("writing crops as slices", crops_as_slices),
+    ("writing assigned slices as joins", assigned_slices_as_joins),
     ("writing poolings in full", explicit_pooling),
     ("copying shared weights", unshare_weights),
     ("folding BatchNorm", fold_batch_norm),
@@ -144,11 +146,15 @@ def _rewritten(
         raise ProofError(
             f"{step} failed: {first_line(error)}; this is a fault of fer-deploy: please report the network"
         ) from error
-    proofs.append(
-        prove_exact(
-            step, before, after, lambda: first_parting(graph, changed, evidence.pixels[: fixed or None])
-        )
-    )
+    pixels = evidence.pixels[: fixed or None]
+    try:
+        proven = prove_exact(step, before, after, lambda: first_parting(graph, changed, pixels))
+    except ProofError:
+        held = with_jumps_held(graph, changed, pixels)
+        if held is None:
+            raise
+        proven = prove_exact(step, held.before, held.after).model_copy(update={"note": held.note})
+    proofs.append(proven)
     return changed, after
 
 

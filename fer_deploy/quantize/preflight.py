@@ -16,8 +16,14 @@ from numpy.typing import NDArray
 from fer_deploy.data.faces import Faces
 from fer_deploy.errors import ModelError, QuantizationError
 from fer_deploy.model import Model
-from fer_deploy.quantize.layers import attribute, clamp_operators, layer_name, weighted_operators
-from fer_deploy.quantize.proof import EXACT_DB, RUNTIME_DB, named_values, within_rounding
+from fer_deploy.quantize.layers import (
+    attribute,
+    clamp_operators,
+    layer_name,
+    weighted_operators,
+)
+from fer_deploy.quantize.parting import named_values
+from fer_deploy.quantize.proof import EXACT_DB, RUNTIME_DB, within_rounding
 
 if TYPE_CHECKING:
     import torch

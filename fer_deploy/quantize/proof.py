@@ -8,19 +8,18 @@ faces, so the inputs are the calibration set's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fer_deploy.errors import ProofError
 from fer_deploy.frozen import Frozen
-from fer_deploy.quantize.layers import layer_name, value_name
 
 if TYPE_CHECKING:
-    import torch
+    pass
 
 Logits = NDArray[np.float32]
 
@@ -40,8 +39,6 @@ LOWERING_MARGIN_DB = 3.0
 #: Least SQNR and agreement, by precision, under which what was made is no longer the network.
 FLOOR_DB = {"float": RUNTIME_DB, "fp16": 20.0, "w8": 8.0, "w8a8": 8.0}
 FLOOR_AGREEMENT = 0.7
-#: Where counting a layer's cost starts: what eight bits give a layer of well spread values.
-_NO_NOISE_DB = 45.0
 #: Stands for answers that are not finite, or a network that tells no face from another.
 _NOTHING_DB = -300.0
 #: Loss that is honest but large: said by ``export``, and written into artifact.json.
@@ -216,63 +213,3 @@ def under_floor(found: Proof, floor_db: float, layers: tuple[str, ...], remedy: 
         f"{found.agreement or 0.0:.0%} agreement, where {floor_db:.1f} dB and {FLOOR_AGREEMENT:.0%} are the least"
         f"{'; it costs most at ' + ', '.join(layers) if layers else ''}; {remedy}"
     )
-
-
-def named_values(graph: torch.fx.GraphModule, pixels: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
-    """Return what each operation of a graph gives on some images, by the name of its value, in graph order."""
-    import torch
-
-    found: dict[str, NDArray[np.float32]] = {}
-
-    class Recorder(torch.fx.Interpreter):
-        def run_node(self, n: torch.fx.Node) -> Any:
-            value = super().run_node(n)
-            name = value_name(n)
-            if name is not None and isinstance(value, torch.Tensor) and value.is_floating_point():
-                found[name] = value.detach().float().numpy()
-            return value
-
-    with torch.no_grad():
-        Recorder(graph).run(torch.from_numpy(pixels.astype(np.float32)))
-    return found
-
-
-def first_parting(
-    before: torch.fx.GraphModule,
-    after: torch.fx.GraphModule,
-    pixels: NDArray[np.uint8],
-    least_db: float = EXACT_DB,
-) -> str | None:
-    """Return the first layer, in graph order, whose values differ by more than rounding; None where none does."""
-    first, second = named_values(before, pixels), named_values(after, pixels)
-    for name, values in first.items():
-        if name in second and not within_rounding(values, second[name], least_db):
-            return f"layer {name}"
-    return None
-
-
-def costliest_layers(
-    before: torch.fx.GraphModule, after: torch.fx.GraphModule, pixels: NDArray[np.uint8]
-) -> dict[str, float]:
-    """Return by how many dB a graph's noise grows at each layer against another's, worst first.
-
-    Each layer's noise contains what reached it: a layer counts by how far its SQNR lies below the lowest before it.
-    Layers are called as options call them, by the path of their weight.
-    """
-    first, second = named_values(before, pixels), named_values(after, pixels)
-    called = {value_name(node): layer_name(node) for node in after.graph.nodes}
-    drops: list[tuple[float, str]] = []
-    lowest = _NO_NOISE_DB
-    for name, values in first.items():
-        if name not in second or second[name].shape != values.shape or values.ndim < 2:
-            continue
-        here = sqnr_of(values, second[name])
-        if here < lowest:
-            drops.append((lowest - here, called.get(name, name)))
-            lowest = here
-    return {name: drop for drop, name in sorted(drops, reverse=True)}
-
-
-def said(costs: Mapping[str, float], count: int = 3) -> tuple[str, ...]:
-    """Return the layers that cost most, for people."""
-    return tuple(f"{name} (-{drop:.0f} dB)" for name, drop in costs.items() if drop >= 1)[:count]

@@ -12,6 +12,7 @@ from fer_deploy.quantize.bias import channel_means, correct_biases, snap_biases
 from fer_deploy.quantize.canonical import Canonical, canonical, copy_graph
 from fer_deploy.quantize.graph import Graph, run_module, scales_of
 from fer_deploy.quantize.layers import layer_name, weighted_layers
+from fer_deploy.quantize.parting import costliest_layers, said
 from fer_deploy.quantize.prepare import (
     Prepared,
     calibration_evidence,
@@ -25,10 +26,8 @@ from fer_deploy.quantize.proof import (
     LOWERING_MARGIN_DB,
     Logits,
     Proof,
-    costliest_layers,
     holds,
     proof,
-    said,
     sqnr_of,
     under_floor,
     within_rounding,

@@ -20,7 +20,8 @@ from fer_deploy.files import folder_atomic, sha256_of, size_of, write_atomic
 from fer_deploy.frozen import Frozen, first_problem
 from fer_deploy.quantize.costs import GraphCosts, graph_costs
 from fer_deploy.quantize.graph import Graph, Scales, batches
-from fer_deploy.quantize.proof import Proof, said
+from fer_deploy.quantize.parting import said
+from fer_deploy.quantize.proof import Proof
 from fer_deploy.quantize.recipe import PtqOptions
 from fer_deploy.targets.base import Delegation, Session, Target
 from fer_deploy.targets.golden import Golden, golden_inputs, tolerance, vectors

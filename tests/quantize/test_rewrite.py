@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from fer_deploy.quantize.layers import name_layers
 from fer_deploy.quantize.rewrite.arithmetic import attention_in_four_axes, plain_activations
-from fer_deploy.quantize.rewrite.padding import crops_as_slices, explicit_padding
+from fer_deploy.quantize.rewrite.padding import assigned_slices_as_joins, crops_as_slices, explicit_padding
 from fer_deploy.quantize.rewrite.pooling import explicit_pooling, maximum_to_pool, mean_to_pool
 
 Function = Callable[[Tensor], Tensor]
@@ -98,6 +98,38 @@ def test_a_crop_is_a_slice(widths: tuple[int, ...]) -> None:
     changed, operators, error = _rewritten(lambda x: F.pad(x, widths), _map(2, 3, 8, 9), crops_as_slices)
     assert (changed, error) == (1, 0.0)
     assert operators["aten.slice.Tensor"] >= 1
+
+
+@settings(max_examples=20, deadline=None)
+@given(axis=st.integers(-4, 3), ends=st.tuples(st.integers(-5, 5), st.integers(-5, 9)))
+def test_an_assigned_slice_is_a_join(axis: int, ends: tuple[int, int]) -> None:
+    x, (first, last) = _map(5, 5, 5, 5), ends
+    index = [slice(None)] * 4
+    index[axis] = slice(first, last)
+    written = -_map(5, 5, 5, 5)[tuple(index)]
+    changed, operators, error = _rewritten(
+        lambda x: torch.slice_scatter(x, written, axis, first, last), x, assigned_slices_as_joins
+    )
+    assert (changed, error) == (1, 0.0)
+    assert "aten.slice_scatter.default" not in operators
+
+
+@pytest.mark.parametrize("index", [0, 3, 8, -1])
+def test_an_assigned_row_is_a_join(index: int) -> None:
+    row = _map(2, 3, 8)
+    changed, operators, error = _rewritten(
+        lambda x: torch.select_scatter(x, row, 3, index), _map(2, 3, 8, 9), assigned_slices_as_joins
+    )
+    assert (changed, error) == (1, 0.0)
+    assert operators["aten.cat.default"] == 1
+
+
+def test_every_other_row_stays_assigned() -> None:
+    rows = _map(2, 3, 4, 9)
+    changed, _, _ = _rewritten(
+        lambda x: torch.slice_scatter(x, rows, 2, 0, 8, 2), _map(2, 3, 8, 9), assigned_slices_as_joins
+    )
+    assert changed == 0
 
 
 @pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths:UserWarning")

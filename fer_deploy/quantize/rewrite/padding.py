@@ -1,4 +1,4 @@
-"""Paddings written in numbers, and without cropping."""
+"""Paddings written in numbers, crops as slices, and assigned slices as joins."""
 
 from __future__ import annotations
 
@@ -72,3 +72,64 @@ def crops_as_slices(module: torch.fx.GraphModule) -> int:
         changed += 1
     clean(module)
     return changed
+
+
+#: What an end is at least where a slice has none.
+_NO_END = 2**31 - 1
+
+
+def assigned_slices_as_joins(module: torch.fx.GraphModule) -> int:
+    """Write ``y[:, 2:5] = x`` and ``y[:, 2] = x`` as what stands before, x, and what stands behind; return how many.
+
+    Core ML has only a scatter for them, which runs on the CPU (coremltools 9.0). Steps other than 1 stay.
+    """
+    import torch
+
+    aten = torch.ops.aten
+    changed = 0
+    for node in list(module.graph.nodes):
+        if node.target not in (aten.slice_scatter.default, aten.select_scatter.default):
+            continue
+        of_one = node.target == aten.select_scatter.default
+        whole, part, axis, first, last, step = _assignment(node, of_one)
+        size = (shape_of(whole) or ())[axis]
+        everything = first == 0 and last >= _NO_END
+        if step != 1 or not (everything or isinstance(size, int)):
+            continue
+        if of_one:
+            part = call(module, node, aten.unsqueeze.default, (part, axis))
+        parts = [part]
+        if not everything:
+            first, last = (min(max(end + size if end < 0 else end, 0), size) for end in (first, last))
+            before = [call(module, node, aten.slice.Tensor, (whole, axis, 0, first))] if first > 0 else []
+            behind = [call(module, node, aten.slice.Tensor, (whole, axis, last, size))] if last < size else []
+            parts = [*before, part, *behind] if first < last else [whole]
+        if len(parts) > 1:
+            replace(node, call(module, node, aten.cat.default, (parts, axis)))
+        else:  # not replace: what is read instead keeps its own name
+            node.replace_all_uses_with(parts[0])
+            module.graph.erase_node(node)
+        changed += 1
+    clean(module)
+    return changed
+
+
+def _assignment(node: torch.fx.Node, of_one: bool) -> tuple[Any, Any, int, int, int, int]:
+    """Return what is written into, what is written, the axis, its first and last index, and the step."""
+    given: dict[str, Any] = {
+        **dict(zip(("self", "src", "dim", "start", "end", "step"), node.args, strict=False)),
+        **node.kwargs,
+    }
+    if of_one:
+        given["start"] = given.get("start", given.get("index"))
+        given["end"] = None if given["start"] == -1 else given["start"] + 1
+    rank = len(shape_of(given["self"]) or ())
+    first, last = given.get("start"), given.get("end")
+    return (
+        given["self"],
+        given["src"],
+        given.get("dim", 0) % rank,
+        0 if first is None else first,
+        _NO_END if last is None else last,
+        given.get("step", 1),
+    )

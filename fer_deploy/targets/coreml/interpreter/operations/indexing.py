@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from fer_deploy.errors import TargetError
 from fer_deploy.targets.coreml.interpreter.table import Ints, Operand, ints, operation, tensor
 
 Flags = Tensor | Sequence[bool] | None
@@ -89,6 +90,53 @@ def gather_along_axis(x: Tensor, indices: Tensor, axis: int = 0, validate_indice
     del validate_indices  # an index out of range fails here anyway
     where = indices.long()
     return torch.take_along_dim(x, torch.where(where < 0, where + x.shape[axis], where), axis)
+
+
+@operation("scatter")
+def scatter(
+    data: Tensor,
+    indices: Operand,
+    updates: Tensor,
+    axis: int = 0,
+    mode: str = "add",
+    validate_indices: bool = False,
+) -> Tensor:
+    """Return ``data`` with ``updates`` written to, or added at, the slices at ``indices`` along ``axis``."""
+    del validate_indices  # an index out of range fails here anyway
+    axis = axis % data.ndim
+    where = tensor(indices).long()
+    where = torch.where(where < 0, where + data.shape[axis], where).reshape(-1)
+    size = [*data.shape[:axis], len(where), *data.shape[axis + 1 :]]
+    return _written(
+        data,
+        updates.reshape(size),
+        axis,
+        where.reshape([-1 if d == axis else 1 for d in range(data.ndim)]).expand(size),
+        mode,
+    )
+
+
+@operation("scatter_along_axis")
+def scatter_along_axis(
+    data: Tensor,
+    indices: Tensor,
+    updates: Tensor,
+    axis: int = 0,
+    mode: str = "add",
+    validate_indices: bool = False,
+) -> Tensor:
+    """Return ``data`` with each of ``updates`` written to, or added at, its own index along ``axis``."""
+    del validate_indices  # an index out of range fails here anyway
+    where = indices.long()
+    return _written(data, updates, axis, torch.where(where < 0, where + data.shape[axis], where), mode)
+
+
+def _written(data: Tensor, updates: Tensor, axis: int, where: Tensor, mode: str) -> Tensor:
+    if mode == "update":
+        return data.scatter(axis, where, updates.to(data.dtype))
+    if mode == "add":
+        return data.scatter_add(axis, where, updates.to(data.dtype))
+    raise TargetError(f"cannot execute a Core ML scatter whose mode is {mode!r}: only add and update")
 
 
 @operation("band_part")

@@ -34,6 +34,7 @@ TESTED = {
     *("concat", "stack", "split", "tile", "reverse", "sliding_windows", "band_part"),
     *("pixel_shuffle", "pixel_unshuffle", "depth_to_space", "space_to_depth"),
     *("slice_by_index", "slice_by_size", "crop", "gather", "gather_along_axis", "pad"),
+    *("scatter", "scatter_along_axis"),
     *("fill", "fill_like", "range_1d", "one_hot"),
     *("resize_bilinear", "resize_nearest_neighbor", "resize"),
     *("upsample_bilinear", "upsample_nearest_neighbor"),
@@ -261,6 +262,35 @@ def test_gathers_and_tensors_from_numbers(axis: int, indices: list[int]) -> None
         ]
 
     check(build, reference, (1, 3, 3), tolerance=1e-6)
+
+
+@few
+@given(
+    axis=st.sampled_from([-2, -1, 1, 2]),
+    indices=st.lists(st.integers(-4, 3), min_size=1, max_size=4, unique_by=lambda i: i % 4),
+)
+def test_scatters(axis: int, indices: list[int]) -> None:
+    chosen = np.array(indices, np.int32)
+    along = chosen.reshape((1, -1, 1) if axis % 3 == 1 else (1, 1, -1))
+    positions = np.broadcast_to(along, (1, len(chosen), 4) if axis % 3 == 1 else (1, 4, len(chosen)))
+    where = tuple(chosen if d == axis % 3 else slice(None) for d in range(3))
+
+    def build(x: Any, y: Any) -> list[Any]:
+        part = mb.gather(x=y, indices=np.arange(len(chosen), dtype=np.int32), axis=axis)
+        return [
+            getattr(mb, kind)(data=x, indices=index, updates=part, axis=axis, mode=mode)
+            for kind, index in (("scatter", chosen), ("scatter_along_axis", positions.copy()))
+            for mode in ("update", "add")
+        ]
+
+    def reference(x: Array, y: Array) -> list[Array]:
+        part = np.take(y, range(len(chosen)), axis)
+        written, added = x.copy(), x.copy()
+        written[where] = part
+        added[where] += part
+        return [written, added, written, added]
+
+    check(build, reference, (1, 4, 4), (1, 4, 4), tolerance=1e-6)
 
 
 @few
