@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import sys
+from importlib.machinery import ModuleSpec
+from importlib.util import spec_from_file_location
 from pathlib import Path
 
 import pytest
 import tomli_w
 
 from fer_deploy.errors import ModelError
+from fer_deploy.files import sha256_of
 from fer_deploy.model.origin import ModelFiles, Origin, model_name, read_model_files
 from fer_deploy.model.sources import sources_of
 from fixtures.synthetic import contract_for, input_spec
@@ -169,3 +172,23 @@ def test_packages_without_an_init_file_are_followed(tmp_path: Path, monkeypatch:
     assert found.unknown is None
     assert set(found.sha256) == {"src9.models.net", "src9.parts.stem"}
     assert "src9" not in sys.modules
+
+
+def test_a_package_that_was_installed_editable_is_read(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """setuptools adds a finder for packages whose folder is called otherwise, and no path."""
+    package = project / "elsewhere" / "code"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("SIZE = 3\n")
+
+    class _EditableFinder:
+        @classmethod
+        def find_spec(cls, name: str, *_: object) -> ModuleSpec | None:
+            file = package / "__init__.py"
+            if name != "far":
+                return None
+            return spec_from_file_location(name, file, submodule_search_locations=[str(package)])
+
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, _EditableFinder])
+    assert sources_of("far").sha256 == {"far": sha256_of(package / "__init__.py")}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import Counter, defaultdict
 
 import numpy as np
@@ -64,3 +65,13 @@ def also_in(faces: Faces, training: Faces) -> NDArray[np.bool_]:
 def _keys(pixels: NDArray[np.uint8]) -> list[bytes]:
     """Return a digest of each image, so that a large training split is not kept twice in memory."""
     return [hashlib.blake2b(np.ascontiguousarray(one).tobytes(), digest_size=16).digest() for one in pixels]
+
+
+def faces_digest(faces: Faces) -> str:
+    """Return the hex SHA-256 of the images themselves: pixels, labels, order. Neither their path nor what is in the
+    training split is of it, so that the same images stay the same.
+    """
+    digest = hashlib.sha256(json.dumps([faces.labels, list(faces.pixels.shape)]).encode())
+    for array in (faces.pixels, faces.targets, faces.rows):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()

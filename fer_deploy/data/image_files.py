@@ -21,8 +21,6 @@ _FOREIGN = {
 }  # fmt: skip
 #: Formats that are told by their first bytes, for files with a name that says nothing.
 _BY_CONTENT = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "AVIF", "JPEG2000", "PPM", "QOI")
-#: Files of these may hold several pictures, of which only the first is read.
-_SEVERAL = {".apng", ".avif", ".avifs", ".fli", ".flc", ".gif", ".tif", ".tiff", ".webp"}
 _LATER = "later picture of a file with several"
 
 
@@ -101,6 +99,11 @@ def led_to(path: Path) -> os.stat_result:
         ) from None
 
 
+def named(path: Path) -> str:
+    """Return why a file that is no image is passed over."""
+    return f"named {path.suffix}" if path.suffix else "without a suffix"
+
+
 def _walk(folder: Path, above: tuple[tuple[int, int], ...], found: ImageFiles) -> None:
     own = led_to(folder)
     identity = (own.st_dev, own.st_ino)
@@ -113,15 +116,20 @@ def _walk(folder: Path, above: tuple[tuple[int, int], ...], found: ImageFiles) -
             _walk(path, (*above, identity), found)
         elif not stat.S_ISREG(status.st_mode):
             found.passed_over["neither file nor folder"] += 1
-        elif _is_image(path):
+        elif is_image(path):
             found.files.append(path)
             found.passed_over[_LATER] += _pictures(path) - 1
         else:
-            found.passed_over[f"named {path.suffix}" if path.suffix else "without a suffix"] += 1
+            found.passed_over[named(path)] += 1
     found.passed_over["hidden"] += sum(hidden(path.name) for path in folder.iterdir())
 
 
-def _is_image(path: Path) -> bool:
+def is_image(path: Path) -> bool:
+    """Return whether a file is an image, by its name or its first bytes.
+
+    Raises:
+        DataError: it is one of a format that Pillow does not read here, or cannot be read.
+    """
     suffix = path.suffix.lower()
     if suffix in image_suffixes():
         return True
@@ -147,10 +155,9 @@ def _begins_as_image(path: Path) -> bool:
 
 
 def _pictures(path: Path) -> int:
+    """Return how many pictures a file holds, of which only the first is read; a name does not tell."""
     from PIL import Image
 
-    if path.suffix.lower() not in _SEVERAL:
-        return 1
     try:
         with Image.open(path) as image:
             return int(getattr(image, "n_frames", 1))

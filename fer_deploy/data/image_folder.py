@@ -11,7 +11,7 @@ import numpy as np
 
 from fer_deploy.contract import InputSpec
 from fer_deploy.data.faces import ONE_SPLIT_ONLY, Faces, one_hot
-from fer_deploy.data.image_files import entries, image_files, image_suffixes, led_to
+from fer_deploy.data.image_files import entries, hidden, image_files, is_image, led_to, named
 from fer_deploy.data.preprocess import faces_from_files
 from fer_deploy.errors import DataError
 
@@ -85,7 +85,7 @@ def load_image_folder(root: Path, spec: InputSpec, labels: tuple[str, ...]) -> F
     )
     if not files:
         raise DataError(f"the sub-folders of {root} hold no image; add some, e.g. PNG or JPEG files")
-    passed_over = sum((one.passed_over for one in found), Counter({BESIDE: _beside(root)}))
+    passed_over = sum((one.passed_over for one in found), _beside(root))
     targets = np.array([labels.index(file.relative_to(root).parts[0]) for file in files], dtype=np.int64)
     return Faces(
         name=f"folder {root}",
@@ -100,10 +100,19 @@ def load_image_folder(root: Path, spec: InputSpec, labels: tuple[str, ...]) -> F
     )
 
 
-def _beside(root: Path) -> int:
-    """Return how many images lie beside the class folders, where they have no class."""
-    return sum(
-        path.suffix.lower() in image_suffixes()
-        for path, status in entries(root)
-        if stat.S_ISREG(status.st_mode)
-    )
+def _beside(root: Path) -> Counter[str]:
+    """Return what lies beside the class folders: images have no class there, and may be of a format not read here."""
+    found: Counter[str] = Counter(hidden=sum(hidden(path.name) for path in root.iterdir()))
+    for path, status in entries(root):
+        if stat.S_ISREG(status.st_mode):
+            found[_reason(path)] += 1
+        elif not stat.S_ISDIR(status.st_mode):
+            found["neither file nor folder"] += 1
+    return found
+
+
+def _reason(path: Path) -> str:
+    try:
+        return BESIDE if is_image(path) else named(path)
+    except DataError:
+        return BESIDE

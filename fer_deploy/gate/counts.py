@@ -123,6 +123,9 @@ def _artifact(report: Report, one: ArtifactReport, reference: Classes, truth: Tr
         *(one.accuracy.accuracy, one.accuracy.balanced_accuracy, one.parity.agreement, one.parity.drop),
         *(one.parity.worst_class_drop, *(row.recall for row in one.accuracy.classes)),
     )
+    kinds = {figure.provenance.value for figure in (*figures, one.accuracy.ece) if figure.known}
+    if len(kinds) > 1:
+        yield f"its figures are called {' and '.join(sorted(kinds))}, and all come from one run of it"
     if one.key not in report.images.artifacts and not any(figure.known for figure in figures):
         return
     try:

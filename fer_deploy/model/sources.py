@@ -152,6 +152,8 @@ def _find(name: str) -> ModuleSpec | None:
             return None
         # by its last name: of a folder without __init__.py, Python asks the packages above, which nobody has imported
         spec = PathFinder.find_spec(part, path)
+        if spec is None and part == name.partition(".")[0]:
+            spec = _installed_editable(part)
         if spec is None:
             return None
         if spec.submodule_search_locations is None:
@@ -161,6 +163,17 @@ def _find(name: str) -> ModuleSpec | None:
         else:
             path = list(spec.submodule_search_locations)
     return spec
+
+
+def _installed_editable(name: str) -> ModuleSpec | None:
+    """Return where a package lies that was installed editable: pip may add a finder for it in place of a path."""
+    for finder in sys.meta_path:
+        named = getattr(finder, "__name__", type(finder).__name__)
+        if named == "_EditableFinder":  # setuptools' name for it
+            spec: ModuleSpec | None = finder.find_spec(name, None)
+            if spec is not None:
+                return spec
+    return None
 
 
 def _local(spec: ModuleSpec) -> bool:

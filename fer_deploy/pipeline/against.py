@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fer_deploy.devices.profile import load_profile
+from fer_deploy.devices.timing import TimingProtocol
 from fer_deploy.devices.transports.base import Transport
 from fer_deploy.devices.transports.open import open_transport
 from fer_deploy.errors import ArtifactError, ConfigError, DeviceError
@@ -13,6 +14,7 @@ from fer_deploy.frozen import Unknown
 from fer_deploy.gate.integrity import folder_of
 from fer_deploy.gate.slowdown import slowdown_verdict
 from fer_deploy.gate.verdicts import Verdict
+from fer_deploy.measure.measurement import Measurement
 from fer_deploy.measure.slowdown import ROUND, Slowdown, time_against
 from fer_deploy.report.schema import ArtifactReport, Report, load_report
 from fer_deploy.targets.artifact import Artifact, open_artifact
@@ -63,7 +65,8 @@ def _on_devices(
             elif isinstance(transport, Unknown):
                 found = transport
             else:
-                found = _timed(transport, (before[later.key], earlier_path), (later, path), limit)
+                protocol = _protocol(figures.latency_p50)
+                found = _timed(transport, (before[later.key], earlier_path), (later, path), limit, protocol)
             yield slowdown_verdict(later.key, device.name, found, limit)
 
 
@@ -76,14 +79,21 @@ def _transport(device: str) -> Transport | Unknown:
     return transport if obstacle is None else Unknown(reason=obstacle)
 
 
+def _protocol(latency: Measurement) -> TimingProtocol:
+    """Return a round's protocol, with as many threads as the report's timing had."""
+    threads = latency.conditions.get("threads", "")
+    return ROUND.model_copy(update={"threads": int(threads)}) if threads.isdigit() else ROUND
+
+
 def _timed(
     transport: Transport,
     earlier: tuple[ArtifactReport, Path],
     later: tuple[ArtifactReport, Path],
     limit: float,
+    protocol: TimingProtocol,
 ) -> Slowdown | Unknown:
     try:
-        return time_against(transport, _opened(*earlier), _opened(*later), limit / 100, ROUND)
+        return time_against(transport, _opened(*earlier), _opened(*later), limit / 100, protocol)
     except (ArtifactError, DeviceError) as error:
         return Unknown(reason=str(error))
 

@@ -7,6 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
+from fer_deploy.data.account import faces_digest
 from fer_deploy.data.faces import Faces
 from fer_deploy.data.registry import DatasetSpec, open_dataset
 from fer_deploy.errors import DataError, FerDeployError, ProofError, QuantizationError, TargetError
@@ -98,6 +99,14 @@ class Graphs:
     def form(self) -> Canonical:
         """The model's canonical graph; raises as :func:`canonical`."""
         return canonical(self._model, proof_evidence(self._model, self._calibration, self._data))
+
+    @cached_property
+    def trained_on(self) -> tuple[str, str]:
+        """Digests of the images that w8a8-qat trains on and chooses on; raises as :func:`open_dataset`."""
+        labels, spec = self._model.contract.labels, self._model.contract.input
+        splits = (open_dataset(self._data, split, labels, spec) for split in ("train", "validation"))
+        training, validation = (faces_digest(faces) for faces in splits)
+        return training, validation
 
     def of(self, recipe: str) -> Graph:
         """Return a recipe's graph.

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from fer_deploy.data.account import faces_digest
 from fer_deploy.devices.profile import DeviceProfile
 from fer_deploy.errors import ProofError, QuantizationError, TargetError
 from fer_deploy.frozen import Unknown
@@ -28,7 +29,6 @@ from fer_deploy.pipeline.summaries import (
     between_targets,
     calibration_summary,
     dataset_summary,
-    faces_digest,
     image_answers,
     model_summary,
     run_warnings,
@@ -209,7 +209,7 @@ class Run:
         """Return the digest of everything that an artifact depends on; without a target, that its graph does."""
         model, calibration = self._inputs.model, self._inputs.calibration
         images = faces_digest(calibration.faces) if calibration and parse_recipe(recipe).quantized else None
-        # the data set too: w8a8-qat trains on it
+        trained = parse_recipe(recipe).method == "qat"
         settings = self._config.model_dump(mode="json", include={"quantize", "export", "data"})
         others = ("targets", "recipes", "output")
         settings["export"] = {key: value for key, value in settings["export"].items() if key not in others}
@@ -220,6 +220,7 @@ class Run:
             target=target,
             recipe=recipe,
             calibration=images,
+            trained_on=self._graphs.trained_on if trained else None,
             settings=settings,
         )
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_deploy.data.account import account_of
+from fer_deploy.data.account import account_of, faces_digest
 from fer_deploy.data.faces import Faces
 from fer_deploy.frozen import Unknown
 from fer_deploy.measure.counted import ImageAnswers, Truth
@@ -77,16 +74,6 @@ def dataset_summary(faces: Faces) -> DatasetSummary:
         sha256=faces_digest(faces),
         account=account,
     )
-
-
-def faces_digest(faces: Faces) -> str:
-    """Return the hex SHA-256 of the images themselves: pixels, labels, order. Neither their path nor what is in the
-    training split is of it, so that the same images stay the same.
-    """
-    digest = hashlib.sha256(json.dumps([faces.labels, list(faces.pixels.shape)]).encode())
-    for array in (faces.pixels, faces.targets, faces.rows):
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()
 
 
 def calibration_summary(

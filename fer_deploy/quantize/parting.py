@@ -130,7 +130,9 @@ def with_jumps_held(
     if not moved:
         return None
     said = ", ".join(f"{count} of {total} values of {name}" for name, (count, total) in moved.items())
-    return SameJumps(first, second, f"float rounding moves {said} across a jump; answers compared with these held")
+    return SameJumps(
+        first, second, f"float rounding moves {said} across a jump; answers compared with these held"
+    )
 
 
 def costliest_layers(

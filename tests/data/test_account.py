@@ -10,13 +10,13 @@ import pytest
 from PIL import Image
 
 from fer_deploy.contract import InputSpec
-from fer_deploy.data.account import account_of
+from fer_deploy.data.account import account_of, faces_digest
 from fer_deploy.data.fer2013 import FILE_NAME
 from fer_deploy.data.registry import DatasetSpec, open_dataset
 from fer_deploy.frozen import Unknown
 from fer_deploy.measure.measurement import Provenance
 from fer_deploy.measure.parity import accuracy_figures
-from fer_deploy.pipeline.summaries import dataset_summary, faces_digest
+from fer_deploy.pipeline.summaries import dataset_summary
 
 SPEC = InputSpec(height=20, width=20, color="grey", mean=(128.0,), std=(64.0,))
 LABELS = ("a", "b")

@@ -57,10 +57,15 @@ def test_every_suffix_in_any_case_and_what_else_is_there_is_counted(tmp_path: Pa
     os.mkfifo(tmp_path / "only" / "pipe.png")
     (tmp_path / "other").mkdir()
     (tmp_path / "readme.png").write_text("beside the class folders")
+    (tmp_path / "drawing.svg").write_text("of a format that is not read")
+    (tmp_path / "labels.csv").write_text("")
+    (tmp_path / ".cache").mkdir()
     faces = load_image_folder(tmp_path, SPEC, ("only", "other"))
     assert np.abs(np.array(greys(faces.pixels)) - np.arange(7) * 10).max() <= 2
     assert faces.passed_over == {
-        "beside the class folders": 1,
+        "beside the class folders": 2,
+        "hidden": 1,
+        "named .csv": 1,
         "named .db": 1,
         "named .txt": 1,
         "neither file nor folder": 1,
@@ -103,10 +108,15 @@ def test_an_image_that_pillow_does_not_read_is_named(tmp_path: Path, name: str) 
         load_image_folder(tmp_path, SPEC, ("a",))
 
 
-def test_only_the_first_picture_of_a_file_is_read_and_the_others_are_counted(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "kind"), [("x.tif", "TIFF"), ("x", "TIFF"), ("x.png", "PNG"), ("x.jpg", "MPO"), ("x.gif", "GIF")]
+)
+def test_only_the_first_picture_of_a_file_is_read_and_the_others_are_counted(
+    tmp_path: Path, name: str, kind: str
+) -> None:
     (tmp_path / "a").mkdir()
     pages = [Image.new("L", (30, 30), grey) for grey in (5, 6, 7)]
-    pages[0].save(tmp_path / "a" / "x.tif", save_all=True, append_images=pages[1:])
+    pages[0].save(tmp_path / "a" / name, format=kind, save_all=True, append_images=pages[1:])
     faces = load_image_folder(tmp_path, SPEC, ("a",))
     assert greys(faces.pixels) == [5]
     assert faces.passed_over == {"later picture of a file with several": 2}
@@ -171,7 +181,7 @@ def test_hidden_files_and_folders_are_passed_over(tmp_path: Path) -> None:
     (tmp_path / "a" / "._x.png").write_bytes(b"what macOS leaves on foreign disks")
     faces = load_image_folder(tmp_path, SPEC, ("a", "b"))
     assert greys(faces.pixels) == [3, 4]
-    assert faces.passed_over == {"hidden": 2}
+    assert faces.passed_over == {"hidden": 3}
     assert class_folders(tmp_path) == ("a", "b")
 
 

@@ -114,6 +114,15 @@ def test_emulated_figures_cannot_be_called_measured(plain_report: Report) -> Non
     assert "accuracy is called measured, and was emulated: ML Program" in red(edited(plain_report, edit))
 
 
+def test_figures_of_one_run_have_one_provenance(plain_report: Report) -> None:
+    def edit(document: dict[str, Any]) -> None:
+        document["artifacts"][1]["accuracy"]["ece"]["provenance"] = "emulated"
+
+    assert "its figures are called emulated and measured, and all come from one run of it" in red(
+        edited(plain_report, edit)
+    )
+
+
 def _unknown(value: Any) -> None:
     """Make a stored figure not measured."""
     value.update(value=None, interval=None, provenance="not measured", reason="nobody looked", samples=[])

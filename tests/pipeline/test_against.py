@@ -86,3 +86,12 @@ def test_where_nothing_was_timed_nothing_is_green(job: Job, finished: Path) -> N
 def test_without_an_earlier_report_there_is_nothing_to_say(finished: Path, tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match="report"):
         verdicts_against(of_one_artifact(finished), finished, tmp_path / "none", 5)
+
+
+def test_as_many_threads_as_the_report_timed_with(job: Job) -> None:
+    latency = of_one_artifact(job.output / "report.json" if job.output.is_dir() else job.output)
+    figures = next(one for device in latency.devices for one in device.figures if one.artifact == KEY)
+    assert against._protocol(figures.latency_p50).threads == int(figures.latency_p50.conditions["threads"])
+    four = figures.latency_p50.model_copy(update={"conditions": {"threads": "4"}})
+    assert against._protocol(four).threads == 4
+    assert against._protocol(four.model_copy(update={"conditions": {}})) == ROUND
