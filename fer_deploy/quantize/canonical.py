@@ -34,6 +34,7 @@ from fer_deploy.quantize.rewrite.batchnorm import fold_batch_norm
 from fer_deploy.quantize.rewrite.constants import fold_constants, unshare_weights
 from fer_deploy.quantize.rewrite.padding import assigned_slices_as_joins, crops_as_slices, explicit_padding
 from fer_deploy.quantize.rewrite.pooling import explicit_pooling, maximum_to_pool, mean_to_pool
+from fer_deploy.quantize.torch_tables import remember
 
 if TYPE_CHECKING:
     import torch
@@ -109,6 +110,7 @@ def canonical(model: Model, evidence: Evidence) -> Canonical:
         QuantizationError: it cannot be exported, or a check of :mod:`preflight` failed.
         ProofError: a step changed the network.
     """
+    remember()
     check_bfloat16(model, deployable(model))
     graph, fixed = exported_graph(model)
     check_float_graph(graph)

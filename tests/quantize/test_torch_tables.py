@@ -49,9 +49,34 @@ library.impl("twice", lambda x: x + x, "CompositeImplicitAutograd")
 found = home._collect_all_valid_cia_ops()
 assert torch.ops.fer_deploy_test.twice.default in found
 """
+_SOURCES = """
+import torch
+from fer_deploy.quantize.torch_tables import remember
+
+class Net(torch.nn.Module):
+    def forward(self, x):
+        return torch.relu(x + 1).softmax(1)
+
+def histories():
+    program = torch.export.export(Net(), (torch.ones(2, 3),)).run_decompositions({})
+    program = program.run_decompositions(torch.export.default_decompositions())
+    graphs = {}  # their ids differ from run to run
+    def told(source):
+        graph = graphs.setdefault(source.graph_id, len(graphs))
+        before = [told(one) for one in source.from_node]
+        return source.name, source.target, source.pass_name, source.action, graph, before
+    return [(node.name, [told(one) for one in node.meta.get("from_node", [])]) for node in program.graph.nodes]
+
+wanted = histories()
+remember()
+assert histories() == wanted
+assert any(history and history[0][-1] for _, history in wanted), "there are histories of several passes"
+"""
 
 
-@pytest.mark.parametrize("code", [_LATER, _ADDED, _COMPOSITE], ids=["later", "added", "composite"])
+@pytest.mark.parametrize(
+    "code", [_LATER, _ADDED, _COMPOSITE, _SOURCES], ids=["later", "added", "composite", "sources"]
+)
 def test_a_table_is_what_torch_would_have_made(code: str) -> None:
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=False, timeout=300
