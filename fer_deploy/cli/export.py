@@ -43,6 +43,7 @@ def command(config: Path | None, as_json: bool, **flags: Any) -> None:
     on faces of the training split: an artifact that is not the network is not written. What cannot be made is named,
     and the exit code is 2. Accuracy is not measured; see `run`.
     """
+    from fer_deploy.data.registry import at_hand
     from fer_deploy.errors import TargetError
     from fer_deploy.files import require_writable_folder
     from fer_deploy.model import load_model
@@ -50,6 +51,7 @@ def command(config: Path | None, as_json: bool, **flags: Any) -> None:
     from fer_deploy.pipeline.store import only_run
 
     chosen = configuration(config, **flags)
+    chosen = chosen.model_copy(update={"data": at_hand(chosen.data)})
     plan = plan_exports(chosen.export.targets, chosen.export.recipes)
     model = load_model(chosen.model.path, chosen.model.contract, chosen.model.weights)
     require_writable_folder(chosen.export.output)

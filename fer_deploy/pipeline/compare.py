@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_deploy.data.account import account_of
-from fer_deploy.data.registry import DatasetSpec, Role, open_dataset
+from fer_deploy.data.registry import DatasetSpec, Role, at_hand, open_dataset
 from fer_deploy.errors import ConfigError
 from fer_deploy.frozen import Unknown
 from fer_deploy.measure.comparison import (
@@ -56,7 +56,7 @@ def compare(
     """
     ours, theirs = (_open(reference, contract, weights) for reference in (first, second))
     _require_same_images(ours, theirs)
-    faces = open_dataset(dataset, role, ours.contract.labels, ours.contract.input)
+    faces = open_dataset(at_hand(dataset), role, ours.contract.labels, ours.contract.input)
     account = account_of(faces)
     if limit is not None:
         faces = faces.subset(np.arange(min(limit, len(faces)), dtype=np.int64))

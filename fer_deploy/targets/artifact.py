@@ -49,6 +49,10 @@ class CalibrationInfo(Frozen):
     dataset: str
     rows: tuple[int, ...]
     seed: int
+    carried: bool = Field(
+        default=False, description="the ranges came with the model, not from images at hand"
+    )
+    drawn: bool = Field(default=False, description="the images were drawn by code: not for shipping")
 
 
 class ArtifactInfo(Frozen):
