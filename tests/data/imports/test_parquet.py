@@ -17,7 +17,7 @@ from fer_deploy.data.imports import parquet
 from fer_deploy.data.imports.parquet import read_parquets
 from fer_deploy.data.imports.sources import kind_of
 from fer_deploy.errors import DataError
-from fixtures.fer_sources import FerRows, random_rows
+from fixtures.fer_sources import FerRows, random_rows, real_rows
 
 ROWS = random_rows(12)
 ALPHABET = sorted(FER2013_LABELS)
@@ -56,13 +56,17 @@ def test_without_pyarrow_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.
         read_parquets([path])
 
 
-def test_structs_with_a_usage_and_the_file_s_own_names(tmp_path: Path) -> None:
-    numbers = [ALPHABET.index(FER2013_LABELS[label]) for label in ROWS.emotion]
-    columns = {"image": images(), "label": numbers, "Usage": ROWS.usage.tolist()}
+@pytest.mark.parametrize("source", ["random", "real"])
+def test_structs_with_a_usage_and_the_file_s_own_names(
+    tmp_path: Path, source: str, request: pytest.FixtureRequest
+) -> None:
+    given = ROWS if source == "random" else real_rows(request.getfixturevalue("fer_data"))
+    numbers = [ALPHABET.index(FER2013_LABELS[label]) for label in given.emotion]
+    columns = {"image": images(given), "label": numbers, "Usage": given.usage.tolist()}
     rows = read_parquets([write(tmp_path / "fer.parquet", columns, ALPHABET)])
-    assert np.array_equal(rows.images, ROWS.images)
-    assert np.array_equal(rows.emotion, ROWS.emotion)
-    assert np.array_equal(rows.usage, ROWS.usage)
+    assert np.array_equal(rows.images, given.images)
+    assert np.array_equal(rows.emotion, given.emotion)
+    assert np.array_equal(rows.usage, given.usage)
     assert rows.lossless.all()
     assert rows.notes == ()
     assert rows.name[3] == "3.png"
