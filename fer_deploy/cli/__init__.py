@@ -35,6 +35,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "evaluate": "Print how a model or an artifact classifies a test set.",
         "compare": "Compare two artifacts, or an artifact and its float model.",
         "sensitivity": "Print and plot what quantizing each layer alone costs.",
+        "data": "Make FER2013's npz, or show what a data set holds.",
         "train": "Train a model from a recipe.",
         "train-family": "Train teachers and all shipped models at once.",
         "split-student": "Make a model of one label set of a family's student.",

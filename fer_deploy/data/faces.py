@@ -99,6 +99,6 @@ def data_root() -> Path:
     if _DEFAULT_ROOT.is_dir():
         return _DEFAULT_ROOT
     raise DataError(
-        f"no FER data: set {DATA_VARIABLE} to the folder that holds fer2013_ferplus_48.npz "
-        f"({_DEFAULT_ROOT} does not exist here)"
+        f"no FER data: set {DATA_VARIABLE} to the folder that holds fer2013_ferplus_48.npz, which "
+        f"'fer-deploy data import' makes ({_DEFAULT_ROOT} does not exist here)"
     )
