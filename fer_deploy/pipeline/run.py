@@ -104,7 +104,7 @@ class Run:
         with self.stages.stage("evaluating the float model"):
             reference = self._reference(plain)
             require_spread(reference, model.source)
-            if calibration is not None:
+            if calibration is not None and not calibration.faces.drawn:
                 check_fit(model, calibration.faces)
         exported, missing = self._export()
         answers = {}
@@ -149,7 +149,7 @@ class Run:
                     *run_warnings(self._inputs.plan, calibration, exported, missing),
                 ),
                 missing=tuple(missing),
-                diagnosis=explain_float_model(plain, test),
+                diagnosis=None if test.drawn else explain_float_model(plain, test),
                 reused=tuple(self._store.reused),
             )
 
