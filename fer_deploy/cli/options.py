@@ -32,7 +32,7 @@ class Number(click.FloatRange):
 
 _FOREIGN = (
     click.option("--contract", type=PATH, help="Contract TOML of a .pt2 or a factory."),
-    click.option("--weights", type=PATH, help="State dict of a factory's module (.safetensors or .pt)."),
+    click.option("--weights", type=PATH, help="State dict of a factory's module (.safetensors or .pt); without it, the factory loads its own."),
 )
 _MODEL = (
     click.option(

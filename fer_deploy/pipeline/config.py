@@ -15,6 +15,7 @@ from fer_deploy.errors import ConfigError
 from fer_deploy.files import read_toml
 from fer_deploy.frozen import Frozen, first_problem
 from fer_deploy.gate.budget import Budget, Waiver
+from fer_deploy.model.names import checked_name
 from fer_deploy.quantize.recipe import PtqOptions, parse_recipe
 from fer_deploy.targets.options import TargetOptions
 from fer_deploy.targets.registry import target_class, target_classes, target_names
@@ -27,8 +28,19 @@ class ModelSection(Frozen):
     """``[model]``: what :func:`fer_deploy.model.load_model` takes."""
 
     path: str = Field(description="zoo folder, .pt2 exported program, or package.module:factory")
-    contract: Path | None = None
-    weights: Path | None = None
+    contract: Path | None = Field(default=None, description="contract TOML of a .pt2 or a factory")
+    weights: Path | None = Field(
+        default=None, description="state dict of a factory's module; left out, the factory loads its own"
+    )
+    name: str | None = Field(
+        default=None,
+        description="of the folder in output and of the model in reports; left out, that of its folder, file or module",
+    )
+
+    @field_validator("name")
+    @classmethod
+    def _a_folders_name(cls, name: str | None) -> str | None:
+        return None if name is None else checked_name(name)
 
 
 class QuantizeSection(Frozen):
