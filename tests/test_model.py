@@ -360,7 +360,9 @@ def test_a_model_may_be_called_anything_that_a_folder_may(factory: Path) -> None
         load_model("own_nets:net", **given, name="a/b")
 
 
-@pytest.mark.parametrize("name", ["", " ", ".", "..", ".x", "-x", "x.", "x ", "a\\b", "a:b", "a\nb", "*", "x" * 101])
+@pytest.mark.parametrize(
+    "name", ["", " ", ".", "..", ".x", "-x", "x.", "x ", "a\\b", "a:b", "a\nb", "*", "x" * 101]
+)
 def test_names_that_are_none_for_a_folder(name: str) -> None:
     with pytest.raises(ConfigError, match=r"and so is no name for a folder; set \[model\] name to letters"):
         checked_name(name)

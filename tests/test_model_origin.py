@@ -156,7 +156,13 @@ def test_what_is_not_here_is_an_error(reference: str) -> None:
 
 @pytest.mark.parametrize(
     ("reference", "name"),
-    [("a/b/fer_s", "fer_s"), ("a/net.pt2", "net"), ("my_net:build", "my_net"), ("my.net:build", "my.net"), ("a/x/..", "a")],
+    [
+        ("a/b/fer_s", "fer_s"),
+        ("a/net.pt2", "net"),
+        ("my_net:build", "my_net"),
+        ("my.net:build", "my.net"),
+        ("a/x/..", "a"),
+    ],
 )
 def test_a_models_name_is_that_of_its_folder_file_or_factory(reference: str, name: str) -> None:
     assert model_name(reference) == name

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fer_deploy.contract import load_contract
-from fer_deploy.errors import ModelError, first_line
+from fer_deploy.errors import ModelError, WeightsError, first_line
 from fer_deploy.files import sha256_of
 from fer_deploy.model.definition import Model
 from fer_deploy.model.folder import load_state, read_state
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Program:
+class ReadProgram:
     """An exported program in evaluation mode.
 
     Attributes:
@@ -51,12 +51,10 @@ def load_exported(path: Path, contract: Path | None, weights: Path | None) -> Mo
         raise ModelError(f"exported program {path} does not exist")
     parsed = load_contract(contract or path.with_suffix(".toml"))
     program = read_program(path)
-    return Model(
-        model_name(str(path)), str(path), program.network, parsed, sha256_of(path), program.shape[0]
-    )
+    return Model(model_name(str(path)), str(path), program.network, parsed, sha256_of(path), program.shape[0])
 
 
-def read_program(path: Path) -> Program:
+def read_program(path: Path) -> ReadProgram:
     """Return the program in a ``.pt2`` file.
 
     Raises:
@@ -79,7 +77,7 @@ def read_program(path: Path) -> Program:
     if len(inputs) != 1 or inputs[0].ndim != 4:
         raise ModelError(f"{path} must take one input of shape [N, C, H, W]")
     shape = tuple(size if isinstance(size, int) else None for size in inputs[0].shape)
-    return Program(program.module(), shape)
+    return ReadProgram(program.module(), shape)
 
 
 def _require_evaluation_mode(program: torch.export.ExportedProgram, path: Path) -> None:
@@ -99,8 +97,8 @@ def load_factory(text: str, contract: Path | None, weights: Path | None) -> Mode
     The working folder is searched for the module too, as with ``python -m``.
 
     Raises:
-        ModelError: the factory fails or returns no module, the weights do not fit, or there are none: none were
-            given and the factory draws its own at random.
+        ModelError: the factory fails or returns no module, or the weights do not fit.
+        WeightsError: none were given, and the factory draws its own at random.
         ContractError: the contract is missing or malformed.
     """
     if contract is None:
@@ -125,7 +123,7 @@ def weighted(text: str, weights: Path | None) -> tuple[nn.Module, str]:
     digests, again = _digests(network), _digests(_made(text))
     drawn = [name for name in digests if digests[name] != again.get(name)]
     if drawn:
-        raise ModelError(
+        raise WeightsError(
             f"model factory '{text}' draws weights at random ('{drawn[0]}' is another at each call): give the trained "
             "ones with --weights FILE or [model] weights, or load them in the factory"
         )

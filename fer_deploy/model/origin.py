@@ -26,7 +26,9 @@ class Origin(Frozen):
     """The files beside weights and contract that decide what a model answers, and where all of them were."""
 
     contract: str | None = Field(default=None, description="what --contract named")
-    weights: str | None = Field(default=None, description="what --weights named; None: the model brings its own")
+    weights: str | None = Field(
+        default=None, description="what --weights named; None: the model brings its own"
+    )
     name: str | None = Field(default=None, description="what [model] name called it")
     sources: dict[str, str] = Field(
         default_factory=dict,

@@ -237,7 +237,6 @@ class TestFactory:
         assert result.exit_code == 4, "what is not to be found is not known to be the same"
         assert "cannot be known: module own_net is not to be found" in " ".join(result.output.split())
 
-
     def test_it_may_load_its_own_weights_and_have_a_name(self, project: Path) -> None:
         (project / "own_net.py").write_text(
             "from safetensors.torch import load_file\n"
