@@ -63,7 +63,7 @@ class _Bomb:
         return (exec, (f"open({str(self.trace)!r}, 'w').close()",))
 
 
-def _refused(message: str, error: type[FerDeployError], reference: str | Path, **options: Path) -> None:
+def _refused(message: str, error: type[FerDeployError], reference: str | Path, **options: Any) -> None:
     with pytest.raises(error, match=message) as caught:
         load_model(reference, **options)
     assert "\n" not in str(caught.value)
@@ -353,7 +353,7 @@ def test_a_factory_may_load_its_own_weights(factory: Path) -> None:
 
 
 def test_a_model_may_be_called_anything_that_a_folder_may(factory: Path) -> None:
-    given = {"contract": factory / "contract.toml", "weights": factory / "net.pt"}
+    given: dict[str, Any] = {"contract": factory / "contract.toml", "weights": factory / "net.pt"}
     assert load_model("own_nets:net", **given).name == "own_nets"
     assert load_model("own_nets:net", **given, name="faces 2.1").name == "faces 2.1"
     with pytest.raises(ConfigError, match="model name 'a/b' holds '/', and so is no name for a folder"):
