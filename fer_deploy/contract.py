@@ -97,7 +97,7 @@ def parse_contract(table: dict[str, Any], where: str) -> Contract:
     try:
         return Contract.model_validate(table)
     except ValidationError as error:
-        raise ContractError(f"contract in {where} is not valid: {first_problem(error)}") from None
+        raise ContractError(f"contract in {where} is not valid: {first_problem(error, Contract)}") from None
 
 
 def load_contract(path: Path) -> Contract:

@@ -29,6 +29,10 @@ class ModelError(FerDeployError):
     """A model cannot be loaded, or contradicts its contract."""
 
 
+class WeightsError(ModelError):
+    """A factory was given no weights and draws its own at random."""
+
+
 class DataError(FerDeployError):
     """A dataset or an image is missing, malformed or unusable for what was asked."""
 

@@ -15,7 +15,7 @@ import fer_deploy
 _PACKAGE = Path(fer_deploy.__file__).parent
 #: Bottom to top. Rooms of one floor may not import each other.
 _FLOORS: tuple[frozenset[str], ...] = (
-    frozenset({"errors"}),
+    frozenset({"errors", "names"}),
     frozenset({"files", "frozen", "progress", "quiet", "safe_load"}),
     frozenset({"contract"}),
     frozenset({"zoo", "data"}),
@@ -29,7 +29,8 @@ _FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"gate"}),
     frozenset({"views"}),
     frozenset({"pipeline"}),
-    frozenset({"experiments"}),
+    frozenset({"experiments", "schemas"}),
+    frozenset({"start"}),
     frozenset({"cli"}),
     frozenset({"__init__", "__main__"}),
 )

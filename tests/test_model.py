@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from fer_deploy.contract import Contract
-from fer_deploy.errors import ContractError, FerDeployError, ModelError
+from fer_deploy.errors import ConfigError, ContractError, FerDeployError, ModelError
 from fer_deploy.files import sha256_of
 from fer_deploy.model import (
     Model,
@@ -27,6 +27,8 @@ from fer_deploy.model import (
     load_model,
     save_model,
 )
+from fer_deploy.model.names import checked_name
+from fer_deploy.model.origin import read_model_files
 from fer_deploy.zoo import build
 from fixtures.synthetic import TINY, Color, contract_for, input_spec
 
@@ -35,6 +37,10 @@ FACTORY = """
 import torch
 def net():
     return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(576, 4))
+def loaded():
+    made = net()
+    made.load_state_dict(torch.load(__file__.replace("own_nets.py", "net.pt"), weights_only=True))
+    return made
 def number():
     return 4
 def broken():
@@ -57,7 +63,7 @@ class _Bomb:
         return (exec, (f"open({str(self.trace)!r}, 'w').close()",))
 
 
-def _refused(message: str, error: type[FerDeployError], reference: str | Path, **options: Path) -> None:
+def _refused(message: str, error: type[FerDeployError], reference: str | Path, **options: Any) -> None:
     with pytest.raises(error, match=message) as caught:
         load_model(reference, **options)
     assert "\n" not in str(caught.value)
@@ -305,7 +311,7 @@ def test_factory_with_its_state_dict(factory: Path, name: str) -> None:
 
 def test_class_is_a_factory(factory: Path) -> None:
     torch.save({"layer.weight": torch.ones(4, 576), "layer.bias": torch.ones(4)}, factory / "net.pt")
-    assert load_model("own_nets:Net", factory / "contract.toml", factory / "net.pt").name == "Net"
+    assert load_model("own_nets:Net", factory / "contract.toml", factory / "net.pt").name == "own_nets"
 
 
 @pytest.mark.parametrize(
@@ -322,12 +328,44 @@ def test_factory_refusals(factory: Path, reference: str, says: str) -> None:
     _refused(says, ModelError, reference, contract=factory / "contract.toml", weights=factory / "net.pt")
 
 
-def test_factory_needs_contract_and_weights(factory: Path) -> None:
+def test_factory_needs_a_contract_and_weights_that_are_there(factory: Path) -> None:
     contract, weights = factory / "contract.toml", factory / "net.pt"
-    _refused("needs --contract FILE.toml and --weights FILE", ModelError, "own_nets:net", contract=contract)
-    _refused("needs --contract FILE.toml and --weights FILE", ModelError, "own_nets:net", weights=weights)
+    _refused("needs --contract FILE.toml", ModelError, "own_nets:net", weights=weights)
     _refused("weights .* do not exist", ModelError, "own_nets:net", contract=contract, weights=factory / "no")
     _refused("does not exist", ContractError, "own_nets:net", contract=factory / "no", weights=weights)
+
+
+def test_a_factory_that_draws_its_weights_needs_trained_ones(factory: Path) -> None:
+    says = r"draws weights at random \('1.weight' is another at each call\): give the trained ones with --weights"
+    _refused(says, ModelError, "own_nets:net", contract=factory / "contract.toml")
+
+
+def test_a_factory_may_load_its_own_weights(factory: Path) -> None:
+    first = load_model("own_nets:loaded", factory / "contract.toml")
+    assert torch.equal(first.network.state_dict()["1.weight"], torch.load(factory / "net.pt")["1.weight"])
+    assert load_model("own_nets:loaded", factory / "contract.toml").weights_sha256 == first.weights_sha256
+    files = read_model_files("own_nets:loaded", factory / "contract.toml", None)
+    assert (files.weights_sha256, files.origin.weights) == (first.weights_sha256, None)
+    state = torch.load(factory / "net.pt")
+    state["1.bias"][0] += 1
+    torch.save(state, factory / "net.pt")
+    assert load_model("own_nets:loaded", factory / "contract.toml").weights_sha256 != first.weights_sha256
+
+
+def test_a_model_may_be_called_anything_that_a_folder_may(factory: Path) -> None:
+    given: dict[str, Any] = {"contract": factory / "contract.toml", "weights": factory / "net.pt"}
+    assert load_model("own_nets:net", **given).name == "own_nets"
+    assert load_model("own_nets:net", **given, name="faces 2.1").name == "faces 2.1"
+    with pytest.raises(ConfigError, match="model name 'a/b' holds '/', and so is no name for a folder"):
+        load_model("own_nets:net", **given, name="a/b")
+
+
+@pytest.mark.parametrize(
+    "name", ["", " ", ".", "..", ".x", "-x", "x.", "x ", "a\\b", "a:b", "a\nb", "*", "x" * 101]
+)
+def test_names_that_are_none_for_a_folder(name: str) -> None:
+    with pytest.raises(ConfigError, match=r"and so is no name for a folder; set \[model\] name to letters"):
+        checked_name(name)
 
 
 @pytest.mark.parametrize("pack", ["zip", "plain"])

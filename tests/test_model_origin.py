@@ -13,7 +13,8 @@ import tomli_w
 
 from fer_deploy.errors import ModelError
 from fer_deploy.files import sha256_of
-from fer_deploy.model.origin import ModelFiles, Origin, model_name, read_model_files
+from fer_deploy.model.names import model_name
+from fer_deploy.model.origin import ModelFiles, Origin, read_model_files
 from fer_deploy.model.sources import sources_of
 from fixtures.synthetic import contract_for, input_spec
 
@@ -52,7 +53,7 @@ def test_every_local_file_behind_a_factory_is_found_and_none_is_run() -> None:
         "my_net", "my_net.build", "my_net.parts", "my_net.parts.stem", "my_net.shared", "helper", "late",
     }  # fmt: skip
     assert found.origin.unknown is None
-    assert (found.name, found.weights_sha256) == ("build", hashlib.sha256(b"weights").hexdigest())
+    assert (found.name, found.weights_sha256) == ("my_net", hashlib.sha256(b"weights").hexdigest())
     assert "my_net" not in sys.modules
 
 
@@ -155,10 +156,23 @@ def test_what_is_not_here_is_an_error(reference: str) -> None:
 
 @pytest.mark.parametrize(
     ("reference", "name"),
-    [("a/b/fer_s", "fer_s"), ("a/net.pt2", "net"), ("my.net:build", "build"), ("a/x/..", "a")],
+    [
+        ("a/b/fer_s", "fer_s"),
+        ("a/net.pt2", "net"),
+        ("my_net:build", "my_net"),
+        ("my.net:build", "my.net"),
+        ("a/x/..", "a"),
+    ],
 )
 def test_a_models_name_is_that_of_its_folder_file_or_factory(reference: str, name: str) -> None:
     assert model_name(reference) == name
+    assert model_name(reference, "own name") == "own name"
+
+
+@pytest.mark.usefixtures("project")
+def test_a_given_name_stands_in_the_files_and_their_origin() -> None:
+    found = read_model_files("my_net:build", Path("contract.toml"), Path("weights.pt"), "faces")
+    assert (found.name, found.origin.name) == ("faces", "faces")
 
 
 def test_packages_without_an_init_file_are_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ import click
 
 from fer_deploy.cli.streams import Steady, steady_streams
 from fer_deploy.errors import FerDeployError, OutputError
+from fer_deploy.names import closest
 
 #: Exit code of a command that Ctrl-C stopped, as shells give it: 128 and the number of SIGINT.
 INTERRUPTED = 130
@@ -21,6 +22,7 @@ INTERRUPTED = 130
 #: that name. The lines stand here so that ``fer-deploy --help`` imports none of the modules.
 COMMANDS: Mapping[str, str] = MappingProxyType(
     {
+        "init": "Set a project up: configuration, contract, CI and hook.",
         "run": "Quantize, export, profile and report: the whole job.",
         "check": "Hold a report to its budget; exit 3 or 4 when it does not pass.",
         "baseline": "Write the reference that later checks are held to.",
@@ -45,6 +47,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "card": "Measure a zoo model and write its card.md.",
         "inspect": "Show what an artifact holds.",
         "devices": "List the device profiles and what is attached now.",
+        "schema": "Print the JSON Schema of a file that you write.",
         "build-runner": "Build what runs artifacts on devices.",
         "doctor": "Say what can run here and what is missing.",
     }
@@ -69,6 +72,14 @@ class _Commands(click.Group):
             return None
         module = importlib.import_module(f"fer_deploy.cli.{cmd_name.replace('-', '_')}")
         return cast(click.Command, module.command)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command of ``args``; a usage error says which was probably meant, as click does of options."""
+        if args and args[0] not in COMMANDS and (near := closest(args[0], COMMANDS)) is not None:
+            ctx.fail(f"No such command {args[0]!r}. Did you mean {near!r}?")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):

@@ -53,7 +53,8 @@ def command(config: Path | None, as_json: bool, **flags: Any) -> None:
     chosen = configuration(config, **flags)
     chosen = chosen.model_copy(update={"data": at_hand(chosen.data)})
     plan = plan_exports(chosen.export.targets, chosen.export.recipes)
-    model = load_model(chosen.model.path, chosen.model.contract, chosen.model.weights)
+    named = chosen.model
+    model = load_model(named.path, named.contract, named.weights, named.name)
     require_writable_folder(chosen.export.output)
     calibration = draw_calibration(model, plan, chosen.data, chosen.quantize)
     graphs = Graphs(model, calibration, chosen.quantize, chosen.data)

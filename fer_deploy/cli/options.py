@@ -32,7 +32,11 @@ class Number(click.FloatRange):
 
 _FOREIGN = (
     click.option("--contract", type=PATH, help="Contract TOML of a .pt2 or a factory."),
-    click.option("--weights", type=PATH, help="State dict of a factory's module (.safetensors or .pt)."),
+    click.option(
+        "--weights",
+        type=PATH,
+        help="State dict of a factory that does not load its own (.safetensors or .pt).",
+    ),
 )
 _MODEL = (
     click.option(

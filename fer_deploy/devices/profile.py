@@ -8,6 +8,7 @@ from pathlib import Path
 
 from fer_deploy.devices.profile_schema import DeviceProfile, load_profile_file, processor_name
 from fer_deploy.errors import DeviceError
+from fer_deploy.names import meant
 
 __all__ = [
     "DeviceProfile",
@@ -109,8 +110,9 @@ def resolve(asked: str) -> Resolved:
         if asked == profile.name or asked in profile.aliases:
             return Resolved(asked, profile)
     known = ", ".join(profile.name for profile in profiles)
+    near = meant(asked, (name for profile in profiles for name in (profile.name, *profile.aliases)))
     raise DeviceError(
-        f"unknown device {asked[:80]!r}; known: {known}; or give the path of your own profile, ending in .toml"
+        f"unknown device {asked[:80]!r}{near}; known: {known}; or give the path of your own profile, ending in .toml"
     )
 
 

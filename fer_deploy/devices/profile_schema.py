@@ -149,7 +149,9 @@ def load_profile_file(path: Path) -> DeviceProfile:
     try:
         profile = DeviceProfile.model_validate(read_toml(path, DeviceError, "device profile"))
     except ValidationError as error:
-        raise DeviceError(f"device profile {path} is not valid: {first_problem(error)}") from None
+        raise DeviceError(
+            f"device profile {path} is not valid: {first_problem(error, DeviceProfile)}"
+        ) from None
     return _filled(profile)
 
 

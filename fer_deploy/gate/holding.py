@@ -11,8 +11,8 @@ from fer_deploy.gate.budget import ARTIFACTS_TABLE, DEVICES_TABLE, PROFILE_TABLE
 from fer_deploy.gate.figures import Expected, Judged, judged
 from fer_deploy.gate.limit import DeviceLimit, Limit, PairLimit
 from fer_deploy.gate.limits import LIMITS
-from fer_deploy.gate.names import nearest
 from fer_deploy.gate.verdicts import BudgetAccount
+from fer_deploy.names import nearest
 from fer_deploy.report.schema import Report
 
 

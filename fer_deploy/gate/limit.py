@@ -56,6 +56,7 @@ class LimitKind:
             the limit in the figure's unit and the artifact's parity. None where images don't narrow the figure.
         planned: says before a run how many images it takes; takes the limit in the figure's unit, the share of answers
             that change, the number of classes and the chance to pass. None where that is not about images alone.
+        suggested: the number that `fer-deploy init` begins with; None where it depends on the model.
         per_class: True when ``planned`` counts the images of each class.
     """
 
@@ -69,6 +70,7 @@ class LimitKind:
     of_profile: Callable[[Budgets], float | None] | None = None
     needed: Callable[[float, int, float, ParityFigures | None], int | None] | None = None
     planned: Callable[[float, float, int, float], int | None] | None = None
+    suggested: float | None = None
     per_class: bool = False
 
     @property

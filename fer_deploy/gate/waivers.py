@@ -10,8 +10,8 @@ from fer_deploy.gate.budget import Waiver
 from fer_deploy.gate.changes import AGAINST_REFERENCE, FIGURES
 from fer_deploy.gate.figures import FLOAT_MODEL, Expected
 from fer_deploy.gate.limits import LIMITS
-from fer_deploy.gate.names import nearest
 from fer_deploy.gate.verdicts import ALWAYS_JUDGED, NEVER_WAIVED, Outcome, Verdict, Waived
+from fer_deploy.names import nearest
 from fer_deploy.report.schema import Report
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 from fer_deploy.errors import ModelError
 from fer_deploy.model.definition import Model, check_against_contract
 from fer_deploy.model.folder import MODEL_FILE, load_folder
-from fer_deploy.model.foreign import is_factory, load_exported, load_factory
+from fer_deploy.model.foreign import load_exported, load_factory
+from fer_deploy.model.names import is_factory, model_name
 
 
-def load_model(reference: str | Path, contract: Path | None = None, weights: Path | None = None) -> Model:
+def load_model(
+    reference: str | Path, contract: Path | None = None, weights: Path | None = None, name: str | None = None
+) -> Model:
     """Return the model that ``reference`` names, checked against its contract.
 
     Args:
@@ -18,11 +22,14 @@ def load_model(reference: str | Path, contract: Path | None = None, weights: Pat
             a callable that takes no argument and returns an ``nn.Module``.
         contract: contract TOML; required for a factory; for a ``.pt2`` the default is the file of the
             same name with the ending ``.toml``. A folder carries its own.
-        weights: state dict of a factory's module (``.safetensors``, or ``.pt`` loaded weights_only).
+        weights: state dict of a factory's module (``.safetensors``, or ``.pt`` loaded weights_only); None for a
+            factory that loads its own.
+        name: what to call it; None for the name of its folder, file or module.
 
     Raises:
         ModelError: nothing there, damaged weights, or a model that contradicts its contract.
         ContractError: the contract is missing or malformed.
+        ConfigError: ``name`` is no name for a folder.
     """
     text = str(reference)
     path = Path(text)
@@ -37,4 +44,4 @@ def load_model(reference: str | Path, contract: Path | None = None, weights: Pat
             f"model '{text}' is none of: a folder with {MODEL_FILE}, a .pt2 exported program, package.module:factory"
         )
     check_against_contract(model)
-    return model
+    return model if name is None else dataclasses.replace(model, name=model_name(text, name))

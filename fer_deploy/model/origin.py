@@ -1,4 +1,8 @@
-"""What a model is made of, as files: read without executing anything, and compared with what it was before."""
+"""What a model is made of, as files, and compared with what it was before.
+
+They are read without executing anything, with one exception: the weights that a factory loads itself are nowhere but
+in the module that it makes.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,8 @@ from fer_deploy.errors import ModelError
 from fer_deploy.files import read_toml, sha256_of
 from fer_deploy.frozen import Frozen, first_problem
 from fer_deploy.model.folder import MODEL_FILE, Architecture, Weights
-from fer_deploy.model.foreign import is_factory
+from fer_deploy.model.foreign import own_weights_sha256
+from fer_deploy.model.names import is_factory, model_name
 from fer_deploy.model.sources import sources_of
 
 
@@ -21,7 +26,10 @@ class Origin(Frozen):
     """The files beside weights and contract that decide what a model answers, and where all of them were."""
 
     contract: str | None = Field(default=None, description="what --contract named")
-    weights: str | None = Field(default=None, description="what --weights named")
+    weights: str | None = Field(
+        default=None, description="what --weights named; None: the model brings its own"
+    )
+    name: str | None = Field(default=None, description="what [model] name called it")
     sources: dict[str, str] = Field(
         default_factory=dict,
         description="sha256 of each source file of a factory by its module's name, or of a folder's [architecture]",
@@ -45,39 +53,45 @@ class ModelFiles:
     origin: Origin
 
 
-def model_name(reference: str) -> str:
-    """Return the name of the model that ``reference`` names: of its folder, file or factory."""
-    if is_factory(reference):
-        return reference.partition(":")[2]
-    return Path(reference).resolve().name.removesuffix(".pt2")
-
-
-def read_model_files(reference: str, contract: Path | None, weights: Path | None) -> ModelFiles:
+def read_model_files(
+    reference: str, contract: Path | None, weights: Path | None, name: str | None = None
+) -> ModelFiles:
     """Return the files of what :func:`fer_deploy.model.load_model` takes, as they are now.
 
     Raises:
         ModelError: one of them is missing or malformed.
         ContractError: the contract is.
+        ConfigError: ``name`` is no name for a folder.
     """
-    path, name = Path(reference), model_name(reference)
+    path, called = Path(reference), model_name(reference, name)
     if path.is_dir():
-        return _folder(path, path.resolve().name)
+        return _folder(path, called, name)
     if is_factory(reference):
-        if contract is None or weights is None:
-            raise ModelError(f"model factory '{reference}' needs --contract FILE.toml and --weights FILE")
-        found = sources_of(reference.partition(":")[0])
-        origin = Origin(
-            contract=str(contract), weights=str(weights), sources=found.sha256, unknown=found.unknown
-        )
-        return ModelFiles(name, reference, load_contract(contract), _digest(weights), origin)
+        return _factory(reference, contract, weights, name)
     if reference.endswith(".pt2"):
         parsed = load_contract(contract or path.with_suffix(".toml"))
-        origin = Origin(contract=str(contract) if contract else None)
-        return ModelFiles(name, reference, parsed, _digest(path), origin)
+        origin = Origin(contract=str(contract) if contract else None, name=name)
+        return ModelFiles(called, reference, parsed, _digest(path), origin)
     raise ModelError(f"model {reference} is not here")
 
 
-def _folder(folder: Path, name: str) -> ModelFiles:
+def _factory(reference: str, contract: Path | None, weights: Path | None, name: str | None) -> ModelFiles:
+    if contract is None:
+        raise ModelError(f"model factory '{reference}' needs --contract FILE.toml")
+    found = sources_of(reference.partition(":")[0])
+    origin = Origin(
+        contract=str(contract),
+        weights=str(weights) if weights is not None else None,
+        name=name,
+        sources=found.sha256,
+        unknown=found.unknown,
+    )
+    parsed = load_contract(contract)
+    digest = _digest(weights) if weights is not None else own_weights_sha256(reference)
+    return ModelFiles(model_name(reference, name), reference, parsed, digest, origin)
+
+
+def _folder(folder: Path, called: str, name: str | None) -> ModelFiles:
     toml = folder / MODEL_FILE
     document = read_toml(toml, ModelError, "model")
     parsed = parse_contract(contract_table(document, toml, ModelError), str(toml))
@@ -87,8 +101,8 @@ def _folder(folder: Path, name: str) -> ModelFiles:
     except ValidationError as error:
         raise ModelError(f"model {toml} is not valid: {error.title} {first_problem(error)}") from None
     digest = hashlib.sha256(architecture.model_dump_json().encode()).hexdigest()
-    origin = Origin(sources={"[architecture]": digest})
-    return ModelFiles(name, str(folder), parsed, _digest(weights), origin)
+    origin = Origin(sources={"[architecture]": digest}, name=name)
+    return ModelFiles(called, str(folder), parsed, _digest(weights), origin)
 
 
 def _digest(file: Path) -> str:

@@ -21,7 +21,8 @@ from fer_deploy.gate.limits import ACCURACY_DROP, DEFAULT_SLOWDOWN
 from fer_deploy.gate.reference import reference_of
 from fer_deploy.gate.verdicts import Check, Outcome
 from fer_deploy.gate.waivers import apply_waivers, stray_waivers
-from fer_deploy.model.origin import ModelFiles, model_name, read_model_files
+from fer_deploy.model.names import model_name
+from fer_deploy.model.origin import ModelFiles, read_model_files
 from fer_deploy.pipeline.against import verdicts_against
 from fer_deploy.pipeline.config import Config
 from fer_deploy.pipeline.export import plan_exports
@@ -118,7 +119,7 @@ def default_report(config: Config) -> Path:
     Raises:
         ArtifactError: it is not there.
     """
-    path = config.export.output / model_name(config.model.path) / REPORT_FILE
+    path = config.export.output / model_name(config.model.path, config.model.name) / REPORT_FILE
     if path.is_file():
         return path
     raise ArtifactError(
@@ -187,10 +188,12 @@ def _current_model(report: Report, config: Config | None) -> ModelFiles | Unknow
     origin = report.origin
     reference = report.model.source
     contract, weights = (Path(one) if one is not None else None for one in (origin.contract, origin.weights))
+    name = origin.name
     if config is not None:
-        reference, contract, weights = config.model.path, config.model.contract, config.model.weights
+        model = config.model
+        reference, contract, weights, name = model.path, model.contract, model.weights, model.name
     try:
-        return read_model_files(reference, contract, weights)
+        return read_model_files(reference, contract, weights, name)
     except (ContractError, ModelError) as error:
         hint = "" if config is not None else "; name the configuration with --config"
         return Unknown(reason=f"{error}{hint}")

@@ -7,7 +7,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from pydantic import Field, SerializeAsAny, ValidationError, create_model, field_validator, model_validator
+from pydantic import (
+    Field,
+    GetJsonSchemaHandler,
+    SerializeAsAny,
+    ValidationError,
+    create_model,
+    field_validator,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from fer_deploy.data.registry import DatasetSpec
 from fer_deploy.devices.timing import TimingProtocol
@@ -15,6 +25,7 @@ from fer_deploy.errors import ConfigError
 from fer_deploy.files import read_toml
 from fer_deploy.frozen import Frozen, first_problem
 from fer_deploy.gate.budget import Budget, Waiver
+from fer_deploy.model.names import checked_name
 from fer_deploy.quantize.recipe import PtqOptions, parse_recipe
 from fer_deploy.targets.options import TargetOptions
 from fer_deploy.targets.registry import target_class, target_classes, target_names
@@ -27,8 +38,19 @@ class ModelSection(Frozen):
     """``[model]``: what :func:`fer_deploy.model.load_model` takes."""
 
     path: str = Field(description="zoo folder, .pt2 exported program, or package.module:factory")
-    contract: Path | None = None
-    weights: Path | None = None
+    contract: Path | None = Field(default=None, description="contract TOML of a .pt2 or a factory")
+    weights: Path | None = Field(
+        default=None, description="state dict of a factory's module; left out, the factory loads its own"
+    )
+    name: str | None = Field(
+        default=None,
+        description="of the folder in output and of the model in reports; left out, that of its folder, file or module",
+    )
+
+    @field_validator("name")
+    @classmethod
+    def _a_folders_name(cls, name: str | None) -> str | None:
+        return None if name is None else checked_name(name)
 
 
 class QuantizeSection(Frozen):
@@ -64,6 +86,18 @@ class ExportSection(Frozen):
         own = {key: value for key, value in table.items() if key in cls.model_fields and key != "options"}
         return {**own, "options": _target_options({key: table[key] for key in table if key not in own})}
 
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Return the schema of the table as it stands in the file: with the keys of the targets' options."""
+        whole = handler(core_schema)
+        properties = handler.resolve_ref_schema(whole)["properties"]
+        del properties["options"]
+        kind, _ = _options_model()
+        properties |= handler.resolve_ref_schema(handler(kind.__pydantic_core_schema__))["properties"]
+        return whole
+
     @field_validator("targets")
     @classmethod
     def _known_targets(cls, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -77,8 +111,8 @@ class ExportSection(Frozen):
         return tuple(dict.fromkeys(parse_recipe(name).name for name in names))
 
 
-def _target_options(table: Mapping[str, Any]) -> dict[str, TargetOptions]:
-    """Return target name to options, of what of ``[export]`` is not its own; ValidationError of a strange key."""
+def _options_model() -> tuple[type[Frozen], dict[str, type[TargetOptions]]]:
+    """Return a model of all that ``[export]`` may hold of targets, and each target's type of options by its name."""
     homes: dict[str, type[TargetOptions]] = {}
     keys: dict[str, Any] = {}
     for target in target_classes():
@@ -92,7 +126,13 @@ def _target_options(table: Mapping[str, Any]) -> dict[str, TargetOptions]:
         else:
             keys[target.name] = (kind, kind())
     # One model of all keys, so that what is wrong is named by its place in the file.
-    found = create_model("options", __base__=Frozen, **keys).model_validate(dict(table))
+    return create_model("options", __base__=Frozen, **keys), homes
+
+
+def _target_options(table: Mapping[str, Any]) -> dict[str, TargetOptions]:
+    """Return target name to options, of what of ``[export]`` is not its own; ValidationError of a strange key."""
+    kind_of_all, homes = _options_model()
+    found = kind_of_all.model_validate(dict(table))
     return {
         name: kind(**{field.name: getattr(found, field.name) for field in dataclasses.fields(kind)})
         if kind.in_export
@@ -151,7 +191,7 @@ def load_config(
     try:
         return Config.model_validate(table)
     except ValidationError as error:
-        raise ConfigError(f"configuration {source} is not valid: {first_problem(error)}") from None
+        raise ConfigError(f"configuration {source} is not valid: {first_problem(error, Config)}") from None
 
 
 def _laid_over(table: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from fer_deploy.data.faces import Faces
 from fer_deploy.data.registry import DatasetSpec, Role, at_hand, open_dataset
@@ -12,6 +12,7 @@ from fer_deploy.measure.figures import AccuracyFigures
 from fer_deploy.measure.measurement import as_emulated
 from fer_deploy.measure.parity import accuracy_figures
 from fer_deploy.measure.subject import open_subject
+from fer_deploy.names import meant
 
 
 def dataset_spec(kind: str | None, path: Path | None) -> DatasetSpec:
@@ -24,9 +25,9 @@ def dataset_spec(kind: str | None, path: Path | None) -> DatasetSpec:
     try:
         return DatasetSpec(**{key: value for key, value in values.items() if value is not None})
     except ValueError:
-        raise ConfigError(
-            f"unknown dataset '{kind}'; known: ferplus, fer2013, rafdb, rafdb5, folder, sample"
-        ) from None
+        known = get_args(DatasetSpec.model_fields["kind"].annotation)
+        near = meant(str(kind), known)
+        raise ConfigError(f"unknown dataset '{kind}'{near}; known: {', '.join(known)}") from None
 
 
 def evaluate(

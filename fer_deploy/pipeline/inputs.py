@@ -39,9 +39,10 @@ def load_inputs(config: Config) -> Inputs:
         if one.notice is not None:
             say(one.notice)
     plan = plan_exports(config.export.targets, config.export.recipes)
-    model = load_model(config.model.path, config.model.contract, config.model.weights)
+    named = (config.model.path, config.model.contract, config.model.weights, config.model.name)
+    model = load_model(*named)
     # at once: the files may be edited while the run goes on
-    origin = read_model_files(config.model.path, config.model.contract, config.model.weights).origin
+    origin = read_model_files(*named).origin
     require_writable_folder(config.export.output)
     labels, spec = model.contract.labels, model.contract.input
     test = open_dataset(config.data, "test", labels, spec)

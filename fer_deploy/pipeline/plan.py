@@ -7,7 +7,8 @@ from pathlib import Path
 from fer_deploy.errors import ConfigError
 from fer_deploy.gate.budget import Budget
 from fer_deploy.gate.plan import PowerPlan, power_plan
-from fer_deploy.model.origin import model_name, read_model_files
+from fer_deploy.model.names import model_name
+from fer_deploy.model.origin import read_model_files
 from fer_deploy.pipeline.check import REPORT_FILE
 from fer_deploy.pipeline.config import Config
 from fer_deploy.report.schema import Report, load_report
@@ -43,5 +44,5 @@ def _report(path: Path | None, config: Config | None) -> Report | None:
         return load_report(path)
     if config is None:
         return None
-    own = config.export.output / model_name(config.model.path) / REPORT_FILE
+    own = config.export.output / model_name(config.model.path, config.model.name) / REPORT_FILE
     return load_report(own) if own.is_file() else None

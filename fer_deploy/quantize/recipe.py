@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError
 from fer_deploy.data.faces import Faces
 from fer_deploy.errors import ConfigError, QuantizationError
 from fer_deploy.frozen import Frozen, first_problem
+from fer_deploy.names import meant
 
 if TYPE_CHECKING:
     from fer_deploy.quantize.carried import CarriedCalibration
@@ -68,7 +69,7 @@ def parse_recipe(text: str) -> Recipe:
     """
     name = _SPELLINGS.get(text, text)
     if name not in RECIPES:
-        raise ConfigError(f"unknown recipe '{text}'; known: {', '.join(RECIPES)}")
+        raise ConfigError(f"unknown recipe '{text}'{meant(text, RECIPES)}; known: {', '.join(RECIPES)}")
     return RECIPES[name]
 
 

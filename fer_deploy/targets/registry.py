@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import cast
 
 from fer_deploy.errors import TargetError
+from fer_deploy.names import meant
 from fer_deploy.targets.base import Target
 from fer_deploy.targets.options import TargetOptions
 
@@ -34,7 +35,9 @@ def target_class(name: str) -> type[Target]:
     if name in _registered:
         return _registered[name]
     if name not in _TARGETS:
-        raise TargetError(f"unknown target '{name}'; known: {', '.join(target_names())}")
+        raise TargetError(
+            f"unknown target '{name}'{meant(name, target_names())}; known: {', '.join(target_names())}"
+        )
     module, _, attribute = _TARGETS[name].partition(":")
     return cast("type[Target]", getattr(importlib.import_module(module), attribute))
 

@@ -113,7 +113,9 @@ def load_recipe(path: Path, data: Path | None = None) -> TrainRecipe:
     try:
         return TrainRecipe.model_validate(table)
     except ValidationError as error:
-        raise TrainingError(f"training recipe {path} is not valid: {first_problem(error)}") from None
+        raise TrainingError(
+            f"training recipe {path} is not valid: {first_problem(error, TrainRecipe)}"
+        ) from None
 
 
 def anchored(table: dict[str, Any], folder: Path) -> dict[str, Any]:

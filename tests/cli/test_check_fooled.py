@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -190,6 +191,8 @@ class TestFactory:
         self, tmp_path: Path, model_folder: Path, faces_folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> Path:
         """A finished run of a factory in a module of its own."""
+        for name in ("own_net", "made_by"):
+            sys.modules.pop(name, None)  # of another test's folder
         model = load_model(model_folder)
         (tmp_path / "made_by.py").write_text("WIDTH = 0.5\n")
         (tmp_path / "own_net.py").write_text(
@@ -233,6 +236,27 @@ class TestFactory:
         result = call("check")
         assert result.exit_code == 4, "what is not to be found is not known to be the same"
         assert "cannot be known: module own_net is not to be found" in " ".join(result.output.split())
+
+    def test_it_may_load_its_own_weights_and_have_a_name(self, project: Path) -> None:
+        (project / "own_net.py").write_text(
+            "from safetensors.torch import load_file\n"
+            "from fer_deploy.model import Architecture\nfrom made_by import WIDTH\n"
+            "def build():\n    made = Architecture(name='fer_xs', width=WIDTH, depth=0.5).build(4, 1)\n"
+            "    made.load_state_dict(load_file('weights.safetensors'))\n    return made\n"
+        )
+        sys.modules.pop("own_net", None)
+        config = project / "fer-deploy.toml"
+        config.write_text(config.read_text().replace('weights = "weights.safetensors"', 'name = "faces"'))
+        assert call("run").exit_code == 0
+        assert json.loads((project / "out/faces/report.json").read_text())["model"]["name"] == "faces"
+        assert call("check").exit_code == 0, call("check").output
+        assert call("check", "out/faces/report.json", "--max-accuracy-drop", 50).exit_code == 0
+        state = safetensors.torch.load_file(project / "weights.safetensors")
+        name = sorted(state)[0]
+        safetensors.torch.save_file({**state, name: state[name] + 1}, project / "weights.safetensors")
+        result = call("check")
+        assert result.exit_code == 3, result.output
+        assert "are not those that were reported on" in " ".join(result.output.split())
 
 
 class TestPlan:

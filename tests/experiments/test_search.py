@@ -164,7 +164,7 @@ def test_latency_limit_is_measured(tmp_path: Path, faces_folder: Path) -> None:
         ),
         ({"space": {"size": [8, 16]}, "candidates": 2}, ConfigError, "size 8"),
         ({"space": {"width": [1.0, 1.0]}, "candidates": 2}, ConfigError, "width lists a value twice"),
-        ({"limits": {"flops": 1}}, ConfigError, "limits.flops: Extra inputs"),
+        ({"limits": {"flops": 1}}, ConfigError, "limits.flops: unknown key"),
         ({"train": {"architecture": {"name": "fer_s"}}}, ConfigError, "sets train.architecture"),
     ],
 )

@@ -156,7 +156,7 @@ def test_runs_of_another_recipe_are_refused(
         ({"name": "../up"}, ConfigError, "name: "),
         ({"train": {}}, ConfigError, r"no valid recipe in \[train\]: input: Field required"),
         ({"train": {"seed": 1}}, ConfigError, "sets train.seed"),
-        ({"epochs": 3}, ConfigError, "epochs: Extra inputs"),
+        ({"epochs": 3}, ConfigError, "epochs: unknown key"),
     ],
 )
 def test_refusals(

@@ -34,10 +34,11 @@ def _spelt(key: str, text: str) -> int:
 
 @pytest.fixture(scope="module")
 def sources() -> dict[str, str]:
+    # without the schemas, which are made from the rows
     return {
         path.relative_to(_PACKAGE).as_posix(): path.read_text(encoding="utf-8")
         for path in sorted(_PACKAGE.rglob("*"))
-        if path.suffix in _TEXT and "node_modules" not in path.parts
+        if path.suffix in _TEXT and "node_modules" not in path.parts and path.parent.name != "schemas"
     }
 
 
@@ -90,7 +91,7 @@ def test_unknown_keys_are_refused() -> None:
     for table in ({"max_flip": 1}, {"devices": {"host": {"max_flip": 1}}}):
         with pytest.raises(ValidationError) as caught:
             Budget.model_validate(table)
-        assert first_problem(caught.value).endswith("max_flip: Extra inputs are not permitted")
+        assert first_problem(caught.value).endswith("max_flip: unknown key")
 
 
 @each_limit

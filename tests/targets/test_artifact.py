@@ -85,7 +85,7 @@ def test_not_a_folder(tmp_path: Path) -> None:
         (lambda d: d.update(sha256="0" * 64), "is damaged"),
         (lambda d: d.update(schema_version="9.9"), "schema_version"),
         (lambda d: d.pop("target"), "target: Field required"),
-        (lambda d: d.update(extra=1), "extra: Extra inputs"),
+        (lambda d: d.update(extra=1), "extra: unknown key"),
         (lambda d: d["input"].update(dtype="uint8"), "input.dtype"),
         (lambda d: d.update(file="other.onnx"), r"model file .*other\.onnx does not exist"),
         *(

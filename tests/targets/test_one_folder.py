@@ -225,8 +225,8 @@ def test_options_of_its_own_in_the_file_and_as_a_flag(
     [
         ({"toy": {"compresed": True}}, "export.toy.compresed: "),
         ({"toy": {"toy_compressed": "perhaps"}}, "export.toy.toy_compressed: "),
-        ({"bare": {"anything": 1}}, "export.bare: Extra inputs"),
-        ({"options": {}}, "export.options: Extra inputs"),
+        ({"bare": {"anything": 1}}, "export.bare: unknown key"),
+        ({"options": {}}, "export.options: unknown key"),
     ],
 )
 def test_wrong_options_are_named_by_their_place(table: dict[str, object], words: str, tmp_path: Path) -> None:

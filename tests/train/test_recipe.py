@@ -82,7 +82,7 @@ def test_defaults(tmp_path: Path) -> None:
         ("init = 'm'\npretrained = 'imagenet'\n" + MINIMAL, "init and pretrained are both given"),
         ("seed = -1\n" + MINIMAL, "seed: "),
         ("seed = 99999999999999999\n" + MINIMAL, "seed: "),
-        ("colour = 1\n" + MINIMAL, "colour: Extra inputs"),
+        ("colour = 1\n" + MINIMAL, "colour: unknown key"),
         (MINIMAL + "[augment]\nrotation = 91\n", "augment.rotation: "),
         (MINIMAL + "[augment]\nerase = 1.5\n", "augment.erase: "),
     ],
