@@ -126,6 +126,24 @@ def default_report(config: Config) -> Path:
     )
 
 
+def written_report(report: Report) -> Path:
+    """Return the file that ``run`` wrote a report into: it lies beside the artifacts.
+
+    Raises:
+        ArtifactError: it is not there, or holds another report by now.
+    """
+    path = Path(report.artifacts[0].path).parent / REPORT_FILE
+    if not path.is_file():
+        raise ArtifactError(
+            f"the report is not in {path}, where it was written; give the path of its report.json"
+        )
+    if load_report(path) != report:
+        raise ArtifactError(
+            f"{path} holds another report by now, by a later run perhaps; give a path instead"
+        )
+    return path
+
+
 def reference_beside(config: Path | None) -> Path | None:
     """Return the committed reference beside a configuration file (None: in the working folder), if there is one."""
     path = (config.parent if config is not None else Path()) / REFERENCE_FILE
