@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from fer_deploy.devices.profile import DeviceProfile, load_profile
 from fer_deploy.errors import ArtifactError, ConfigError, ContractError, DeviceError, ModelError
-from fer_deploy.files import sha256_of
+from fer_deploy.files import as_path, sha256_of
 from fer_deploy.frozen import Unknown
 from fer_deploy.gate.budget import Budget, Limits
 from fer_deploy.gate.changes import against_reference, changes, comparable
@@ -34,13 +35,13 @@ REFERENCE_FILE = "fer-deploy.reference.json"
 
 
 def check_report(
-    path: Path,
+    path: str | os.PathLike[str],
     config: Config | None = None,
     budget: Budget | None = None,
-    reference: Path | None = None,
+    reference: str | os.PathLike[str] | None = None,
     today: datetime.date | None = None,
     again: bool = False,
-    against: Path | None = None,
+    against: str | os.PathLike[str] | None = None,
     max_slowdown: float = DEFAULT_SLOWDOWN,
 ) -> tuple[Report, Check]:
     """Return the report in ``path`` and the verdicts on it.
@@ -57,9 +58,11 @@ def check_report(
         max_slowdown: per cent that this must rule out.
 
     Raises:
+        ArgumentError: a path is none.
         ArtifactError: the report or the reference cannot be read.
         ConfigError: there is nothing to hold the report to, or a line of the budget or a waiver is about nothing.
     """
+    path = as_path(path, "path")
     judged_sha256 = sha256_of(path) if path.is_file() else ""
     report = load_report(path)
     if budget is None:
@@ -89,7 +92,11 @@ def check_report(
         *counts(report),
         *(recompute(report, path, config) if again else ()),
         *verdicts_of(report, budget, expected, figures),
-        *(verdicts_against(report, path, against, max_slowdown) if against is not None else ()),
+        *(
+            verdicts_against(report, path, as_path(against, "against"), max_slowdown)
+            if against is not None
+            else ()
+        ),
         *(against_reference(before, report) if before is not None else ()),
     )
     waivers = config.waiver if config else ()

@@ -169,7 +169,7 @@ def tool_versions() -> dict[str, str]:
 def write_artifact(
     target: Target,
     graph: Graph,
-    folder: Path,
+    folder: str | os.PathLike[str],
     model_name: str,
     weights_sha256: str,
     calibration: CalibrationInfo | None = None,
@@ -181,7 +181,7 @@ def write_artifact(
         ProofError: what it made of the graph is another network.
         OutputError: the folder cannot be written.
     """
-    spec = graph.contract.input
+    spec, folder = graph.contract.input, as_path(folder, "folder")
     with folder_atomic(folder) as temporary:
         lowered = lower(target, graph, temporary)
         file = temporary / lowered.file

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,7 +34,13 @@ def test_every_form_of_the_same_images_is_the_same_set(
     faces: Faces, trained_model: Model, tmp_path: Path
 ) -> None:
     grey = faces.pixels[:, 0]
-    forms = [faces, grey, faces.pixels, np.repeat(faces.pixels, 3, axis=1), np.stack([grey] * 3, axis=-1)]
+    forms: list[Any] = [
+        faces,
+        grey,
+        faces.pixels,
+        np.repeat(faces.pixels, 3, axis=1),
+        np.stack([grey] * 3, axis=-1),
+    ]
     write_faces(tmp_path, "classes", 40, 5)
     (tmp_path / "flat").mkdir()
     for index, image in enumerate(grey):
@@ -66,7 +73,7 @@ def test_a_data_set_s_folder_gives_its_split(trained_model: Model, tmp_path: Pat
 def test_what_does_not_fit_is_refused(faces: Faces, trained_model: Model, tmp_path: Path) -> None:
     other = dataclasses.replace(faces, labels=("a", "b", "c", "d"))
     (tmp_path / "top").mkdir()
-    for given, words in (
+    refused: tuple[tuple[Any, str], ...] = (
         (other, "has the labels"),
         (separable_faces(8, 5, 2 * SIZE), "contract wants"),
         (faces.pixels.astype(np.float32), "got float32"),
@@ -74,7 +81,8 @@ def test_what_does_not_fit_is_refused(faces: Faces, trained_model: Model, tmp_pa
         (faces.pixels[:0], "uint8 array"),
         (tmp_path / "none", "does not exist"),
         (tmp_path, "no folder for left, right, bottom"),
-    ):
+    )
+    for given, words in refused:
         with pytest.raises(DataError, match=words):
             given_calibration(given, trained_model, _ALL)
     for wrong in (3, [faces], None):
