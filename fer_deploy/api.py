@@ -189,8 +189,7 @@ def check(
         reference: a committed reference to compare with; None for the one beside the configuration, if there is one.
         recompute: run the artifacts again on a part of the test images.
         write: write check.json beside the report, and the verdicts into report.md and report.html.
-        limits: by their names in ``[budget]`` and in their units, e.g. ``max_accuracy_drop=0.5`` points; False lifts
-            one.
+        limits: a number, by its name in ``[budget]`` and in its unit there; False lifts one.
 
     Raises:
         ArgumentError: an argument is of a wrong type, or there is no such limit.
