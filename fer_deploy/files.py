@@ -13,9 +13,20 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from fer_deploy.errors import FerDeployError, OutputError
+from fer_deploy.errors import ArgumentError, FerDeployError, OutputError
 
 _LOCK = ".lock"
+
+
+def as_path(value: object, what: str) -> Path:
+    """Return the path that a Python caller gave, as text or as one.
+
+    Raises:
+        ArgumentError: it is neither; ``what`` names the argument.
+    """
+    if isinstance(value, str | os.PathLike) and isinstance(text := os.fspath(value), str):
+        return Path(text)
+    raise ArgumentError(f"{what} is a path, got {type(value).__name__}")
 
 
 def write_atomic(path: Path, data: bytes | str) -> None:
@@ -118,6 +129,23 @@ def _take_place(temporary: Path, path: Path) -> None:
             temporary.replace(path)
     except OSError as error:
         raise OutputError(f"cannot replace {path}: {error.strerror}; choose another output folder") from error
+
+
+def copy_folder(source: Path, goal: Path, mark: str) -> None:
+    """Copy a folder to ``goal``, in place of what is there if that is empty or holds a file called ``mark``.
+
+    Raises:
+        OutputError: something else is there, or it cannot be written.
+    """
+    if goal.resolve() == source.resolve():
+        return
+    if goal.is_dir() and any(goal.iterdir()) and not (goal / mark).is_file():
+        raise OutputError(f"cannot write folder {goal}: it holds other files; choose another output folder")
+    with folder_atomic(goal) as temporary:
+        try:
+            shutil.copytree(source, temporary, dirs_exist_ok=True)
+        except OSError as error:  # shutil's own collects several
+            raise OutputError(f"cannot copy {source} to {goal}: {error.strerror or error.args[0]}") from error
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from fer_deploy.cli.options import PATH, config_option, optional_configuration
+from fer_deploy.cli.options import PATH, config_option
 
 
 @click.command("baseline")
@@ -22,8 +22,9 @@ def command(report: Path | None, config: Path | None, output: Path | None) -> No
     then on `check` fails when a figure is worse than in it beyond noise, and says what is better.
     """
     from fer_deploy.pipeline.check import REFERENCE_FILE, default_report, write_reference
+    from fer_deploy.pipeline.overrides import optional_config
 
-    chosen = optional_configuration(config, needed=report is None)
+    chosen = optional_config(config, needed=report is None)
     if report is None:
         assert chosen is not None
         report = default_report(chosen)

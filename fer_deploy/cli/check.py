@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, get_args
 
 import click
 
-from fer_deploy.cli.options import PATH, Number, all_of, config_option, optional_configuration
+from fer_deploy.cli.options import PATH, Number, all_of, config_option
 from fer_deploy.cli.streams import keep_verdict, print_json
 from fer_deploy.errors import OutputError
 from fer_deploy.gate.limits import DEFAULT_SLOWDOWN, LIMITS, Acceptable
@@ -109,6 +109,7 @@ def command(
     from fer_deploy.cli.console import stdout_console
     from fer_deploy.files import alone_in, write_atomic
     from fer_deploy.pipeline.check import check_report, default_report, reference_beside
+    from fer_deploy.pipeline.overrides import optional_config
     from fer_deploy.views.ci import render_junit
     from fer_deploy.views.terminal import print_check
     from fer_deploy.views.write import write_check
@@ -130,7 +131,7 @@ def command(
         raise click.UsageError(
             f"--plan judges nothing, so {unused[0]} has nothing to say; leave one of them out."
         )
-    chosen = optional_configuration(config, needed=report is None)
+    chosen = optional_config(config, needed=report is None)
     if planning:
         _plan(report, chosen, _budget(chosen, limits, accept), chance / 100, as_json)
         return

@@ -67,20 +67,14 @@ def _print(console: Console, found: Comparison) -> None:
     from rich.text import Text
 
     from fer_deploy.report.wording import clean, describe
+    from fer_deploy.views.sections.comparison import compared_figures
 
     parity = found.parity
     console.print(Text(clean(f"first:  {found.first}")))
     console.print(Text(clean(f"second: {found.second}")))
     console.print(Text(clean(f"on {found.images:,} images of {found.dataset}: {found.account.sentence}")))
     table = Table("figure", "value")
-    for label, figure in (
-        ("top-1 agreement", parity.agreement),
-        ("accuracy of first minus second", parity.drop),
-        (f"largest drop in recall ({parity.worst_class})", parity.worst_class_drop),
-        ("largest logit difference", parity.max_logit_difference),
-        ("RMS logit difference", parity.rms_logit_difference),
-        ("SQNR of the logits", parity.sqnr),
-    ):
+    for label, figure in compared_figures(found):
         table.add_row(Text(clean(label)), Text(describe(figure)))
     console.print(table)
     if parity.flips:

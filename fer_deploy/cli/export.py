@@ -43,23 +43,16 @@ def command(config: Path | None, as_json: bool, **flags: Any) -> None:
     on faces of the training split: an artifact that is not the network is not written. What cannot be made is named,
     and the exit code is 2. Accuracy is not measured; see `run`.
     """
-    from fer_deploy.data.registry import at_hand
     from fer_deploy.errors import TargetError
-    from fer_deploy.files import require_writable_folder
     from fer_deploy.model import load_model
-    from fer_deploy.pipeline.export import Exported, Graphs, draw_calibration, plan_exports, write_artifact_of
-    from fer_deploy.pipeline.store import only_run
+    from fer_deploy.pipeline.export import Exported, plan_exports
+    from fer_deploy.pipeline.exports import export_plan
 
     chosen = configuration(config, **flags)
-    chosen = chosen.model_copy(update={"data": at_hand(chosen.data)})
     plan = plan_exports(chosen.export.targets, chosen.export.recipes)
     named = chosen.model
     model = load_model(named.path, named.contract, named.weights, named.name)
-    require_writable_folder(chosen.export.output)
-    calibration = draw_calibration(model, plan, chosen.data, chosen.quantize)
-    graphs = Graphs(model, calibration, chosen.quantize, chosen.data)
-    with only_run(chosen.export.output / model.name):
-        results = [write_artifact_of(model, pair, graphs, calibration, chosen.export) for pair in plan.pairs]
+    results = export_plan(model, plan, chosen, chosen.export.output / model.name)
     written = [one.artifact for one in results if isinstance(one, Exported)]
     missing = [one for one in results if not isinstance(one, Exported)]
     if as_json:

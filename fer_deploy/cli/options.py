@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -112,73 +112,12 @@ def _option(flag: Flag) -> click.Option:
     return click.Option([flag.name], type=flag.kind, metavar=flag.metavar, help=flag.help)
 
 
-def _export_table(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the part of ``[export]`` that the targets' own flags make; ``given`` is their values by option."""
-    from fer_deploy.targets.registry import target_classes
-
-    known = {flag.option for target in target_classes() for flag in target.options_type.flags}
-    if strangers := sorted(set(given) - known):
-        raise TypeError(f"no target has the option {strangers[0]}")
-    table: dict[str, Any] = {}
-    for target in target_classes():
-        own = {flag.option: given.get(flag.option) for flag in target.options_type.flags}
-        table |= own if target.options_type.in_export else {target.name: own}
-    return table
-
-
-def configuration(
-    config: Path | None,
-    *,
-    model: str | None = None,
-    contract: Path | None = None,
-    weights: Path | None = None,
-    dataset: str | None = None,
-    data: Path | None = None,
-    targets: tuple[str, ...] = (),
-    recipes: tuple[str, ...] = (),
-    output: Path | None = None,
-    calibration_images: int | None = None,
-    devices: tuple[str, ...] = (),
-    threads: int | None = None,
-    **of_targets: Any,
-) -> Config:
+def configuration(config: Path | None, **flags: Any) -> Config:
     """Return the configuration file with the flags that were given laid over it.
 
-    A ``--model`` replaces the file's whole ``[model]`` table: another model's contract or weights would be wrong.
-    ``of_targets`` are the values of the targets' own flags.
-
     Raises:
-        ConfigError, TargetError: see :func:`fer_deploy.pipeline.config.load_config`.
+        ConfigError, TargetError: see :func:`fer_deploy.pipeline.overrides.overridden_config`.
     """
-    from fer_deploy.pipeline.config import load_config
+    from fer_deploy.pipeline.overrides import overridden_config
 
-    timing = {"threads": threads} if threads is not None else None
-    return load_config(
-        config,
-        {
-            "model": {"path": model, "contract": contract, "weights": weights},
-            "data": {"kind": dataset, "path": data},
-            "quantize": {"calibration_images": calibration_images},
-            "export": {
-                "targets": targets or None,
-                "recipes": recipes or None,
-                "output": output,
-                **_export_table(of_targets),
-            },
-            "profile": {"devices": devices or None, "timing": timing},
-        },
-        replace=("model",) if model is not None else (),
-    )
-
-
-def optional_configuration(path: Path | None, needed: bool) -> Config | None:
-    """Return the configuration in ``path`` or fer-deploy.toml; None when it is not ``needed`` and there is no file.
-
-    Raises:
-        ConfigError: see :func:`fer_deploy.pipeline.config.load_config`.
-    """
-    from fer_deploy.pipeline.config import CONFIG_FILE, load_config
-
-    if path is None and not needed and not Path(CONFIG_FILE).is_file():
-        return None
-    return load_config(path)
+    return overridden_config(config, **flags)

@@ -12,10 +12,8 @@ from fer_deploy.cli.options import PATH, config_option, configuration, model_opt
 from fer_deploy.cli.streams import print_json
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from fer_deploy.contract import Contract
+    from fer_deploy.targets.prediction import Prediction
 
 
 @click.command("predict")
@@ -42,50 +40,33 @@ def command(
     as_json: bool,
 ) -> None:
     """Classify one image with a model or an artifact."""
-    from fer_deploy.data.preprocess import face_pixels, read_image
     from fer_deploy.errors import ConfigError
-    from fer_deploy.measure.statistics import softmax
     from fer_deploy.measure.subject import artifact_subject, open_subject
 
     if artifact is not None and model is not None:
         raise ConfigError("--artifact and --model name two things to run; give one of them")
-    picture = read_image(image)
     if artifact is not None:
         subject = artifact_subject(artifact)
     else:
         named = configuration(config, model=model, contract=contract, weights=weights).model
         subject = open_subject(str(named.path), named.contract, named.weights)
-    pixels = face_pixels(picture, subject.contract.input, box)[None]
-    logits = subject.answers(pixels).logits[0]
-    _print(subject.reference, subject.contract, logits, softmax(logits[None])[0], as_json)
+    _print(subject.reference, subject.contract, subject.predict(image, box), as_json)
 
 
-def _print(
-    source: str,
-    contract: Contract,
-    logits: NDArray[np.float32],
-    probabilities: NDArray[np.float64],
-    as_json: bool,
-) -> None:
-    order = probabilities.argsort()[::-1]
+def _print(source: str, contract: Contract, answer: Prediction, as_json: bool) -> None:
+    logits = dict(zip(contract.labels, answer.logits.tolist(), strict=True))
+    order = sorted(answer.probabilities.items(), key=lambda one: one[1], reverse=True)
     if as_json:
-        classes = [
-            {
-                "label": contract.labels[index],
-                "probability": float(probabilities[index]),
-                "logit": float(logits[index]),
-            }
-            for index in order
-        ]
-        answer = {
+        said = {
             "model": source,
             "contract_sha256": contract.sha256,
-            "top": contract.labels[order[0]],
-            "classes": classes,
+            "top": answer.label,
+            "classes": [
+                {"label": label, "probability": share, "logit": logits[label]} for label, share in order
+            ],
         }
-        print_json(json.dumps(answer, indent=2))
+        print_json(json.dumps(said, indent=2))
         return
     width = max(len(label) for label in contract.labels)
-    for index in order:
-        share = float(probabilities[index])
-        click.echo(f"{contract.labels[index]:<{width}}  {share:6.1%}  {'█' * round(30 * share)}".rstrip())
+    for label, share in order:
+        click.echo(f"{label:<{width}}  {share:6.1%}  {'█' * round(30 * share)}".rstrip())

@@ -6,12 +6,14 @@ import datetime
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from numbers import Real
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeGuard
 
-from pydantic import Field, create_model
+from pydantic import Field, ValidationError, create_model
 
 from fer_deploy.devices.profile_schema import Budgets
-from fer_deploy.frozen import Frozen
+from fer_deploy.errors import ArgumentError, nearest
+from fer_deploy.frozen import Frozen, first_problem
 from fer_deploy.gate.limit import Limit
 from fer_deploy.gate.limits import LIMITS, Acceptable
 from fer_deploy.measure.measurement import Provenance
@@ -49,6 +51,28 @@ class Limits(_Table):
             if kind.of_profile is not None and (value := kind.of_profile(own)) is not None
         }
         return cls.model_validate(values) if values else None
+
+
+def given_limits(limits: Mapping[str, object]) -> dict[str, float | None]:
+    """Return the limits that a Python caller gave by keyword, for :meth:`Budget.overridden`.
+
+    Raises:
+        ArgumentError: there is no such limit, or the value is neither a number in its range nor False.
+    """
+    for name in limits:
+        if name not in LIMITS:
+            raise ArgumentError(f"there is no limit '{name}'; {nearest(name, LIMITS)}")
+    # numpy's numbers too; True is none
+    values = {key: float(one) if _is_number(one) else one for key, one in limits.items()}
+    try:
+        found = Limits.model_validate(values)
+    except ValidationError as error:
+        raise ArgumentError(f"limit {first_problem(error)}") from None
+    return {key: found.said(LIMITS[key]) for key in limits}
+
+
+def _is_number(value: object) -> TypeGuard[Real]:
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 GENERAL_TABLE = "[budget]"

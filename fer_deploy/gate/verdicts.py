@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError
 from fer_deploy.errors import ArtifactError, BudgetExceededError, NotMeasuredError
 from fer_deploy.frozen import Frozen, first_problem
 from fer_deploy.measure.measurement import Measurement
+from fer_deploy.showing import ShownAsHtml
 
 INTEGRITY = "integrity"
 SLOWDOWN = "slowdown"
@@ -99,7 +100,7 @@ class BudgetAccount(Frozen):
     holds: int = Field(ge=0, description="figures that it was held against; nearer lines hold for the others")
 
 
-class Check(Frozen):
+class Check(ShownAsHtml, Frozen):
     """All verdicts on one report. ``report_sha256`` ties them to it."""
 
     schema_version: Literal["1.0"] = "1.0"

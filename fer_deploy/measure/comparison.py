@@ -13,6 +13,7 @@ from fer_deploy.frozen import Frozen, Unknown
 from fer_deploy.measure.figures import LayerFigures, ParityFigures
 from fer_deploy.measure.measurement import Measurement, Unit, as_emulated, measured, not_measured
 from fer_deploy.quantize.layers import LayerOutput
+from fer_deploy.showing import ShownAsHtml
 
 #: A layer counts as parted when its noise is a tenth of its signal. int8 layers of a sound model lie at 25 dB
 #: and more; a wrong mean or a saturated kernel falls to 10 dB and less.
@@ -30,7 +31,7 @@ class LayerComparison(Frozen):
     equal: bool = Field(description="bit for bit")
 
 
-class Comparison(Frozen):
+class Comparison(ShownAsHtml, Frozen):
     """Two artifacts, or an artifact and a float model, on the same images."""
 
     first: str

@@ -32,7 +32,8 @@ from fer_deploy.measure.measurement import (
     measured,
     not_measured,
 )
-from fer_deploy.measure.statistics import quantile_interval, softmax
+from fer_deploy.measure.statistics import quantile_interval
+from fer_deploy.targets.prediction import softmax
 
 #: A VGA camera frame and a face that fills a third of its height, in pixels: left, top, right, bottom.
 FRAME_SIZE, FACE_BOX = (640, 480), (240, 160, 400, 320)

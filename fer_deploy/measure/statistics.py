@@ -11,20 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_deploy.measure.measurement import Interval
+from fer_deploy.targets.prediction import softmax
 
 _Z = NormalDist().inv_cdf(0.975)
 #: Bins of the calibration error (Guo et al., ICML 2017).
 ECE_BINS = 15
 #: A number of test images above which nobody is told how many more it would take.
 MOST_IMAGES = 10**9
-
-
-def softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return row-wise softmax of (N, K), float64."""
-    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
-    exponent = np.exp(shifted)
-    result: NDArray[np.float64] = exponent / exponent.sum(axis=1, keepdims=True)
-    return result
 
 
 def wilson_interval(successes: float, count: float) -> Interval:

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_deploy.contract import Contract
-from fer_deploy.errors import TargetError
+from fer_deploy.data.pictures import Picture, as_picture
+from fer_deploy.data.preprocess import Box, face_pixels
 from fer_deploy.frozen import Unknown
 from fer_deploy.model import Model, load_model
 from fer_deploy.quantize.graph import batches
@@ -17,6 +18,7 @@ from fer_deploy.quantize.layers import torch_layers
 from fer_deploy.quantize.ptq import float_graph
 from fer_deploy.targets.artifact import INFO_FILE, Artifact, open_artifact
 from fer_deploy.targets.base import ArtifactLayers
+from fer_deploy.targets.prediction import Prediction, prediction_of
 from fer_deploy.targets.registry import get_target
 
 #: Images given to a session at a time: enough for one that has batches, few enough for a smooth bar.
@@ -81,6 +83,13 @@ class Subject:
             return infer(self.source, pixels)
         return Inference(float_graph(self.source).logits(pixels, f"evaluating {self.source.name}"), None)
 
+    def predict(self, image: Picture, box: Box | None = None) -> Prediction:
+        """Return its answer to one picture; arguments and errors as :meth:`Artifact.predict`."""
+        if isinstance(self.source, Artifact):
+            return self.source.predict(image, box)
+        pixels = face_pixels(as_picture(image), self.contract.input, box)[None]
+        return prediction_of(self.answers(pixels).logits[0], self.contract)
+
     def layers(self, pixels: NDArray[np.uint8]) -> ArtifactLayers | Unknown:
         """Return each weighted layer's output for uint8 pixels (N, C, H, W), or why they do not show.
 
@@ -117,8 +126,16 @@ def artifact_subject(folder: Path) -> Subject:
         ArtifactError: it is missing or damaged.
         TargetError: this machine cannot run it.
     """
-    artifact = open_artifact(folder)
-    obstacle = get_target(artifact.info.target).host_obstacle()
-    if obstacle is not None:
-        raise TargetError(f"{folder} cannot be run here: {obstacle}")
-    return Subject(str(folder), artifact)
+    return subject_of(open_artifact(folder))
+
+
+def subject_of(source: Artifact | Model) -> Subject:
+    """Return what is opened already, under its path.
+
+    Raises:
+        TargetError: this machine cannot run the artifact.
+    """
+    if isinstance(source, Model):
+        return Subject(source.source, source)
+    source.require_host()
+    return Subject(str(source.folder), source)

@@ -9,18 +9,21 @@ from typing import TYPE_CHECKING
 from fer_deploy.contract import Contract
 from fer_deploy.errors import ModelError, first_line
 from fer_deploy.quiet import quiet
+from fer_deploy.showing import Shown
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
-@dataclass(frozen=True)
-class Model:
+@dataclass(frozen=True, repr=False)
+class Model(Shown):
     """A float network in evaluation mode and its Contract.
 
     Attributes:
+        name: of its folder, file or factory.
         network: maps normalised float32 (N, C, H, W) to logits float32 (N, K).
         source: what it was loaded from, for people.
+        contract: its labels and how faces are prepared for it.
         weights_sha256: digest of the weights file.
         fixed_batch: the only batch size the network accepts, or None when any will do.
     """

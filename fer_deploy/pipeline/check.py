@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from fer_deploy.devices.profile import DeviceProfile, load_profile
 from fer_deploy.errors import ArtifactError, ConfigError, ContractError, DeviceError, ModelError
-from fer_deploy.files import sha256_of
+from fer_deploy.files import as_path, sha256_of
 from fer_deploy.frozen import Unknown
 from fer_deploy.gate.budget import Budget, Limits
 from fer_deploy.gate.changes import against_reference, changes, comparable
@@ -35,13 +36,13 @@ REFERENCE_FILE = "fer-deploy.reference.json"
 
 
 def check_report(
-    path: Path,
+    path: str | os.PathLike[str],
     config: Config | None = None,
     budget: Budget | None = None,
-    reference: Path | None = None,
+    reference: str | os.PathLike[str] | None = None,
     today: datetime.date | None = None,
     again: bool = False,
-    against: Path | None = None,
+    against: str | os.PathLike[str] | None = None,
     max_slowdown: float = DEFAULT_SLOWDOWN,
 ) -> tuple[Report, Check]:
     """Return the report in ``path`` and the verdicts on it.
@@ -58,9 +59,11 @@ def check_report(
         max_slowdown: per cent that this must rule out.
 
     Raises:
+        ArgumentError: a path is none.
         ArtifactError: the report or the reference cannot be read.
         ConfigError: there is nothing to hold the report to, or a line of the budget or a waiver is about nothing.
     """
+    path = as_path(path, "path")
     judged_sha256 = sha256_of(path) if path.is_file() else ""
     report = load_report(path)
     if budget is None:
@@ -90,7 +93,11 @@ def check_report(
         *counts(report),
         *(recompute(report, path, config) if again else ()),
         *verdicts_of(report, budget, expected, figures),
-        *(verdicts_against(report, path, against, max_slowdown) if against is not None else ()),
+        *(
+            verdicts_against(report, path, as_path(against, "against"), max_slowdown)
+            if against is not None
+            else ()
+        ),
         *(against_reference(before, report) if before is not None else ()),
     )
     waivers = config.waiver if config else ()
@@ -125,6 +132,24 @@ def default_report(config: Config) -> Path:
     raise ArtifactError(
         f"there is no report {path}; make one with `fer-deploy run`, or name one: fer-deploy check REPORT"
     )
+
+
+def written_report(report: Report) -> Path:
+    """Return the file that ``run`` wrote a report into: it lies beside the artifacts.
+
+    Raises:
+        ArtifactError: it is not there, or holds another report by now.
+    """
+    path = Path(report.artifacts[0].path).parent / REPORT_FILE
+    if not path.is_file():
+        raise ArtifactError(
+            f"the report is not in {path}, where it was written; give the path of its report.json"
+        )
+    if load_report(path) != report:
+        raise ArtifactError(
+            f"{path} holds another report by now, by a later run perhaps; give a path instead"
+        )
+    return path
 
 
 def reference_beside(config: Path | None) -> Path | None:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_deploy.data.account import account_of
+from fer_deploy.data.faces import Faces
 from fer_deploy.data.registry import DatasetSpec, Role, at_hand, open_dataset
 from fer_deploy.errors import ConfigError
 from fer_deploy.frozen import Unknown
@@ -55,8 +56,23 @@ def compare(
         FerDeployError: either is missing or damaged.
     """
     ours, theirs = (_open(reference, contract, weights) for reference in (first, second))
-    _require_same_images(ours, theirs)
+    require_same_images(ours, theirs)
     faces = open_dataset(at_hand(dataset), role, ours.contract.labels, ours.contract.input)
+    return compare_subjects(ours, theirs, faces, limit, part_below_db)
+
+
+def compare_subjects(
+    ours: Subject,
+    theirs: Subject,
+    faces: Faces,
+    limit: int | None = None,
+    part_below_db: float = PART_BELOW_DB,
+) -> Comparison:
+    """Return how ``theirs`` differs from ``ours`` on ``faces``, or the first ``limit`` of them.
+
+    Raises:
+        TargetError: an artifact cannot run on this machine.
+    """
     account = account_of(faces)
     if limit is not None:
         faces = faces.subset(np.arange(min(limit, len(faces)), dtype=np.int64))
@@ -87,8 +103,8 @@ def _open(reference: str, contract: Path | None, weights: Path | None) -> Subjec
     return open_subject(reference, None if carried else contract, None if carried else weights)
 
 
-def _require_same_images(ours: Subject, theirs: Subject) -> None:
-    """Refuse pairs whose logits do not answer the same question; mean and std may differ, and show."""
+def require_same_images(ours: Subject, theirs: Subject) -> None:
+    """Raise ConfigError when logits do not answer the same question; mean and std may differ, and show."""
     if ours.contract.labels != theirs.contract.labels:
         raise ConfigError(
             f"{ours.name} answers {list(ours.contract.labels)} and {theirs.name} "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -22,7 +23,7 @@ from pydantic_core import CoreSchema
 from fer_deploy.data.registry import DatasetSpec
 from fer_deploy.devices.timing import TimingProtocol
 from fer_deploy.errors import ConfigError
-from fer_deploy.files import read_toml
+from fer_deploy.files import as_path, read_toml
 from fer_deploy.frozen import Frozen, first_problem
 from fer_deploy.gate.budget import Budget, Waiver
 from fer_deploy.model.names import checked_name
@@ -161,7 +162,7 @@ class Config(Frozen):
 
 
 def load_config(
-    path: Path | None = None,
+    path: str | os.PathLike[str] | None = None,
     overrides: Mapping[str, Mapping[str, Any]] | None = None,
     replace: tuple[str, ...] = (),
 ) -> Config:
@@ -174,12 +175,13 @@ def load_config(
         replace: sections of which nothing in the file is kept.
 
     Raises:
+        ArgumentError: ``path`` is no path.
         ConfigError: ``path`` does not exist or is not TOML, a key is unknown or out of range, or no model
             is named.
         TargetError: a target is unknown.
     """
     table: dict[str, Any] = {}
-    source = path or Path(CONFIG_FILE)
+    source = Path(CONFIG_FILE) if path is None else as_path(path, "config")
     if path is not None or source.is_file():
         table = _anchored(read_toml(source, ConfigError, "configuration"), source.parent)
     for section in replace:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
@@ -211,8 +212,11 @@ def write_artifact_of(
     graphs: Graphs,
     calibration: CalibrationSet | None,
     section: ExportSection,
+    root: Path | None = None,
 ) -> Exported | MissingArtifact:
-    """Lower and write ``<output>/<model>/<target>-<recipe>/``; one that cannot be made takes no other with it.
+    """Lower and write ``<root>/<target>-<recipe>/``; one that cannot be made takes no other with it.
+
+    ``root`` is ``<output>/<model>`` where nobody says otherwise.
 
     Raises:
         OutputError: a folder cannot be written.
@@ -231,7 +235,7 @@ def write_artifact_of(
                 carried=calibration.carried is not None,
                 drawn=calibration.drawn,
             )
-        folder = section.output / model.name / f"{name}-{recipe}"
+        folder = (root or section.output / model.name) / f"{name}-{recipe}"
         target = get_target(name, section.options_of(name))
         artifact, delegation = write_artifact(target, graph, folder, model.name, model.weights_sha256, info)
     except (QuantizationError, TargetError, ProofError) as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+import os
 from typing import Literal
 
 from pydantic import Field, ValidationError
@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError
 from fer_deploy.contract import Contract
 from fer_deploy.data.account import Account
 from fer_deploy.errors import ArtifactError
-from fer_deploy.files import write_atomic
+from fer_deploy.files import as_path, write_atomic
 from fer_deploy.frozen import Frozen, first_problem
 from fer_deploy.measure.counted import ImageAnswers
 from fer_deploy.measure.figures import (
@@ -23,6 +23,7 @@ from fer_deploy.measure.figures import (
 )
 from fer_deploy.measure.measurement import Measurement
 from fer_deploy.model.origin import Origin
+from fer_deploy.showing import ShownAsHtml
 
 #: Raised in its first part when a reader of the old one would misread the new one.
 SCHEMA_VERSION: Literal["2.0"] = "2.0"
@@ -141,7 +142,7 @@ class DeviceReport(Frozen):
     figures: tuple[RuntimeFigures, ...]
 
 
-class Report(Frozen):
+class Report(ShownAsHtml, Frozen):
     """Everything one run found out."""
 
     schema_version: Literal["2.0"] = SCHEMA_VERSION
@@ -169,17 +170,19 @@ class Report(Frozen):
         default=None, description="the known mistake that explains a poor float model, if one does"
     )
 
-    def write(self, path: Path) -> None:
+    def write(self, path: str | os.PathLike[str]) -> None:
         """Write the report as JSON, atomically."""
-        write_atomic(path, self.model_dump_json(indent=2) + "\n")
+        write_atomic(as_path(path, "path"), self.model_dump_json(indent=2) + "\n")
 
 
-def load_report(path: Path) -> Report:
+def load_report(path: str | os.PathLike[str]) -> Report:
     """Return the report in a JSON file.
 
     Raises:
+        ArgumentError: ``path`` is no path.
         ArtifactError: the file is missing or not a report of this schema version.
     """
+    path = as_path(path, "path")
     try:
         content = path.read_bytes()
         return Report.model_validate_json(content)

@@ -6,8 +6,10 @@ Apps, devices and reports read these folders and nothing else; nothing is parsed
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import platform
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -15,18 +17,22 @@ import numpy as np
 from pydantic import Field, ValidationError
 
 from fer_deploy.contract import Contract
+from fer_deploy.data.pictures import Picture, as_picture
+from fer_deploy.data.preprocess import Box, face_pixels
 from fer_deploy.errors import ArtifactError, TargetError
-from fer_deploy.files import folder_atomic, sha256_of, size_of, write_atomic
+from fer_deploy.files import as_path, copy_folder, folder_atomic, sha256_of, size_of, write_atomic
 from fer_deploy.frozen import Frozen, first_problem
 from fer_deploy.quantize.costs import GraphCosts, graph_costs
-from fer_deploy.quantize.graph import Graph, Scales, batches
+from fer_deploy.quantize.graph import Graph, Scales
 from fer_deploy.quantize.parting import said
 from fer_deploy.quantize.proof import Proof
 from fer_deploy.quantize.recipe import PtqOptions
+from fer_deploy.showing import Shown
 from fer_deploy.targets.base import Delegation, Session, Target
-from fer_deploy.targets.golden import Golden, golden_inputs, tolerance, vectors
+from fer_deploy.targets.golden import Golden, golden_of
+from fer_deploy.targets.prediction import Prediction, prediction_of
 from fer_deploy.targets.proof import cautions, lower, prove_lowering
-from fer_deploy.targets.registry import target_classes
+from fer_deploy.targets.registry import get_target, target_classes
 
 INFO_FILE = "artifact.json"
 GOLDEN_FILE = "golden.json"
@@ -90,9 +96,14 @@ class ArtifactInfo(Frozen):
     versions: dict[str, str]
 
 
-@dataclass(frozen=True)
-class Artifact:
-    """A verified artifact folder."""
+@dataclass(frozen=True, repr=False)
+class Artifact(Shown):
+    """A verified artifact folder.
+
+    Attributes:
+        folder: where it lies.
+        info: what its ``artifact.json`` says.
+    """
 
     folder: Path
     info: ArtifactInfo
@@ -112,6 +123,44 @@ class Artifact:
         """``target-recipe``."""
         return f"{self.info.target}-{self.info.recipe}"
 
+    def predict(self, image: Picture, box: Box | None = None) -> Prediction:
+        """Return label, probabilities and logits of one picture, prepared as the contract says.
+
+        Args:
+            image: a path, a PIL image, or a uint8 array (H, W) or (H, W, 3).
+            box: the face in it, in pixels, which the contract's margin widens; None where the picture is the crop.
+
+        Raises:
+            ArgumentError, DataError: the picture is of a wrong kind, missing or damaged, or the box is empty.
+            ArtifactError, TargetError: the model file is damaged, or this machine cannot run it.
+        """
+        pixels = face_pixels(as_picture(image), self.info.contract.input, box)[None]
+        session = self._session
+        return prediction_of(session.run(pixels.astype(np.float32))[0], self.info.contract, session.emulation)
+
+    def save(self, folder: str | os.PathLike[str]) -> Artifact:
+        """Write a copy as ``folder``, whose parents are made, and return it; an artifact that is there is replaced.
+
+        Raises:
+            OutputError: the folder cannot be written, or something else is there.
+        """
+        goal = as_path(folder, "folder")
+        copy_folder(self.folder, goal, INFO_FILE)
+        return open_artifact(goal)
+
+    def require_host(self) -> None:
+        """Raise TargetError when this machine can neither run nor emulate the artifact."""
+        if (obstacle := get_target(self.info.target).host_obstacle()) is not None:
+            raise TargetError(f"{self.folder} cannot be run here: {obstacle}")
+
+    @cached_property
+    def _session(self) -> Session:
+        self.require_host()
+        return get_target(self.info.target).open(self.file, threads=1)
+
+    def __getstate__(self) -> dict[str, object]:  # a session is of this process
+        return {"folder": self.folder, "info": self.info}
+
 
 def tool_versions() -> dict[str, str]:
     """Return the versions of everything that shapes an artifact, of whichever target."""
@@ -124,7 +173,7 @@ def tool_versions() -> dict[str, str]:
 def write_artifact(
     target: Target,
     graph: Graph,
-    folder: Path,
+    folder: str | os.PathLike[str],
     model_name: str,
     weights_sha256: str,
     calibration: CalibrationInfo | None = None,
@@ -136,7 +185,7 @@ def write_artifact(
         ProofError: what it made of the graph is another network.
         OutputError: the folder cannot be written.
     """
-    spec = graph.contract.input
+    spec, folder = graph.contract.input, as_path(folder, "folder")
     with folder_atomic(folder) as temporary:
         lowered = lower(target, graph, temporary)
         file = temporary / lowered.file
@@ -178,50 +227,19 @@ def write_artifact(
             versions=tool_versions(),
         )
         write_atomic(temporary / INFO_FILE, info.model_dump_json(indent=1) + "\n")
-        golden = _golden(target, graph, file, info)
+        golden = golden_of(target, graph, file, info.sha256)
         write_atomic(temporary / GOLDEN_FILE, golden.model_dump_json(indent=1) + "\n")
     return Artifact(folder, info), lowered.delegation
 
 
-def _golden(target: Target, graph: Graph, file: Path, info: ArtifactInfo) -> Golden:
-    inputs = golden_inputs(graph.contract.input)
-    pixels = np.stack(list(inputs.values()))
-    session = _session(target, file)
-    if session is None:
-        logits, reference = graph.logits(pixels, "golden vectors"), "torch, the graph that was lowered"
-    else:
-        logits = np.concatenate([session.run(batch) for batch in batches(pixels, 1, "golden vectors")])
-        reference = f"{target.runtime}, {session.emulation or 'on this machine'}"
-    if not np.isfinite(logits).all():
-        raise TargetError(
-            f"{target.name}-{graph.recipe.name} gives logits that are not finite on plain synthetic images; "
-            "look for -inf paddings, overflow in fp16 and scales that were never observed"
-        )
-    return Golden(
-        contract_sha256=info.contract_sha256,
-        artifact_sha256=info.sha256,
-        reference=reference,
-        max_abs_difference=tolerance(graph, target),
-        vectors=vectors(inputs, logits),
-    )
-
-
-def _session(target: Target, file: Path) -> Session | None:
-    """Return a session on a file that was just written, or None where this machine cannot run it."""
-    if target.host_obstacle() is not None:
-        return None
-    try:
-        return target.open(file, threads=1)
-    except TargetError:  # an emulation that lacks an operation; golden.json says what took its place
-        return None
-
-
-def open_artifact(folder: Path) -> Artifact:
+def open_artifact(folder: str | os.PathLike[str]) -> Artifact:
     """Return the artifact in ``folder``, its files checked against each other and the recorded digests.
 
     Raises:
+        ArgumentError: ``folder`` is no path.
         ArtifactError: no artifact there, a damaged or missing file, or a malformed or contradictory JSON.
     """
+    folder = as_path(folder, "folder")
     path = folder / INFO_FILE
     try:
         info = ArtifactInfo.model_validate_json(path.read_bytes())

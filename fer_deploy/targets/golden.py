@@ -6,15 +6,17 @@ The inputs are synthetic: no dataset picture may travel into an app.
 from __future__ import annotations
 
 import base64
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from fer_deploy.contract import InputSpec
+from fer_deploy.errors import TargetError
 from fer_deploy.frozen import Frozen
-from fer_deploy.quantize.graph import Graph
-from fer_deploy.targets.base import Target
+from fer_deploy.quantize.graph import Graph, batches
+from fer_deploy.targets.base import Session, Target
 
 _BLOBS = 4
 #: Allowed difference from a float artifact, in logits: fp32 engines differ in summation order only.
@@ -83,3 +85,41 @@ def vectors(inputs: dict[str, NDArray[np.uint8]], logits: NDArray[np.float32]) -
         )
         for (name, pixels), row in zip(inputs.items(), logits, strict=True)
     )
+
+
+def golden_of(target: Target, graph: Graph, file: Path, artifact_sha256: str) -> Golden:
+    """Return the golden vectors of a model file that was just lowered from ``graph``, of that digest.
+
+    Raises:
+        TargetError: an answer is not finite.
+    """
+    inputs = golden_inputs(graph.contract.input)
+    pixels = np.stack(list(inputs.values()))
+    session = _session(target, file)
+    if session is None:
+        logits, reference = graph.logits(pixels, "golden vectors"), "torch, the graph that was lowered"
+    else:
+        logits = np.concatenate([session.run(batch) for batch in batches(pixels, 1, "golden vectors")])
+        reference = f"{target.runtime}, {session.emulation or 'on this machine'}"
+    if not np.isfinite(logits).all():
+        raise TargetError(
+            f"{target.name}-{graph.recipe.name} gives logits that are not finite on plain synthetic images; "
+            "look for -inf paddings, overflow in fp16 and scales that were never observed"
+        )
+    return Golden(
+        contract_sha256=graph.contract.sha256,
+        artifact_sha256=artifact_sha256,
+        reference=reference,
+        max_abs_difference=tolerance(graph, target),
+        vectors=vectors(inputs, logits),
+    )
+
+
+def _session(target: Target, file: Path) -> Session | None:
+    """Return a session on a file that was just written, or None where this machine cannot run it."""
+    if target.host_obstacle() is not None:
+        return None
+    try:
+        return target.open(file, threads=1)
+    except TargetError:  # an emulation that lacks an operation; golden.json says what took its place
+        return None

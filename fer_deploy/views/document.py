@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from fer_deploy.gate.verdicts import Change, Check
+from fer_deploy.measure.comparison import Comparison
 from fer_deploy.measure.measurement import Measurement
 from fer_deploy.report.schema import DeviceReport, Report
 from fer_deploy.report.wording import Footnotes, clean
@@ -32,7 +33,7 @@ from fer_deploy.views.blocks import (
     View,
     visible,
 )
-from fer_deploy.views.sections import accuracy, devices, frame, images, layers, verdicts
+from fer_deploy.views.sections import accuracy, comparison, devices, frame, images, layers, verdicts
 from fer_deploy.views.sections.devices import TIMES
 
 
@@ -100,6 +101,24 @@ def check_document(check: Check) -> Document:
     """Return the verdicts alone. They are in words, so neither reasons nor legend follow."""
     sections = (verdicts.verdict_section(check),)
     return Document(f"{check.model}: verdicts", sections, collect(sections))
+
+
+def short_document(shown: object) -> Document | None:
+    """Return what a notebook shows of a report, a check or a comparison; None of anything else.
+
+    A report is cut down to its summary.
+    """
+    match shown:
+        case Report():
+            whole = document(shown)
+            return Document(whole.name, tuple(one for one in whole.sections if one.summary), whole.gaps)
+        case Check():
+            alone = verdicts.verdicts_alone(shown)
+            return Document(alone.title, (alone,), collect((alone,)))
+        case Comparison():
+            compared = comparison.compared(shown)
+            return _with_reasons(compared.title, (compared,))
+    return None
 
 
 def change_document(changes: tuple[Change, ...]) -> Document:

@@ -34,6 +34,11 @@ def page(made: Document) -> str:
 
     All text of the document is escaped; the only markup put in unescaped is our own SVG.
     """
+    return render(made, "report.html.j2")
+
+
+def render(made: Document, template: str) -> str:
+    """Return a document by one of our templates, which is given its sections and a function for their blocks."""
     from markupsafe import Markup
 
     def blocks(several: tuple[Block, ...]) -> Markup:
@@ -42,7 +47,7 @@ def page(made: Document) -> str:
 
     environment = _environment()
     macros = environment.get_template("blocks.html.j2").make_module({"number": made.number, "blocks": blocks})
-    return environment.get_template("report.html.j2").render(
+    return environment.get_template(template).render(
         document=made, sections=made.shown(View.HTML), blocks=blocks, page=View.HTML
     )
 
@@ -64,8 +69,8 @@ def _environment() -> Environment:
         grounds=table_grounds,
         place=place,
         picture=_picture,
-        light={name: color for color, name in VARIABLES.items()},
-        dark={name: _DARK[color] for color, name in VARIABLES.items()},
+        light=light_colors(),
+        dark=dark_colors(),
         INVALID=INVALID,
         MARKS=wording.MARKS,
         LEGEND=wording.LEGEND,
@@ -74,6 +79,16 @@ def _environment() -> Environment:
     environment.tests["span"] = _is_span
     environment.filters["clean"] = wording.clean
     return environment
+
+
+def light_colors() -> dict[str, str]:
+    """Return variable to colour of the plots."""
+    return {name: color for color, name in VARIABLES.items()}
+
+
+def dark_colors() -> dict[str, str]:
+    """Return variable to colour of the plots on a dark page."""
+    return {name: _DARK[color] for color, name in VARIABLES.items()}
 
 
 def _is_figure(part: object) -> bool:

@@ -24,7 +24,7 @@ from PIL import Image
 from fer_deploy.contract import InputSpec
 from fer_deploy.data.preprocess import Box, face_pixels, widened
 from fer_deploy.files import write_atomic
-from fer_deploy.measure.statistics import softmax
+from fer_deploy.targets.prediction import softmax
 
 COMMITTED = Path(__file__).with_name("vectors") / "preprocessing.json"
 SEED, COUNT = 20, 240

@@ -13,10 +13,10 @@ from PIL import Image
 
 from fer_deploy.cli import COMMANDS, main
 from fer_deploy.data.preprocess import face_pixels
-from fer_deploy.measure.statistics import softmax
 from fer_deploy.model import Model, load_model
 from fer_deploy.quantize.ptq import float_graph
 from fer_deploy.targets.artifact import open_artifact
+from fer_deploy.targets.prediction import softmax
 from fixtures.job import Job
 from fixtures.lowered import Lower
 from fixtures.synthetic import LABELS, separable_faces, tiny_recipe

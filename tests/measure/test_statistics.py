@@ -18,9 +18,9 @@ from fer_deploy.measure.statistics import (
     paired_drop_interval,
     quantile_interval,
     reliability,
-    softmax,
     wilson_interval,
 )
+from fer_deploy.targets.prediction import softmax
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,9 @@ def test_the_whole_job(config: Path) -> None:
 
 def test_a_model_that_carries_its_ranges_lacks_accuracy_only(config: Path, faces_folder: Path) -> None:
     data = DatasetSpec(kind="folder", path=faces_folder)
-    calibrate(config.parent / "edges", data, QuantizeSection(calibration_images=SECTION["calibration_images"]))
+    calibrate(
+        config.parent / "edges", data, QuantizeSection(calibration_images=SECTION["calibration_images"])
+    )
     result = call("run", "--config", config)
     assert result.exit_code == 0, result.output
     report = load_report(config.parent / "out" / "edges" / "report.json")

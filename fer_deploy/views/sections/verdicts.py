@@ -193,6 +193,20 @@ def verdict_section(check: Check, devices: tuple[DeviceReport, ...] = ()) -> Sec
     return Section(f"Verdicts on {check.model}", ANCHOR, blocks, look=look)
 
 
+def verdicts_alone(check: Check) -> Section:
+    """Return the verdicts of a check as they stand on a page without its report, those on devices among them."""
+    rest, green = (verdict_table(check, green=passed) for passed in (False, True))
+    blocks: tuple[Block, ...] = (
+        Banner(check.summary, check.outcome),
+        *_tables(rest, green, "Verdicts"),
+        *([Heading("Against the reference")] if check.changes else []),
+        Grid(change_table(check), "Changes beyond noise", words=True),
+        Items(tuple((note,) for note in check.notes), look=Look.DOUBTFUL),
+    )
+    look = f"verdicts {check.outcome.replace(' ', '-')}"
+    return Section(f"Verdicts on {check.model}", ANCHOR, blocks, look=look)
+
+
 def change_entries(changes: tuple[Change, ...]) -> Entries:
     """Return changes as they stand in a terminal."""
     return Entries(tuple(map(_change, changes)), views=View.TERMINAL)

@@ -1,0 +1,45 @@
+"""What a network says of one picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_deploy.contract import Contract
+from fer_deploy.showing import Shown
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Prediction(Shown):
+    """The answer to one picture.
+
+    Attributes:
+        label: the most probable class.
+        probabilities: label to probability, 0..1, in the contract's order.
+        logits: float32 (K,), one per label of the contract.
+        emulation: None, or how the answer was emulated instead of given by the target's own runtime.
+    """
+
+    label: str
+    probabilities: dict[str, float]
+    logits: NDArray[np.float32]
+    emulation: str | None = None
+
+
+def softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return row-wise softmax of (N, K), float64."""
+    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
+    exponent = np.exp(shifted)
+    result: NDArray[np.float64] = exponent / exponent.sum(axis=1, keepdims=True)
+    return result
+
+
+def prediction_of(
+    logits: NDArray[np.float32], contract: Contract, emulation: str | None = None
+) -> Prediction:
+    """Return what logits float32 (K,) say of a picture under a contract."""
+    shares = softmax(logits[None])[0]
+    probabilities = {label: float(share) for label, share in zip(contract.labels, shares, strict=True)}
+    return Prediction(contract.labels[int(logits.argmax())], probabilities, logits, emulation)
