@@ -22,5 +22,5 @@ def test_spellings(spelling: str, name: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "int7", "FLOAT", "w8a8-ptq "])
 def test_unknown(text: str) -> None:
-    with pytest.raises(ConfigError, match=f"unknown recipe '{text}'; known: float, "):
+    with pytest.raises(ConfigError, match=f"unknown recipe '{text}'.*; known: float, "):
         parse_recipe(text)
