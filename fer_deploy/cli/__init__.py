@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import click
 
+from fer_deploy.cli.examples import epilog
 from fer_deploy.cli.streams import Steady, steady_streams
 from fer_deploy.errors import FerDeployError, OutputError
 from fer_deploy.names import closest
@@ -71,7 +72,9 @@ class _Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"fer_deploy.cli.{cmd_name.replace('-', '_')}")
-        return cast(click.Command, module.command)
+        command = cast(click.Command, module.command)
+        command.epilog = epilog(cmd_name)
+        return command
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -18,8 +18,6 @@ def command(folder: Path, config: Path | None, dataset: str | None, data: Path |
 
     FOLDER is a zoo folder, such as models/fer_s. Writes calibration.json there: int8 artifacts are then made without
     the images, and are the same bytes. It holds for these weights, this contract and the configuration's [quantize].
-
-    Example: fer-deploy calibrate models/fer_s
     """
     from fer_deploy.cli.options import configuration
     from fer_deploy.pipeline.calibrate import calibrate
