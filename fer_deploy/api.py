@@ -13,7 +13,7 @@ from typing import Any, TypeAlias, get_args
 from fer_deploy.data.faces import Faces
 from fer_deploy.data.pictures import Picture
 from fer_deploy.data.preprocess import Box
-from fer_deploy.data.registry import open_dataset
+from fer_deploy.data.registry import at_hand, open_dataset
 from fer_deploy.errors import ArgumentError, OutputError, nearest
 from fer_deploy.files import alone_in, as_path
 from fer_deploy.gate.budget import Budget, given_limits
@@ -115,7 +115,8 @@ def compare(
         faces: Faces, or a folder with a sub-folder for each class; None for the configured data set's test split.
         images: compare on this many of them only, the first ones.
         part_below_db: SQNR below which a layer counts as parted, dB.
-        config: names the data set; None for fer-deploy.toml, if there is one, else FER+ in ``$FER_DATA``.
+        config: names the data set; None for fer-deploy.toml, if there is one, else FER+ in ``$FER_DATA``,
+            where there is none faces drawn by code.
 
     Raises:
         ArgumentError: an argument is of a wrong type.
@@ -130,7 +131,7 @@ def compare(
     if faces is not None:
         found = given_faces(faces, contract)
     else:
-        data = _config_of(config, None).data
+        data = at_hand(_config_of(config, None).data)
         found = open_dataset(data, "test", contract.labels, contract.input)
     return compare_subjects(ours, theirs, found, images, part_below_db)
 

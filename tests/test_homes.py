@@ -31,6 +31,7 @@ _ELSEWHERE = {
     "data/draws": "data/test_corruptions.py",
     "data/image_files": "data/test_image_folder.py",
     "data/fer2013_pairs": "train/family/test_run.py",
+    "data/imports": "data/imports/test_sources.py",
     "devices/estimator": "devices/estimator/test_cpu.py",
     "devices/profile_schema": "devices/test_profile.py",
     "devices/runners/build": "integration/test_cpp_runner.py",

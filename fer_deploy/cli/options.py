@@ -44,8 +44,14 @@ _CONFIG = click.option(
     "--config", type=PATH, help="Configuration TOML.  [default: fer-deploy.toml, if there is one]"
 )
 _DATA = (
-    click.option("--dataset", metavar="KIND", help="ferplus, fer2013, rafdb, rafdb5 or folder."),
-    click.option("--data", type=PATH, help="The dataset's file or folder.  [default: $FER_DATA's npz]"),
+    click.option(
+        "--dataset",
+        metavar="KIND",
+        help="ferplus, fer2013, rafdb, rafdb5, folder, or sample (drawn faces).",
+    ),
+    click.option(
+        "--data", type=PATH, help="The dataset's file or folder.  [default: $FER_DATA's npz; else sample]"
+    ),
 )
 _EXPORT = (
     click.option(

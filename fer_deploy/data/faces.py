@@ -36,6 +36,7 @@ class Faces:
         passed_over: what was not read of this split, reason to number.
         training_unknown: why nobody knows which images are in the training split, ``leaked`` being False everywhere
             then; None where ``leaked`` says it.
+        drawn: True where no photograph is behind the images: whether answers to them are right tells nothing of people.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Faces:
     agreed: NDArray[np.bool_] | None = None
     passed_over: Mapping[str, int] = field(default_factory=dict)
     training_unknown: str | None = None
+    drawn: bool = False
 
     def __post_init__(self) -> None:
         count = len(self.pixels)
@@ -73,6 +75,7 @@ class Faces:
             agreed=None if self.agreed is None else self.agreed[index],
             passed_over=self.passed_over,
             training_unknown=self.training_unknown,
+            drawn=self.drawn,
         )
 
 
@@ -96,6 +99,6 @@ def data_root() -> Path:
     if _DEFAULT_ROOT.is_dir():
         return _DEFAULT_ROOT
     raise DataError(
-        f"no FER data: set {DATA_VARIABLE} to the folder that holds fer2013_ferplus_48.npz "
-        f"({_DEFAULT_ROOT} does not exist here)"
+        f"no FER data: set {DATA_VARIABLE} to the folder that holds fer2013_ferplus_48.npz, which "
+        f"'fer-deploy data import' makes ({_DEFAULT_ROOT} does not exist here)"
     )

@@ -58,7 +58,10 @@ def read_table(path: Path) -> FerTable:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             arrays = {key: archive[key] for key in _ARRAYS if key in archive}
     except FileNotFoundError:
-        raise DataError(f"{path} does not exist; set FER_DATA to the folder that holds {FILE_NAME}") from None
+        raise DataError(
+            f"{path} does not exist; make it with 'fer-deploy data import', or set FER_DATA to the folder that "
+            f"holds {FILE_NAME}"
+        ) from None
     # Everything: a damaged archive raises what zipfile, zlib or NumPy's header parser please.
     except Exception as error:
         raise DataError(
@@ -77,6 +80,15 @@ def read_table(path: Path) -> FerTable:
     if not np.isin(arrays["emotion"], np.arange(len(FER2013_LABELS))).all():
         raise DataError(f"array emotion in {path} holds values other than 0 to 6; is it {FILE_NAME}?")
     return FerTable(arrays["images"], arrays["emotion"], arrays["usage"], arrays["ferplus_votes"])
+
+
+def require_votes(table: FerTable, path: Path | str) -> None:
+    """Raise DataError when no row of ``table``, read from ``path``, has FER+ votes, as in an import without them."""
+    if not (table.votes > 0).any():
+        raise DataError(
+            f"{path} holds no FER+ votes; make it again with fer2013new.csv by 'fer-deploy data import', "
+            "or use --dataset fer2013"
+        )
 
 
 def leaked_twins(images: NDArray[np.uint8], usage: NDArray[np.str_]) -> NDArray[np.bool_]:
@@ -140,7 +152,7 @@ def load_fer2013(
         path: the npz; default ``FER_DATA``'s.
 
     Raises:
-        DataError: the file is missing or not that file, or the split is unknown.
+        DataError: the file is missing or not that file, has no votes for "ferplus", or the split is unknown.
     """
     if split not in SPLITS:
         raise DataError(f"unknown split '{split}' of FER2013; known: {', '.join(SPLITS)}")
@@ -152,6 +164,7 @@ def load_fer2013(
         passed_over["also in a test split"] = int((keep & twins).sum())
         keep &= ~twins
     if labels == "ferplus":
+        require_votes(table, path or FILE_NAME)
         targets, valid = ferplus_majority(table.votes)
         passed_over["voted unknown or no face, or without votes"] = int((keep & ~valid).sum())
         keep &= valid

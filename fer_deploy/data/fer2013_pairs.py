@@ -19,6 +19,7 @@ from fer_deploy.data.fer2013 import (
     ferplus_majority,
     leaked_twins,
     read_table,
+    require_votes,
 )
 from fer_deploy.errors import DataError
 
@@ -74,9 +75,10 @@ def load_pairs(split: Split, path: Path | None = None) -> PairedFaces:
         path: the npz; default ``FER_DATA``'s.
 
     Raises:
-        DataError: the file is missing, not that file, or holds no image of the split.
+        DataError: the file is missing, not that file, without votes, or holds no image of the split.
     """
     table = read_table(path or data_root() / FILE_NAME)
+    require_votes(table, path or FILE_NAME)
     keep = table.usage == split
     if split == "Training":
         keep &= ~leaked_twins(table.images, table.usage)

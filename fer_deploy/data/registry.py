@@ -14,12 +14,14 @@ from pydantic import Field
 
 from fer_deploy.contract import InputSpec
 from fer_deploy.data.account import also_in
-from fer_deploy.data.faces import Faces
+from fer_deploy.data.faces import Faces, data_root
 from fer_deploy.data.fer2013 import FER2013_LABELS, FERPLUS_LABELS, FILE_NAME, Split, load_fer2013
 from fer_deploy.data.image_folder import class_folders, load_image_folder
 from fer_deploy.data.rafdb import RAFDB5_LABELS, RAFDB_LABELS, load_rafdb
+from fer_deploy.data.sample import sample_faces
 from fer_deploy.errors import DataError
 from fer_deploy.frozen import Frozen
+from fer_deploy.progress import say
 
 Role = Literal["train", "validation", "test"]
 #: One image in so many, per class, is held out of a training split that comes without a validation split.
@@ -34,11 +36,33 @@ class DatasetSpec(Frozen):
 
     ``path`` is, by kind: ferplus and fer2013, the npz or its folder (default ``FER_DATA``'s); rafdb and
     rafdb5, the folder that holds ``EmoLabel`` and ``Image``; folder, the one that holds ``train``,
-    ``test`` and, if wanted, ``validation``, each with one sub-folder of images per class.
+    ``test`` and, if wanted, ``validation``, each with one sub-folder of images per class. sample: none; faces drawn by
+    code (:mod:`fer_deploy.data.sample`).
     """
 
-    kind: Literal["ferplus", "fer2013", "rafdb", "rafdb5", "folder"] = "ferplus"
+    kind: Literal["ferplus", "fer2013", "rafdb", "rafdb5", "folder", "sample"] = "ferplus"
     path: Path | None = Field(default=None, description="the file or folder; default FER_DATA's npz")
+
+
+def at_hand(spec: DatasetSpec) -> DatasetSpec:
+    """Return the dataset that is used: what is named, else FER+ where it is, else drawn faces, and that is said.
+
+    For what is done with a model that is there; training names its data.
+    """
+    if spec.model_fields_set:
+        return spec
+    try:
+        file = data_root() / FILE_NAME
+        reason = None if file.is_file() else f"{file} does not exist"
+    except DataError as error:
+        reason = str(error)
+    if reason is None:
+        return spec
+    say(
+        f"warning: {reason}; faces drawn by code take its place: accuracy on people is not measured. Get FER+ and "
+        "`fer-deploy data import` it, or name your own images in [data]"
+    )
+    return DatasetSpec(kind="sample")
 
 
 def labels_of(spec: DatasetSpec) -> tuple[str, ...]:
@@ -50,7 +74,7 @@ def labels_of(spec: DatasetSpec) -> tuple[str, ...]:
         DataError: kind "folder" without a path, or without class folders in ``path/train``.
     """
     match spec.kind:
-        case "ferplus":
+        case "ferplus" | "sample":
             return FERPLUS_LABELS
         case "fer2013":
             return FER2013_LABELS
@@ -77,13 +101,14 @@ def open_dataset(
         role: what the faces are for.
         contract_labels: the labels of the model that is to be scored or trained, which the dataset's must
             equal in name and order; None to take the dataset's. A folder's classes have no order of their
-            own and take this one.
+            own and take this one, and drawn faces whatever is asked for.
         input_spec: how the pixels are wanted.
 
     Raises:
         DataError: the labels are not the contract's, or the dataset is missing or malformed.
     """
-    labels = contract_labels if spec.kind == "folder" and contract_labels else labels_of(spec)
+    own_order = spec.kind in ("folder", "sample")
+    labels = contract_labels if own_order and contract_labels else labels_of(spec)
     if contract_labels is not None and labels != contract_labels:
         raise DataError(
             f"dataset '{spec.kind}' has the labels {list(labels)} "
@@ -99,6 +124,10 @@ def open_dataset(
                 return _part(load_rafdb(root, "train", input_spec, classes), role)
             faces = load_rafdb(root, "test", input_spec, classes)
             return _held_to_training(faces, lambda: load_rafdb(root, "train", input_spec, classes))
+        case "sample":
+            if spec.path is not None:
+                raise DataError(f"dataset 'sample' is drawn by code and takes no path, got {spec.path}")
+            return sample_faces(role, labels, input_spec)
         case "folder":
             root = _required_path(spec)
             if role != "test" and not (root / "validation").is_dir():

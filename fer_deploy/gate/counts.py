@@ -153,6 +153,10 @@ def _accuracy(figures: AccuracyFigures, answers: Classes, truth: Truth) -> Itera
     for name in ("confusion", "correct"):
         if getattr(figures, name) != counted[name]:
             yield f"'{name}' is not what the answers give"
+    if truth.drawn:
+        if figures.ece.known or figures.reliability:
+            yield "a calibration error is given for drawn faces"
+        return
     bins = figures.reliability
     right = sum(one.images * one.accuracy for one in bins)
     if sum(one.images for one in bins) != len(answers) or not _close(
@@ -171,7 +175,8 @@ def _parity(figures: ParityFigures, counted: dict[str, Any]) -> Iterator[str]:
     for name in ("lost", "gained", "worst_class"):
         if getattr(figures, name) != counted[name]:
             yield f"'{name}' is {getattr(figures, name)}, and the answers give {counted[name]}"
-    if figures.mcnemar_p is None or not _close(figures.mcnemar_p, counted["mcnemar_p"]):
+    told, again = figures.mcnemar_p, counted["mcnemar_p"]
+    if (told is None) != (again is None) or (told is not None and not _close(told, again)):
         yield "McNemar's p is not what the answers give"
     ours, theirs = (
         [(flip.label, flip.reference, flip.artifact) for flip in flips]

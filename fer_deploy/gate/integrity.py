@@ -11,7 +11,7 @@ from fer_deploy.errors import ArtifactError
 from fer_deploy.files import size_of
 from fer_deploy.frozen import Unknown
 from fer_deploy.gate.figures import FLOAT_MODEL
-from fer_deploy.gate.verdicts import INTEGRITY, Outcome, Verdict
+from fer_deploy.gate.verdicts import CALIBRATION, INTEGRITY, Outcome, Verdict
 from fer_deploy.model.origin import ModelFiles
 from fer_deploy.report.schema import ArtifactReport, Report
 from fer_deploy.targets.artifact import open_artifact
@@ -29,7 +29,22 @@ def integrity(report: Report, report_path: Path, current: ModelFiles | Unknown) 
     for one in report.artifacts:
         problems = list(_artifact_problems(report, one, folder_of(one, report_path)))
         found.append(_verdict(one.key, problems, "the file is the one that was measured"))
-    return tuple(found)
+    return (*found, *_not_for_shipping(report, report_path))
+
+
+def _not_for_shipping(report: Report, report_path: Path) -> Iterator[Verdict]:
+    """Yield a verdict for each artifact whose ranges come from no photograph."""
+    for one in report.artifacts:
+        try:
+            calibration = open_artifact(folder_of(one, report_path)).info.calibration
+        except ArtifactError:  # integrity says it
+            continue
+        if calibration is not None and calibration.drawn:
+            message = (
+                "its ranges come from faces drawn by code, so it is not for shipping: give images of people in [data] "
+                "and run again"
+            )
+            yield Verdict(figure=CALIBRATION, subject=one.key, outcome=Outcome.FAIL, message=message)
 
 
 def _model_verdict(report: Report, current: ModelFiles | Unknown) -> Verdict:

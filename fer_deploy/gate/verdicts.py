@@ -17,9 +17,10 @@ from fer_deploy.showing import ShownAsHtml
 INTEGRITY = "integrity"
 SLOWDOWN = "slowdown"
 COUNTS = "counts"
+CALIBRATION = "calibration"
 RECOMPUTED = "answers run again"
-#: Verdicts that no waiver excuses: without them no other verdict is about the files at hand.
-NEVER_WAIVED = (INTEGRITY, COUNTS, RECOMPUTED)
+#: Verdicts that no waiver excuses: without them no other verdict is about the files at hand, or about people.
+NEVER_WAIVED = (INTEGRITY, COUNTS, RECOMPUTED, CALIBRATION)
 #: What is judged whatever the budget says.
 ALWAYS_JUDGED = (
     *NEVER_WAIVED,

@@ -20,6 +20,11 @@ from fer_deploy.measure.power import smallest_drop
 from fer_deploy.measure.statistics import bonferroni_z, mcnemar_exact, paired_drop_interval, wilson_interval
 
 Classes = NDArray[np.int64]
+#: Why there is no accuracy on drawn faces.
+NO_PEOPLE = (
+    "the faces are drawn by code, and answers to them tell nothing of people: name a data set of your own, or get FER+ "
+    "and `fer-deploy data import` it"
+)
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,7 @@ class Truth:
         leaked: bool (N,), True where the image has a twin in the training split.
         agreed: bool (N,), True where most annotators agree, or None without votes.
         training_unknown: why ``leaked`` is not known; None where it is.
+        drawn: no photograph is behind the images, and accuracy on them says nothing.
     """
 
     labels: tuple[str, ...]
@@ -39,11 +45,14 @@ class Truth:
     leaked: NDArray[np.bool_]
     agreed: NDArray[np.bool_] | None
     training_unknown: str | None = None
+    drawn: bool = False
 
     @classmethod
     def of(cls, faces: Faces) -> Truth:
         """Return what is known of ``faces``."""
-        return cls(faces.labels, faces.targets, faces.leaked, faces.agreed, faces.training_unknown)
+        return cls(
+            faces.labels, faces.targets, faces.leaked, faces.agreed, faces.training_unknown, faces.drawn
+        )
 
 
 class ImageAnswers(Frozen):
@@ -57,6 +66,7 @@ class ImageAnswers(Frozen):
     leaked: str = Field(description="1: has a twin in the training split")
     agreed: str | None = Field(description="1: most annotators agree; None: images without votes")
     training_unknown: str | None = Field(default=None, description="why leaked is not known")
+    drawn: bool = Field(default=False, description="the images are drawn by code, and accuracy says nothing")
     float_model: str
     artifacts: dict[str, str] = Field(description="by target-recipe; left out where none could be had")
 
@@ -69,6 +79,7 @@ class ImageAnswers(Frozen):
             leaked=_packed_flags(truth.leaked),
             agreed=None if truth.agreed is None else _packed_flags(truth.agreed),
             training_unknown=truth.training_unknown,
+            drawn=truth.drawn,
             float_model=_packed(float_model, count),
             artifacts={key: _packed(answers, count) for key, answers in artifacts.items()},
         )
@@ -81,6 +92,7 @@ class ImageAnswers(Frozen):
             _unpacked_flags(self.leaked, images),
             None if self.agreed is None else _unpacked_flags(self.agreed, images),
             self.training_unknown,
+            self.drawn,
         )
 
     def answers(self, key: str | None, labels: tuple[str, ...], images: int) -> Classes:
@@ -94,7 +106,9 @@ class ImageAnswers(Frozen):
 
 
 def counted_accuracy(answers: Classes, truth: Truth) -> dict[str, Any]:
-    """Return the fields of ``AccuracyFigures`` that follow from class indices int64 (N,)."""
+    """Return the fields of ``AccuracyFigures`` that follow from class indices int64 (N,); none of drawn faces."""
+    if truth.drawn:
+        return unknown_accuracy(truth, NO_PEOPLE)
     right = answers == truth.targets
     classes = len(truth.labels)
     confusion = np.zeros((classes, classes), dtype=np.int64)
@@ -131,17 +145,63 @@ def counted_accuracy(answers: Classes, truth: Truth) -> dict[str, Any]:
     }
 
 
+def unknown_accuracy(truth: Truth, reason: str) -> dict[str, Any]:
+    """Return the same fields where accuracy cannot be known."""
+    gap = not_measured(Unit.FRACTION, reason)
+    counts = np.bincount(truth.targets, minlength=len(truth.labels))
+    return {
+        "accuracy": gap,
+        "accuracy_without_leaked": gap,
+        "accuracy_where_agreed": gap if truth.agreed is not None else None,
+        "balanced_accuracy": gap,
+        "classes": tuple(
+            ClassFigures(label=label, images=int(count), recall=gap)
+            for label, count in zip(truth.labels, counts, strict=True)
+        ),
+        "confusion": (),
+        "correct": None,
+    }
+
+
 def counted_parity(
     first: Classes, second: Classes, truth: Truth, rows: NDArray[np.int64] | None = None
 ) -> dict[str, Any]:
     """Return the fields of ``ParityFigures`` that follow from the float model's and an artifact's class indices (N,).
 
-    ``rows`` name the images in the source; None: by their position.
+    ``rows`` name the images in the source; None: by their position. On drawn faces agreement and flips are counted
+    alone: the others are about right answers.
     """
+    named = np.arange(len(first)) if rows is None else rows
+    flips = tuple(
+        Flip(
+            row=int(named[index]),
+            label=truth.labels[int(truth.targets[index])],
+            reference=truth.labels[int(first[index])],
+            artifact=truth.labels[int(second[index])],
+        )
+        for index in np.flatnonzero(first != second)
+    )
+    agreement = {"agreement": proportion(first == second), "flips": flips}
+    return {**agreement, **(unknown_drop(NO_PEOPLE) if truth.drawn else _drop(first, second, truth))}
+
+
+def unknown_drop(reason: str) -> dict[str, Any]:
+    """Return the fields of ``ParityFigures`` about right answers, where these cannot be known."""
+    return {
+        "drop": not_measured(Unit.POINTS, reason),
+        "lost": None,
+        "gained": None,
+        "smallest_drop": not_measured(Unit.POINTS, reason),
+        "mcnemar_p": None,
+        "worst_class_drop": not_measured(Unit.POINTS, reason),
+        "worst_class": None,
+    }
+
+
+def _drop(first: Classes, second: Classes, truth: Truth) -> dict[str, Any]:
     right_first, right_second = first == truth.targets, second == truth.targets
     lost, gained = int((right_first & ~right_second).sum()), int((~right_first & right_second).sum())
     worst, worst_drop = _worst_class(right_first, right_second, truth)
-    named = np.arange(len(first)) if rows is None else rows
     return {
         "drop": drop_measurement(lost, gained, len(first)),
         "lost": lost,
@@ -152,18 +212,8 @@ def counted_parity(
             conditions={"images": len(first), "right for one only": lost + gained},
         ),
         "mcnemar_p": mcnemar_exact(lost, gained),
-        "agreement": proportion(first == second),
         "worst_class_drop": worst_drop,
         "worst_class": worst,
-        "flips": tuple(
-            Flip(
-                row=int(named[index]),
-                label=truth.labels[int(truth.targets[index])],
-                reference=truth.labels[int(first[index])],
-                artifact=truth.labels[int(second[index])],
-            )
-            for index in np.flatnonzero(first != second)
-        ),
     }
 
 

@@ -7,10 +7,17 @@ from numpy.typing import NDArray
 
 from fer_deploy.data.faces import Faces
 from fer_deploy.errors import ModelError
-from fer_deploy.measure.counted import Truth, counted_accuracy, counted_parity, proportion
+from fer_deploy.measure.counted import (
+    NO_PEOPLE,
+    Truth,
+    counted_accuracy,
+    counted_parity,
+    proportion,
+    unknown_accuracy,
+    unknown_drop,
+)
 from fer_deploy.measure.figures import (
     AccuracyFigures,
-    ClassFigures,
     ParityFigures,
     ReliabilityBin,
     TargetParity,
@@ -44,12 +51,14 @@ def _require_finite(logits: Logits) -> None:
 
 
 def accuracy_figures(logits: Logits, faces: Faces) -> AccuracyFigures:
-    """Return how logits (N, K) classify ``faces``.
+    """Return how logits (N, K) classify ``faces``; of drawn ones, why that is not known.
 
     Raises:
         ModelError: a logit is not finite.
     """
     _require_finite(logits)
+    if faces.drawn:
+        return missing_accuracy(faces, NO_PEOPLE)
     bins = reliability(logits, faces.targets)
     return AccuracyFigures(
         **counted_accuracy(logits.argmax(axis=1), Truth.of(faces)),
@@ -99,30 +108,15 @@ def target_parity(recipe: str, first: str, second: str, logits: tuple[Logits, Lo
 
 def missing_accuracy(faces: Faces, reason: str) -> AccuracyFigures:
     """Return accuracy figures that are all "not measured" for one reason."""
-    gap = not_measured(Unit.FRACTION, reason)
-    counts = np.bincount(faces.targets, minlength=len(faces.labels))
-    return AccuracyFigures(
-        accuracy=gap,
-        accuracy_without_leaked=gap,
-        accuracy_where_agreed=gap if faces.agreed is not None else None,
-        balanced_accuracy=gap,
-        ece=gap,
-        classes=tuple(
-            ClassFigures(label=label, images=int(count), recall=gap)
-            for label, count in zip(faces.labels, counts, strict=True)
-        ),
-    )
+    unknown = unknown_accuracy(Truth.of(faces), reason)
+    return AccuracyFigures(**unknown, ece=not_measured(Unit.FRACTION, reason))
 
 
 def missing_parity(reason: str) -> ParityFigures:
     """Return parity figures that are all "not measured" for one reason."""
     return ParityFigures(
-        drop=not_measured(Unit.POINTS, reason),
-        smallest_drop=not_measured(Unit.POINTS, reason),
-        mcnemar_p=None,
+        **unknown_drop(reason),
         agreement=not_measured(Unit.FRACTION, reason),
-        worst_class_drop=not_measured(Unit.POINTS, reason),
-        worst_class=None,
         max_logit_difference=not_measured(Unit.LOGITS, reason),
         rms_logit_difference=not_measured(Unit.LOGITS, reason),
         sqnr=not_measured(Unit.DECIBEL, reason),

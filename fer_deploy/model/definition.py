@@ -88,7 +88,8 @@ def check_against_contract(model: Model) -> None:
     except Exception as error:  # any failure of foreign code on this input is the finding
         raise ModelError(
             f"model {model.source} does not accept its contract's input {list(batch.shape)} "
-            f"({spec.color}, {spec.channels} channel(s)): {first_line(error)}"
+            f"({spec.color}, {spec.channels} channel(s)): {first_line(error)}; it must take one tensor of that shape: "
+            "mend the contract, or wrap the module in one that makes its other inputs"
         ) from None
     if not isinstance(logits, torch.Tensor) or tuple(logits.shape) != (len(batch), len(labels)):
         shape = list(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fer_deploy.data.account import account_of
 from fer_deploy.data.faces import Faces
-from fer_deploy.data.registry import DatasetSpec, Role, open_dataset
+from fer_deploy.data.registry import DatasetSpec, Role, at_hand, open_dataset
 from fer_deploy.errors import ConfigError
 from fer_deploy.frozen import Unknown
 from fer_deploy.measure.comparison import (
@@ -57,7 +57,7 @@ def compare(
     """
     ours, theirs = (_open(reference, contract, weights) for reference in (first, second))
     require_same_images(ours, theirs)
-    faces = open_dataset(dataset, role, ours.contract.labels, ours.contract.input)
+    faces = open_dataset(at_hand(dataset), role, ours.contract.labels, ours.contract.input)
     return compare_subjects(ours, theirs, faces, limit, part_below_db)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from fer_deploy.data.faces import Faces
-from fer_deploy.data.registry import DatasetSpec, Role, open_dataset
+from fer_deploy.data.registry import DatasetSpec, Role, at_hand, open_dataset
 from fer_deploy.errors import ConfigError
 from fer_deploy.measure.figures import AccuracyFigures
 from fer_deploy.measure.measurement import as_emulated
@@ -25,7 +25,7 @@ def dataset_spec(kind: str | None, path: Path | None) -> DatasetSpec:
         return DatasetSpec(**{key: value for key, value in values.items() if value is not None})
     except ValueError:
         raise ConfigError(
-            f"unknown dataset '{kind}'; known: ferplus, fer2013, rafdb, rafdb5, folder"
+            f"unknown dataset '{kind}'; known: ferplus, fer2013, rafdb, rafdb5, folder, sample"
         ) from None
 
 
@@ -42,6 +42,6 @@ def evaluate(
         FerDeployError: the model, the artifact or the dataset is unusable, or the artifact cannot run here.
     """
     subject = open_subject(reference, contract, weights)
-    faces = open_dataset(dataset, role, subject.contract.labels, subject.contract.input)
+    faces = open_dataset(at_hand(dataset), role, subject.contract.labels, subject.contract.input)
     answers = subject.answers(faces.pixels)
     return faces, as_emulated(accuracy_figures(answers.logits, faces), answers.emulation)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,10 +13,12 @@ from fer_deploy.data.account import faces_digest
 from fer_deploy.data.faces import Faces
 from fer_deploy.data.registry import DatasetSpec, open_dataset
 from fer_deploy.errors import DataError, FerDeployError, ProofError, QuantizationError, TargetError
+from fer_deploy.frozen import Unknown
 from fer_deploy.model import Model
 from fer_deploy.pipeline.config import ExportSection, QuantizeSection
 from fer_deploy.progress import say
 from fer_deploy.quantize.canonical import Canonical, canonical, evidence_of
+from fer_deploy.quantize.carried import carried_by
 from fer_deploy.quantize.graph import Graph
 from fer_deploy.quantize.prepare import calibration_evidence
 from fer_deploy.quantize.proof import LARGE_LOSS_AGREEMENT, LARGE_LOSS_DB, PROOF_IMAGES, Evidence
@@ -26,6 +29,12 @@ from fer_deploy.targets.artifact import Artifact, CalibrationInfo, write_artifac
 from fer_deploy.targets.base import Delegation
 from fer_deploy.targets.golden import golden_inputs
 from fer_deploy.targets.registry import get_target
+
+#: Said of an artifact whose ranges come from no photograph.
+NOT_FOR_SHIPPING = (
+    "its ranges come from faces drawn by code, so it is not for shipping: give images of people ([data], or "
+    "`fer-deploy data import`) and export again"
+)
 
 
 @dataclass(frozen=True)
@@ -149,7 +158,7 @@ def proof_evidence(model: Model, calibration: CalibrationSet | None, data: Datas
         drawn = np.stack(list(golden_inputs(model.contract.input).values()))
         return evidence_of(model, drawn, f"drawn images: {reason}", real=False)
     chosen = np.linspace(0, len(faces) - 1, min(PROOF_IMAGES, len(faces))).round().astype(np.int64)
-    return evidence_of(model, faces.pixels[chosen], faces.name, real=True)
+    return evidence_of(model, faces.pixels[chosen], faces.name, real=not faces.drawn)
 
 
 def _trained_graph(
@@ -177,13 +186,24 @@ def draw_calibration(
 ) -> CalibrationSet | None:
     """Return the calibration set that the plan's recipes need, from training images only; None if none needs one.
 
+    Where there are only drawn faces, the ranges that the model carries take their place, if they hold for it.
+
     Raises:
         DataError: the dataset is missing, malformed or has other labels than the model.
     """
     if not plan.quantized:
         return None
     training = open_dataset(data, "train", model.contract.labels, model.contract.input)
-    return calibration_for(training, section.calibration_images, section.seed)
+    drawn = calibration_for(training, section.calibration_images, section.seed)
+    if not training.drawn:
+        return drawn
+    carried = carried_by(model, section.ptq, section.calibration_images, section.seed)
+    if isinstance(carried, Unknown):
+        say(
+            f"warning: {carried.reason}: ranges come from faces drawn by code, and int8 artifacts are not for shipping"
+        )
+        return drawn
+    return dataclasses.replace(drawn, carried=carried)
 
 
 def write_artifact_of(
@@ -209,9 +229,11 @@ def write_artifact_of(
         info = None
         if graph.scales is not None and calibration is not None:
             info = CalibrationInfo(
-                dataset=calibration.faces.name,
-                rows=tuple(int(row) for row in calibration.faces.rows),
+                dataset=calibration.source,
+                rows=calibration.rows,
                 seed=calibration.seed,
+                carried=calibration.carried is not None,
+                drawn=calibration.drawn,
             )
         folder = (root or section.output / model.name) / f"{name}-{recipe}"
         target = get_target(name, section.options_of(name))
@@ -232,6 +254,8 @@ def doubts(artifact: Artifact) -> tuple[str, ...]:
     if proven.contract == "not proven":
         return (f"not proven to be the network: {proven.note}",)
     found = [*artifact.info.cautions]
+    if artifact.info.calibration is not None and artifact.info.calibration.drawn:
+        found.append(NOT_FOR_SHIPPING)
     if proven.note is not None:
         found.append(f"proven on {proven.note}")
     sqnr, agreed = proven.sqnr_db, proven.agreement

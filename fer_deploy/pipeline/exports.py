@@ -7,6 +7,7 @@ import tempfile
 import weakref
 from pathlib import Path
 
+from fer_deploy.data.registry import at_hand
 from fer_deploy.errors import TargetError
 from fer_deploy.files import require_writable_folder
 from fer_deploy.model import Model
@@ -48,6 +49,7 @@ def export_plan(
     """
     require_writable_folder(folder)
     if calibration is None:
+        config = config.model_copy(update={"data": at_hand(config.data)})
         calibration = draw_calibration(model, plan, config.data, config.quantize)
     graphs = Graphs(model, calibration, config.quantize, config.data)
     with only_run(folder):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fer_deploy.data.account import account_of, faces_digest
 from fer_deploy.data.faces import Faces
-from fer_deploy.data.registry import open_dataset
+from fer_deploy.data.registry import at_hand, open_dataset
 from fer_deploy.errors import ArtifactError, ConfigError, FerDeployError, TargetError
 from fer_deploy.gate.figures import FLOAT_MODEL
 from fer_deploy.gate.integrity import folder_of
@@ -50,7 +50,7 @@ def recompute(report: Report, path: Path, config: Config | None) -> tuple[Verdic
             "--recompute needs the test images, which the configuration names: give it with --config"
         )
     labels = report.model.contract.labels
-    faces = open_dataset(config.data, "test", labels, report.model.contract.input)
+    faces = open_dataset(at_hand(config.data), "test", labels, report.model.contract.input)
     if faces_digest(faces) != report.dataset.sha256:
         message = f"{faces.name} holds other images than the report is about: their digests differ; run again"
         return (_verdict(FLOAT_MODEL, Outcome.FAIL, message),)
@@ -88,7 +88,7 @@ def _otherwise(report: Report, faces: Faces) -> str | None:
         ("images on which annotators agree", stored.agreed, now.agreed),
     ):
         same = ours is theirs if ours is None or theirs is None else np.array_equal(ours, theirs)
-        if not same:
+        if not same or stored.drawn != now.drawn:
             return f"the {name} are not those of the report"
     if report.dataset.account not in (None, account_of(faces)):
         return "its account (images passed over, repeated, in training too) is not that of the report"

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_deploy.data.account import faces_digest
+from fer_deploy.data.registry import at_hand
 from fer_deploy.devices.profile import DeviceProfile
 from fer_deploy.errors import ProofError, QuantizationError, TargetError
 from fer_deploy.frozen import Unknown
@@ -31,6 +32,7 @@ from fer_deploy.pipeline.summaries import (
     dataset_summary,
     image_answers,
     model_summary,
+    people_not_measured,
     run_warnings,
 )
 from fer_deploy.progress import Stages, say
@@ -74,6 +76,7 @@ class Run:
 
     def __init__(self, config: Config, command: str = "", fresh: bool = False) -> None:
         """Load and check every input; nothing is written yet. Arguments and errors as :func:`run`."""
+        config = config.model_copy(update={"data": at_hand(config.data)})
         self._config, self._command = config, command
         self.stages = Stages()
         self.views: dict[str, Path] = {}
@@ -101,7 +104,7 @@ class Run:
         with self.stages.stage("evaluating the float model"):
             reference = self._reference(plain)
             require_spread(reference, model.source)
-            if calibration is not None:
+            if calibration is not None and not calibration.faces.drawn:
                 check_fit(model, calibration.faces)
         exported, missing = self._export()
         answers = {}
@@ -141,9 +144,12 @@ class Run:
                 ),
                 between_targets=between_targets(exported, answers),
                 devices=tuple(devices),
-                warnings=run_warnings(self._inputs.plan, calibration, exported, missing),
+                warnings=(
+                    *people_not_measured(model, test),
+                    *run_warnings(self._inputs.plan, calibration, exported, missing),
+                ),
                 missing=tuple(missing),
-                diagnosis=explain_float_model(plain, test),
+                diagnosis=None if test.drawn else explain_float_model(plain, test),
                 reused=tuple(self._store.reused),
             )
 

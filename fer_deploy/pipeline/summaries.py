@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -83,12 +85,14 @@ def calibration_summary(
     if calibration is None:
         return None
     return CalibrationSummary(
-        dataset=calibration.faces.name,
-        images=len(calibration.faces),
+        dataset=calibration.source,
+        images=len(calibration.rows),
         per_class=calibration.per_class,
-        rows=tuple(int(row) for row in calibration.faces.rows),
+        rows=calibration.rows,
         observer=observer,
         seed=calibration.seed,
+        carried=calibration.carried is not None,
+        drawn=calibration.drawn,
     )
 
 
@@ -182,6 +186,31 @@ def between_targets(
             parity = target_parity(recipe, *names, (ours.logits, theirs.logits))
             pairs.append(as_emulated(parity, ours.emulation or theirs.emulation))
     return tuple(pairs)
+
+
+def people_not_measured(model: Model, faces: Faces) -> tuple[str, ...]:
+    """Return what a reader of a report on drawn faces has to know first, with what the model's card says of people."""
+    if not faces.drawn:
+        return ()
+    said = (
+        "The test images are faces drawn by code: parity, flips, sizes and times are real, accuracy on people is not "
+        "measured"
+    )
+    card = Path(model.source) / "card.md"
+    figures = _card_accuracy(card) if card.is_file() else None
+    return (f"{said}; {card} has {figures}" if figures else said,)
+
+
+def _card_accuracy(card: Path) -> str | None:
+    """Return the accuracies in a card's table of figures, each with its test set, as the card has them."""
+    rows = [
+        [cell.strip() for cell in line.strip("| ").split(" | ")]
+        for line in card.read_text(encoding="utf-8").splitlines()
+        if line.startswith(("| figure |", "| accuracy |"))
+    ]
+    if [row[0] for row in rows] != ["figure", "accuracy"]:
+        return None
+    return ", ".join(f"{value} on {name}" for name, value in zip(rows[0][1:], rows[1][1:], strict=True))
 
 
 def run_warnings(

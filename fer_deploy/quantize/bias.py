@@ -30,7 +30,7 @@ def channel_means(module: torch.fx.GraphModule, pixels: torch.Tensor) -> list[to
         def run_node(self, n: torch.fx.Node) -> Any:
             value = super().run_node(n)
             if n.name in names:
-                means.append(_channel_mean(value))
+                means.append(_channel_mean(value, n))
             return value
 
     with torch.no_grad():
@@ -63,9 +63,10 @@ def correct_biases(module: torch.fx.GraphModule, means: list[torch.Tensor], pixe
             value = super().run_node(n)
             bias: Any = n.args[2] if n.name in nodes and len(n.args) > 2 else None
             if isinstance(bias, torch.fx.Node) and bias.op == "get_attr":
-                shift = means[nodes[n.name]] - _channel_mean(value)
+                shift = means[nodes[n.name]] - _channel_mean(value, n)
                 attribute(module, str(bias.target)).add_(shift)
-                value = value + shift.view(1, -1, *[1] * (value.ndim - 2))
+                behind = value.ndim - 1 - _channel_axis(value, n)
+                value = value + shift.view(-1, *[1] * behind)
                 corrected += 1
             return value
 
@@ -74,8 +75,16 @@ def correct_biases(module: torch.fx.GraphModule, means: list[torch.Tensor], pixe
     return corrected
 
 
-def _channel_mean(value: torch.Tensor) -> torch.Tensor:
-    return value.mean(dim=[axis for axis in range(value.ndim) if axis != 1])
+def _channel_axis(value: torch.Tensor, node: torch.fx.Node) -> int:
+    """Return the axis that a layer's bias lies along: the last of a linear layer, whose input may have any rank."""
+    import torch
+
+    return value.ndim - 1 if node.target == torch.ops.aten.linear.default else 1
+
+
+def _channel_mean(value: torch.Tensor, node: torch.fx.Node) -> torch.Tensor:
+    channels = _channel_axis(value, node)
+    return value.mean(dim=[axis for axis in range(value.ndim) if axis != channels])
 
 
 def snap_biases(module: torch.fx.GraphModule) -> int:

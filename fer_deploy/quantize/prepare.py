@@ -12,6 +12,7 @@ import numpy as np
 
 from fer_deploy.model import Model
 from fer_deploy.quantize.canonical import Canonical, canonical, copy_graph, evidence_of
+from fer_deploy.quantize.carried import take_ranges
 from fer_deploy.quantize.equalize import equalize
 from fer_deploy.quantize.graph import batches, run_module
 from fer_deploy.quantize.precision import check_precision
@@ -78,14 +79,17 @@ def prepare(
         equalize(folded, statistics_pixels(form.fixed_batch, calibration))
         proofs.append(_equalized(form, folded, before))
     observed, proven = _observed(form, folded, calibration, options)
-    check_observers(observed)
+    if calibration.carried is None:
+        check_observers(observed)
+    else:  # checked when they were made
+        take_ranges(observed, calibration.carried.ranges)
     return Prepared(model, options, folded, observed, form.evidence, form.fixed_batch, (*proofs, proven))
 
 
 def calibration_evidence(model: Model, calibration: CalibrationSet) -> Evidence:
     """Return the evidence that a calibration set's first images give; raises as :func:`evidence_of`."""
     faces = calibration.faces
-    return evidence_of(model, faces.pixels[:PROOF_IMAGES], faces.name, real=True)
+    return evidence_of(model, faces.pixels[:PROOF_IMAGES], faces.name, real=not faces.drawn)
 
 
 def _equalized(form: Canonical, folded: torch.fx.GraphModule, before: Logits) -> Proof:
@@ -108,6 +112,8 @@ def _observed(
 
     answers: list[Logits] = []
     pixels, size = calibration.faces.pixels, form.fixed_batch or _CALIBRATION_BATCH
+    if calibration.carried is not None:
+        pixels = form.evidence.pixels  # what the observers see is not asked for
     usable = pixels[: len(pixels) - len(pixels) % size] if form.fixed_batch else pixels
     with known_warnings():
         observed = prepare_pt2e(copy_graph(folded), shared_quantizer(options))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 from pydantic import Field, ValidationError
@@ -11,6 +11,9 @@ from pydantic import Field, ValidationError
 from fer_deploy.data.faces import Faces
 from fer_deploy.errors import ConfigError, QuantizationError
 from fer_deploy.frozen import Frozen, first_problem
+
+if TYPE_CHECKING:
+    from fer_deploy.quantize.carried import CarriedCalibration
 
 #: Activations: int8, affine.
 QMIN, QMAX = -128, 127
@@ -118,14 +121,38 @@ def parse_options(**values: object) -> PtqOptions:
 
 @dataclass(frozen=True)
 class CalibrationSet:
-    """Images whose activations set the quantization ranges, and the seed that drew them."""
+    """Images whose activations set the quantization ranges, and the seed that drew them.
+
+    Attributes:
+        faces: the images; where ``carried`` is there, those that steps are proven on.
+        seed: drew them.
+        carried: ranges that were observed on other images, and take the place of what these would give.
+    """
 
     faces: Faces
     seed: int
+    carried: CarriedCalibration | None = None
+
+    @property
+    def drawn(self) -> bool:
+        """True where ranges come from images without a photograph behind them: not for shipping."""
+        return self.faces.drawn and self.carried is None
+
+    @property
+    def source(self) -> str:
+        """The images that ranges come from, for people."""
+        return self.faces.name if self.carried is None else self.carried.dataset
+
+    @property
+    def rows(self) -> tuple[int, ...]:
+        """Rows of the images that ranges come from, in their source."""
+        return tuple(map(int, self.faces.rows)) if self.carried is None else self.carried.rows
 
     @property
     def per_class(self) -> dict[str, int]:
-        """Label to number of images."""
+        """Label to number of images that ranges come from."""
+        if self.carried is not None:
+            return dict(self.carried.per_class)
         counts = np.bincount(self.faces.targets, minlength=len(self.faces.labels))
         return {label: int(count) for label, count in zip(self.faces.labels, counts, strict=True)}
 

@@ -68,6 +68,10 @@ class CalibrationSummary(Frozen):
     rows: tuple[int, ...] = Field(description="their rows in the source")
     observer: str
     seed: int
+    carried: bool = Field(
+        default=False, description="the ranges came with the model, not from images at hand"
+    )
+    drawn: bool = Field(default=False, description="the images were drawn by code: not for shipping")
 
 
 class DelegationFigures(Frozen):

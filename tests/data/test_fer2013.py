@@ -158,7 +158,9 @@ def test_an_unknown_split_is_an_error(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"x\.npz does not exist; set FER_DATA to the folder"):
+    with pytest.raises(
+        DataError, match=r"x\.npz does not exist; make it with 'fer-deploy data import', or set"
+    ):
         load_fer2013("Training", GREY, path=tmp_path / "x.npz")
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fixtures.drawn_faces import EXPRESSIONS, draw_face
+from fer_deploy.data.drawn_faces import EXPRESSIONS, draw_face
 
 
 @pytest.mark.parametrize("name", list(EXPRESSIONS))

@@ -1,0 +1,132 @@
+"""Calibration that a model carries: the ranges that its observers saw, for those who have not its images.
+
+The file lies beside a zoo folder's weights, is made by ``fer-deploy calibrate``, and holds for one set of weights, one
+contract and one choice of options. Artifacts made with it are the same bytes as those made with the images.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field, ValidationError
+
+from fer_deploy.errors import QuantizationError
+from fer_deploy.files import write_atomic
+from fer_deploy.frozen import Frozen, Unknown, first_problem
+from fer_deploy.model import Model
+from fer_deploy.quantize.layers import layer_name
+from fer_deploy.quantize.preflight import observers
+from fer_deploy.quantize.recipe import PtqOptions
+
+if TYPE_CHECKING:
+    import torch
+
+CARRIED_FILE = "calibration.json"
+
+
+class CarriedRange(Frozen):
+    """What one observer of the prepared graph found: real value = scale x (integer - zero_point)."""
+
+    layer: str = Field(description="whose output it observes")
+    low: float = Field(description="smallest value seen")
+    high: float = Field(description="largest value seen")
+    scale: float
+    zero_point: int
+
+
+class CarriedCalibration(Frozen):
+    """``calibration.json``: the ranges, and what they hold for."""
+
+    schema_version: Literal["1.0"] = "1.0"
+    weights_sha256: str
+    contract_sha256: str
+    options: PtqOptions
+    dataset: str = Field(description="the images that the observers saw, for people")
+    per_class: dict[str, int]
+    rows: tuple[int, ...] = Field(description="rows of the images in their source")
+    seed: int
+    ranges: tuple[CarriedRange, ...] = Field(description="in the order of the prepared graph")
+
+    def write(self, folder: Path) -> Path:
+        """Write it beside a model's weights and return the file."""
+        file = folder / CARRIED_FILE
+        write_atomic(file, self.model_dump_json(indent=1) + "\n")
+        return file
+
+
+def carried_by(model: Model, options: PtqOptions, images: int, seed: int) -> CarriedCalibration | Unknown:
+    """Return the calibration that a model carries, or why there is none that holds.
+
+    Args:
+        model: as it was loaded.
+        options: how it will be quantized.
+        images: size of the calibration set that is asked for.
+        seed: which drew it.
+
+    Raises:
+        QuantizationError: the file cannot be read.
+    """
+    file = Path(model.source) / CARRIED_FILE
+    if not file.is_file():
+        return Unknown(reason=f"{model.source} carries no calibration")
+    try:
+        kept = CarriedCalibration.model_validate_json(file.read_bytes())
+    except (OSError, ValidationError) as error:
+        problem = first_problem(error) if isinstance(error, ValidationError) else str(error)
+        raise QuantizationError(
+            f"{file} cannot be read: {problem}; make it again with `fer-deploy calibrate`"
+        ) from None
+    asked = {
+        "weights": (kept.weights_sha256, model.weights_sha256),
+        "contract": (kept.contract_sha256, model.contract.sha256),
+        "options": (kept.options, options),
+        "number of images": (len(kept.rows), images),
+        "seed": (kept.seed, seed),
+    }
+    others = [name for name, (its, ours) in asked.items() if its != ours]
+    if others:
+        return Unknown(reason=f"{file} is for other {', '.join(others)}")
+    return kept
+
+
+def ranges_of(observed: torch.fx.GraphModule) -> tuple[CarriedRange, ...]:
+    """Return what the activation observers of a prepared graph found."""
+    found = []
+    for node, observer in _activations(observed):
+        scale, zero_point = observer.calculate_qparams()
+        found.append(
+            CarriedRange(
+                layer=layer_name(node),
+                low=float(observer.min_val),
+                high=float(observer.max_val),
+                scale=float(scale),
+                zero_point=int(zero_point),
+            )
+        )
+    return tuple(found)
+
+
+def take_ranges(observed: torch.fx.GraphModule, ranges: tuple[CarriedRange, ...]) -> None:
+    """Let the activation observers of a prepared graph answer what they found when the ranges were made.
+
+    Raises:
+        QuantizationError: the ranges are of another graph.
+    """
+    import torch
+
+    places = list(_activations(observed))
+    if [layer_name(node) for node, _ in places] != [one.layer for one in ranges]:
+        raise QuantizationError(
+            "the calibration that the model carries is of another graph: its layers have other names or another order; "
+            "make it again with `fer-deploy calibrate`"
+        )
+    for (_, observer), one in zip(places, ranges, strict=True):
+        answer = torch.tensor([one.scale]), torch.tensor([one.zero_point], dtype=torch.int64)
+        observer.min_val, observer.max_val = torch.tensor(one.low), torch.tensor(one.high)
+        observer.calculate_qparams = lambda answer=answer: answer
+
+
+def _activations(observed: torch.fx.GraphModule) -> list[tuple[torch.fx.Node, Any]]:
+    """Return the observers of activations whose range images set."""
+    return [(node, observer) for node, observer in observers(observed) if hasattr(observer, "seen")]
