@@ -98,12 +98,7 @@ class ArtifactInfo(Frozen):
 
 @dataclass(frozen=True, repr=False)
 class Artifact(Shown):
-    """A verified artifact folder.
-
-    Attributes:
-        folder: where it lies.
-        info: what its ``artifact.json`` says.
-    """
+    """A verified artifact folder: where it lies, and what its ``artifact.json`` says."""
 
     folder: Path
     info: ArtifactInfo
