@@ -115,7 +115,8 @@ def compare(
         faces: Faces, or a folder with a sub-folder for each class; None for the configured data set's test split.
         images: compare on this many of them only, the first ones.
         part_below_db: SQNR below which a layer counts as parted, dB.
-        config: names the data set; None for fer-deploy.toml, if there is one, else FER+ in ``$FER_DATA``.
+        config: names the data set; None for fer-deploy.toml, if there is one, else FER+ in ``$FER_DATA``,
+            where there is none faces drawn by code.
 
     Raises:
         ArgumentError: an argument is of a wrong type.
@@ -130,8 +131,8 @@ def compare(
     if faces is not None:
         found = given_faces(faces, contract)
     else:
-        data = _config_of(config, None).data
-        found = open_dataset(at_hand(data), "test", contract.labels, contract.input)
+        data = at_hand(_config_of(config, None).data)
+        found = open_dataset(data, "test", contract.labels, contract.input)
     return compare_subjects(ours, theirs, found, images, part_below_db)
 
 

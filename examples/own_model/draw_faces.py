@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from my_net import LABELS
 from PIL import Image
 
 from fer_deploy.data.drawn_faces import EXPRESSIONS, draw_face
-from my_net import LABELS
 
 
 def main() -> None:
@@ -19,7 +19,9 @@ def main() -> None:
             folder = Path("faces") / split / label
             folder.mkdir(parents=True, exist_ok=True)
             for number in range(count):
-                Image.fromarray(draw_face(EXPRESSIONS[label], 48, generator)).save(folder / f"{number:03}.png")
+                Image.fromarray(draw_face(EXPRESSIONS[label], 48, generator)).save(
+                    folder / f"{number:03}.png"
+                )
 
 
 if __name__ == "__main__":

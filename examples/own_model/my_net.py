@@ -19,7 +19,11 @@ class Net(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            *self._layer(1, 16), *self._layer(16, 32), *self._layer(32, 48), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+            *self._layer(1, 16),
+            *self._layer(16, 32),
+            *self._layer(32, 48),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
         )
         self.head = nn.Linear(48, len(LABELS))
 
@@ -44,9 +48,16 @@ def build() -> nn.Module:
 def train(faces: Path, epochs: int = 12) -> None:
     """Train on ``faces/train/<label>/*.png`` and write the weights beside this file."""
     torch.manual_seed(0)
-    files = [(file, index) for index, label in enumerate(LABELS) for file in sorted((faces / "train" / label).iterdir())]
+    files = [
+        (file, index)
+        for index, label in enumerate(LABELS)
+        for file in sorted((faces / "train" / label).iterdir())
+    ]
     pixels = np.stack([np.asarray(Image.open(file).convert("L"), dtype=np.float32) for file, _ in files])
-    inputs, targets = torch.from_numpy((pixels[:, None] - 128) / 64), torch.tensor([index for _, index in files])
+    inputs, targets = (
+        torch.from_numpy((pixels[:, None] - 128) / 64),
+        torch.tensor([index for _, index in files]),
+    )
     network = Net().train()
     optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3)
     for _ in range(epochs):

@@ -6,12 +6,14 @@ from pathlib import Path
 
 from fer_deploy.data.registry import DatasetSpec, open_dataset
 from fer_deploy.errors import ConfigError
+from fer_deploy.files import write_atomic
 from fer_deploy.model import load_model
 from fer_deploy.model.folder import MODEL_FILE
 from fer_deploy.pipeline.config import QuantizeSection
 from fer_deploy.pipeline.export import calibration_for
-from fer_deploy.quantize.carried import CarriedCalibration, ranges_of
+from fer_deploy.quantize.carried import ranges_of
 from fer_deploy.quantize.prepare import prepare
+from fer_deploy.quantize.recipe import CARRIED_FILE, CarriedCalibration
 
 
 def calibrate(folder: Path, data: DatasetSpec, section: QuantizeSection) -> tuple[Path, CarriedCalibration]:
@@ -43,4 +45,6 @@ def calibrate(folder: Path, data: DatasetSpec, section: QuantizeSection) -> tupl
         seed=calibration.seed,
         ranges=ranges_of(prepared.observed),
     )
-    return kept.write(folder), kept
+    file = folder / CARRIED_FILE
+    write_atomic(file, kept.model_dump_json(indent=1) + "\n")
+    return file, kept

@@ -50,6 +50,7 @@ def export_plan(
     require_writable_folder(folder)
     config = config.model_copy(update={"data": at_hand(config.data)})
     if calibration is None:
+        config = config.model_copy(update={"data": at_hand(config.data)})
         calibration = draw_calibration(model, plan, config.data, config.quantize)
     graphs = Graphs(model, calibration, config.quantize, config.data)
     with only_run(folder):

@@ -7,52 +7,19 @@ contract and one choice of options. Artifacts made with it are the same bytes as
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
 from fer_deploy.errors import QuantizationError
-from fer_deploy.files import write_atomic
-from fer_deploy.frozen import Frozen, Unknown, first_problem
+from fer_deploy.frozen import Unknown, first_problem
 from fer_deploy.model import Model
 from fer_deploy.quantize.layers import layer_name
 from fer_deploy.quantize.preflight import observers
-from fer_deploy.quantize.recipe import PtqOptions
+from fer_deploy.quantize.recipe import CARRIED_FILE, CarriedCalibration, CarriedRange, PtqOptions
 
 if TYPE_CHECKING:
     import torch
-
-CARRIED_FILE = "calibration.json"
-
-
-class CarriedRange(Frozen):
-    """What one observer of the prepared graph found: real value = scale x (integer - zero_point)."""
-
-    layer: str = Field(description="whose output it observes")
-    low: float = Field(description="smallest value seen")
-    high: float = Field(description="largest value seen")
-    scale: float
-    zero_point: int
-
-
-class CarriedCalibration(Frozen):
-    """``calibration.json``: the ranges, and what they hold for."""
-
-    schema_version: Literal["1.0"] = "1.0"
-    weights_sha256: str
-    contract_sha256: str
-    options: PtqOptions
-    dataset: str = Field(description="the images that the observers saw, for people")
-    per_class: dict[str, int]
-    rows: tuple[int, ...] = Field(description="rows of the images in their source")
-    seed: int
-    ranges: tuple[CarriedRange, ...] = Field(description="in the order of the prepared graph")
-
-    def write(self, folder: Path) -> Path:
-        """Write it beside a model's weights and return the file."""
-        file = folder / CARRIED_FILE
-        write_atomic(file, self.model_dump_json(indent=1) + "\n")
-        return file
 
 
 def carried_by(model: Model, options: PtqOptions, images: int, seed: int) -> CarriedCalibration | Unknown:

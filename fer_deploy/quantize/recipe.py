@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 from pydantic import Field, ValidationError
@@ -12,9 +12,6 @@ from fer_deploy.data.faces import Faces
 from fer_deploy.errors import ConfigError, QuantizationError
 from fer_deploy.frozen import Frozen, first_problem
 from fer_deploy.names import meant
-
-if TYPE_CHECKING:
-    from fer_deploy.quantize.carried import CarriedCalibration
 
 #: Activations: int8, affine.
 QMIN, QMAX = -128, 127
@@ -118,6 +115,34 @@ def parse_options(**values: object) -> PtqOptions:
         return PtqOptions.model_validate(values)
     except ValidationError as error:
         raise ConfigError(f"quantization option {first_problem(error)}") from None
+
+
+#: Beside the weights of a zoo model.
+CARRIED_FILE = "calibration.json"
+
+
+class CarriedRange(Frozen):
+    """What one observer of the prepared graph found: real value = scale x (integer - zero_point)."""
+
+    layer: str = Field(description="whose output it observes")
+    low: float = Field(description="smallest value seen")
+    high: float = Field(description="largest value seen")
+    scale: float
+    zero_point: int
+
+
+class CarriedCalibration(Frozen):
+    """``calibration.json``: the ranges, and what they hold for."""
+
+    schema_version: Literal["1.0"] = "1.0"
+    weights_sha256: str
+    contract_sha256: str
+    options: PtqOptions
+    dataset: str = Field(description="the images that the observers saw, for people")
+    per_class: dict[str, int]
+    rows: tuple[int, ...] = Field(description="rows of the images in their source")
+    seed: int
+    ranges: tuple[CarriedRange, ...] = Field(description="in the order of the prepared graph")
 
 
 @dataclass(frozen=True)

@@ -98,12 +98,7 @@ class ArtifactInfo(Frozen):
 
 @dataclass(frozen=True, repr=False)
 class Artifact(Shown):
-    """A verified artifact folder.
-
-    Attributes:
-        folder: where it lies.
-        info: what its ``artifact.json`` says.
-    """
+    """A verified artifact folder: where it lies, and what its ``artifact.json`` says."""
 
     folder: Path
     info: ArtifactInfo
@@ -292,12 +287,11 @@ def find_artifacts(root: Path) -> list[Artifact]:
     Raises:
         ArtifactError: there is none, or one of them is damaged.
     """
-    folders = sorted(path.parent for path in root.glob(f"*/*/{INFO_FILE}") if not _temporary(path, root))
+    found = (path.parent for path in root.glob(f"*/*/{INFO_FILE}"))
+    # hidden: being written, or left by a killed process (``files.folder_atomic``)
+    folders = sorted(
+        path for path in found if not any(part.startswith(".") for part in path.relative_to(root).parts)
+    )
     if not folders:
         raise ArtifactError(f"there is no artifact below {root}; make some with `fer-deploy export` or `run`")
     return [open_artifact(folder) for folder in folders]
-
-
-def _temporary(path: Path, root: Path) -> bool:
-    """A folder that is being written, or was left by a killed process (``files.folder_atomic``)."""
-    return any(part.startswith(".") for part in path.relative_to(root).parts)

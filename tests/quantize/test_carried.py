@@ -22,8 +22,8 @@ from fer_deploy.pipeline.export import (
     draw_calibration,
     write_artifact_of,
 )
-from fer_deploy.quantize.carried import CARRIED_FILE, CarriedCalibration, take_ranges
-from fer_deploy.quantize.recipe import CalibrationSet, PtqOptions
+from fer_deploy.quantize.carried import take_ranges
+from fer_deploy.quantize.recipe import CARRIED_FILE, CalibrationSet, CarriedCalibration, PtqOptions
 
 SECTION = QuantizeSection(calibration_images=64)
 PAIR = ("onnx", "w8a8-ptq")
