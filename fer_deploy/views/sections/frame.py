@@ -22,6 +22,7 @@ from fer_deploy.views.blocks import (
     View,
 )
 from fer_deploy.views.sections.verdicts import ANCHOR as VERDICTS
+from fer_deploy.views.sections.verdicts import can_it_ship
 from fer_deploy.views.tables import images_read, model_sentence
 
 
@@ -34,6 +35,7 @@ def head(report: Report, check: Check | None) -> Section:
     )
     blocks: tuple[Block, ...] = (
         *([Banner(check.summary, check.outcome, VERDICTS, views=View.HTML)] if check else []),
+        Items(tuple(can_it_ship(report, check)), lead=("Can it ship?",), views=FILES),
         Say(model_sentence(report), named=named),
         *([Say((f"Test set: {images_read(report.dataset)}.",), fine=True)] if report.dataset.account else []),
         Say((report.created, " · ", Span(report.command, Look.CODE)), fine=True, views=FILES),

@@ -23,6 +23,7 @@ from fer_deploy.views.blocks import (
     Say,
     Section,
     Span,
+    Text,
     View,
 )
 from fer_deploy.views.tables import Cell, Table
@@ -31,6 +32,8 @@ from fer_deploy.views.tables import Cell, Table
 _ORDER = (Outcome.FAIL, Outcome.NOT_MEASURED, Outcome.PASS)
 MARKS = {Outcome.PASS: "✔", Outcome.FAIL: "✘", Outcome.NOT_MEASURED: "?"}
 WAIVED = "waived"
+#: Figures that the sentence on a device names.
+_NAMED = 3
 _LOOKS = {Outcome.PASS: Look.GOOD, Outcome.FAIL: Look.BAD, Outcome.NOT_MEASURED: Look.DOUBTFUL}
 
 
@@ -53,6 +56,34 @@ def message(verdict: Verdict) -> str:
     return (
         verdict.message if verdict.waived is None else f"{verdict.message} (waiver: {verdict.waived.reason})"
     )
+
+
+def can_it_ship(report: Report, check: Check | None) -> Iterator[Text]:
+    """Yield one sentence for each device of a report, or that nothing has judged it yet."""
+    if check is None:
+        yield ("Not judged yet: `fer-deploy check` holds this report to the budget.",)
+        return
+    for device in report.devices:
+        red = [
+            one
+            for one in check.verdicts
+            if one.device in (None, device.name) and one.outcome is not Outcome.PASS and one.waived is None
+        ]
+        failed = [one for one in red if one.outcome is Outcome.FAIL]
+        if not red:
+            answer, look = "yes: every limit is shown to hold", Look.GOOD
+        elif failed:
+            answer, look = f"no: {_first_of(failed)}", Look.BAD
+        else:
+            answer, look = f"cannot be said: not measured is {_first_of(red)}", Look.DOUBTFUL
+        yield (Span(device.market_name, Look.STRONG), ": ", Span(answer, look))
+
+
+def _first_of(verdicts: list[Verdict]) -> str:
+    """Return what the first verdicts are about, and how many more there are."""
+    about = list(dict.fromkeys(one.figure for one in verdicts))
+    named = ", ".join(about[:_NAMED])
+    return f"{named} and {len(about) - _NAMED} more" if len(about) > _NAMED else named
 
 
 def verdict_table(
