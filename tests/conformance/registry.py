@@ -29,6 +29,8 @@ class Network:
         or_right: an artifact that is right will do as well as the refusal: torch has one answer for each face.
         quick: "target recipe" of the one artifact that the quick tests hold, the one most likely to be wrong.
         float_floor: the least SQNR of a float artifact, dB.
+        below_reference: dB that int8 may lose beside torchao's graph. More where that leaves in float what is quantized
+            here: it takes no recurrent layer, which is written out here and whose products are int8.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Network:
     or_right: bool = False
     quick: str | None = None
     float_floor: float = 60.0
+    below_reference: float = 3.0
 
     def refusal(self, target: str, recipe: str) -> str | None:
         """Return what the refusal of an artifact has to say, None where the artifact is to be right."""

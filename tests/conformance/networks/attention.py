@@ -239,6 +239,33 @@ class PooledTokens(nn.Module):
         return self.head(self.norm(tokens).mean(1))
 
 
+class FewLogitsFromTokens(nn.Module):
+    """A convolution called twice, attention over 144 places and a hard-sigmoid head: drawn by the random networks.
+
+    int8 as asked loses it, so biases are corrected, those of a linear layer over tokens among them.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Sequential(
+            conv_bn_relu(1, 8, stride=2),
+            nn.Conv2d(8, 16, 3, 2, 1, bias=False),
+            nn.Conv2d(16, 16, 3, padding=1),
+        )
+        self.norm = nn.BatchNorm2d(16)
+        self.grouped = nn.Conv2d(16, 24, 3, 1, 1, groups=4, bias=False)
+        self.mixed, self.gate, self.head = nn.Linear(24, 72), nn.Linear(24, 24), nn.Linear(24, CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        again = self.first[2]
+        x = torch.relu(again(torch.relu(self.norm(self.first(x)))))
+        x = F.leaky_relu(self.grouped(x), 0.1)
+        q, k, v = self.mixed(x.flatten(2).transpose(1, 2)).chunk(3, -1)
+        mixed = torch.softmax((q * 0.2041) @ k.transpose(-2, -1), -1) @ v
+        x = x + mixed.transpose(1, 2).reshape(-1, 24, 12, 12)
+        return self.head(F.hardsigmoid(self.gate(x.mean((2, 3)))))
+
+
 group = Group("Gates and attention")
 group.part(
     "se_adaptive",
@@ -288,4 +315,5 @@ group.part(
     WindowAttention,
     refused={"coreml w8a8-ptq": "rank <= 5"},
 )
+group.whole("few_logits_from_tokens", "attention and a hard-sigmoid head, hard on int8", FewLogitsFromTokens)
 group.whole("pooled_tokens", "attention and a mean over tokens, three dimensions", PooledTokens)
