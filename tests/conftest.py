@@ -110,3 +110,25 @@ def write_npz() -> WriteNpz:
         return path
 
     return write
+
+
+#: Files that take longest, longest first, but neighbours that wait for the same fixture apart: worker processes take
+#: files in this order, and what is long and last would run alone.
+_FIRST = (
+    "targets/test_one_folder.py",
+    "quantize/test_proof.py",
+    "pipeline/test_run_faults.py",
+    "conformance/test_networks.py",
+    "experiments/test_card.py",
+    "pipeline/test_store.py",
+    "experiments/test_study.py",
+    "pipeline/test_resume.py",
+    "pipeline/test_without_data.py",
+    "gate/test_random.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    root = Path(__file__).parent
+    ranks = {root / name: rank for rank, name in enumerate(_FIRST)}
+    items.sort(key=lambda item: ranks.get(item.path, len(ranks)))

@@ -28,6 +28,8 @@ _EXCEPTIONS = {
     "targets/bundle.py": "each demo app is built for certain runtimes; this reads its build files",
     "quiet.py": "it stands on the lowest floor, and these are names of loggers",
     "devices/runners/build.py": "the C++ runner is compiled against what the executorch wheel holds",
+    "api.py": "the default of a call at a prompt: the one that runs on every system",
+    "start/texts.py": "what a new project's budget says of the one target whose accuracy is emulated",
     "devices/estimator/npu.py": "data: what the published rows' NPU delegate is called",
 }
 
