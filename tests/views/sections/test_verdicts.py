@@ -24,7 +24,7 @@ def verdict(outcome: Outcome, **changed: Any) -> Verdict:
 def sentences(report: Report, *verdicts: Verdict) -> dict[str, str]:
     check = Check(created="", report="", report_sha256="", model="m", reference=None, verdicts=verdicts)
     found = {}
-    for name, _, answer in can_it_ship(report, check):  # type: ignore[misc]
+    for name, _, answer in can_it_ship(report, check):
         found[name.text] = answer.text  # type: ignore[union-attr]
     return found
 
