@@ -101,7 +101,8 @@ def table(rows: dict[str, Row]) -> Iterable[str]:
         f"A number is the SQNR of the artifact's logits against torch's in float, in dB, on faces of {faces} that "
         "calibration did not see. A float artifact is right from 60 dB on (less where the network itself computes in "
         "half precision). An int8 artifact is right when it is at most 3 dB below an int8 graph that torchao makes "
-        "alone, or has 25 dB. The networks are not trained, and a few are built to be hard on int8; what a trained one "
+        "alone (6 dB for a recurrent layer that this graph leaves in float), or has 25 dB. "
+        "The networks are not trained, and a few are built to be hard on int8; what a trained one "
         "loses is on its own card. *Refused* means that nothing was written; the sentence that says why and what to do "
         "stands under the table."
     )
