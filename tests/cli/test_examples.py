@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import subprocess
+import sys
 
 import click
 import pytest
@@ -39,3 +42,19 @@ def test_help_shows_them_as_they_are(name: str) -> None:
     for line, what in EXAMPLES[name]:
         assert f"  fer-deploy {line}\n" in shown
         assert what in shown
+
+
+@pytest.mark.parametrize(
+    ("words", "place", "wanted"),
+    [("fer-deploy ca", 1, "calibrate"), ("fer-deploy check --max-a", 2, "--max-accuracy-drop")],
+)
+def test_a_shell_completes_commands_and_options(words: str, place: int, wanted: str) -> None:
+    asked = {"COMP_WORDS": words, "COMP_CWORD": str(place), "_FER_DEPLOY_COMPLETE": "bash_complete"}
+    done = subprocess.run(
+        [sys.executable, "-c", "from fer_deploy.cli import main; main(prog_name='fer-deploy')"],
+        env={**os.environ, **asked},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert f"plain,{wanted}" in done.stdout.splitlines(), done.stderr
