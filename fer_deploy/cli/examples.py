@@ -23,10 +23,10 @@ EXAMPLES: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(
         "check": (
             ("check", "the budget of fer-deploy.toml"),
             (
-                "check --max-accuracy-drop 0.5 --accept emulated",
+                "check {limit} 0.5 --accept emulated",
                 "one limit, Core ML's emulated accuracy included",
             ),
-            ("check --plan --max-accuracy-drop 0.5", "how many test images that limit needs"),
+            ("check --plan {limit} 0.5", "how many test images that limit needs"),
             ("check --against main/dist/fer_s --max-slowdown 5", "timed beside an earlier run's artifacts"),
         ),
         "baseline": (("baseline", "after a run that is good enough to hold later ones to"),),
@@ -91,7 +91,16 @@ EXAMPLES: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(
 )
 
 
+def examples(name: str) -> tuple[tuple[str, str], ...]:
+    """Return the examples of a command, a limit called as its row calls it."""
+    if not any("{limit}" in line for line, _ in EXAMPLES[name]):
+        return EXAMPLES[name]
+    from fer_deploy.gate.limits import ACCURACY_DROP
+
+    return tuple((line.replace("{limit}", ACCURACY_DROP.option), what) for line, what in EXAMPLES[name])
+
+
 def epilog(name: str) -> str:
     """Return the examples of a command as the end of its help."""
-    lines = [f"  fer-deploy {line}\n      {what}" for line, what in EXAMPLES[name]]
+    lines = [f"  fer-deploy {line}\n      {what}" for line, what in examples(name)]
     return "\b\nExamples:\n" + "\n".join(lines)
