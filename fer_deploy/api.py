@@ -14,13 +14,14 @@ from fer_deploy.data.faces import Faces
 from fer_deploy.data.pictures import Picture
 from fer_deploy.data.preprocess import Box
 from fer_deploy.data.registry import at_hand, open_dataset
-from fer_deploy.errors import ArgumentError, OutputError, nearest
+from fer_deploy.errors import ArgumentError, OutputError
 from fer_deploy.files import alone_in, as_path
 from fer_deploy.gate.budget import Budget, given_limits
 from fer_deploy.gate.limits import Acceptable
 from fer_deploy.gate.verdicts import Check
 from fer_deploy.measure.comparison import PART_BELOW_DB, Comparison
 from fer_deploy.model import Model
+from fer_deploy.names import meant_or_known
 from fer_deploy.pipeline.check import check_report, default_report, reference_beside, written_report
 from fer_deploy.pipeline.compare import compare_subjects, require_same_images
 from fer_deploy.pipeline.config import CONFIG_FILE, Config, load_config
@@ -226,7 +227,9 @@ def _accepted(accept: str | Sequence[str]) -> tuple[str, ...]:
     several = (accept,) if isinstance(accept, str) else tuple(accept)
     for one in several:
         if one not in (known := get_args(Acceptable)):
-            raise ArgumentError(f"there is no provenance '{one}' to accept; {nearest(str(one), known)}")
+            raise ArgumentError(
+                f"there is no provenance '{one}' to accept; {meant_or_known(str(one), known)}"
+            )
     return several
 
 

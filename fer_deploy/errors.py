@@ -6,9 +6,7 @@ Exit codes (documented in the README): 0 done, 1 a bug in fer-deploy, 2 bad inpu
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Iterable
 
 #: Escapes by which terminals are told of colours; torch's ONNX exporter puts them into its messages.
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -115,10 +113,3 @@ def root_cause(error: BaseException) -> str:
     if seen is not error and first_line(seen) not in lines[0]:
         lines.append(first_line(seen))
     return ": ".join(lines)
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Return the end of a sentence on a name that there is none of: the one that was meant, else all of ``known``."""
-    names = tuple(known)
-    close = difflib.get_close_matches(name, names, n=1)
-    return f"did you mean '{close[0]}'?" if close else f"known: {', '.join(names)}"

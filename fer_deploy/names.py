@@ -25,3 +25,10 @@ def nearest(pattern: str, known: Iterable[str]) -> str:
     if close is not None:
         return f"; the nearest name is '{close}'"
     return f"; there are: {', '.join(names)}" if names else "; there is none"
+
+
+def meant_or_known(name: str, known: Iterable[str]) -> str:
+    """Return the end of a sentence on a name that there is none of: the one that was meant, else all of ``known``."""
+    names = tuple(known)
+    close = closest(name, names)
+    return f"did you mean '{close}'?" if close is not None else f"known: {', '.join(names)}"

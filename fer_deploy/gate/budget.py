@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeGuard
 from pydantic import Field, ValidationError, create_model
 
 from fer_deploy.devices.profile_schema import Budgets
-from fer_deploy.errors import ArgumentError, nearest
+from fer_deploy.errors import ArgumentError
 from fer_deploy.frozen import Frozen, first_problem
 from fer_deploy.gate.limit import Limit
 from fer_deploy.gate.limits import LIMITS, Acceptable
 from fer_deploy.measure.measurement import Provenance
+from fer_deploy.names import meant_or_known
 
 
 def _field(kind: Limit) -> tuple[Any, Any]:
@@ -61,7 +62,7 @@ def given_limits(limits: Mapping[str, object]) -> dict[str, float | None]:
     """
     for name in limits:
         if name not in LIMITS:
-            raise ArgumentError(f"there is no limit '{name}'; {nearest(name, LIMITS)}")
+            raise ArgumentError(f"there is no limit '{name}'; {meant_or_known(name, LIMITS)}")
     # numpy's numbers too; True is none
     values = {key: float(one) if _is_number(one) else one for key, one in limits.items()}
     try:

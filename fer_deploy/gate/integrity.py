@@ -14,7 +14,7 @@ from fer_deploy.gate.figures import FLOAT_MODEL
 from fer_deploy.gate.verdicts import CALIBRATION, INTEGRITY, Outcome, Verdict
 from fer_deploy.model.origin import ModelFiles
 from fer_deploy.report.schema import ArtifactReport, Report
-from fer_deploy.targets.artifact import open_artifact
+from fer_deploy.targets.artifact import Artifact, open_artifact
 
 
 def integrity(report: Report, report_path: Path, current: ModelFiles | Unknown) -> tuple[Verdict, ...]:
@@ -26,25 +26,28 @@ def integrity(report: Report, report_path: Path, current: ModelFiles | Unknown) 
         current: the model's files as they are now, or why they cannot be read.
     """
     found = [_model_verdict(report, current)]
-    for one in report.artifacts:
-        problems = list(_artifact_problems(report, one, folder_of(one, report_path)))
-        found.append(_verdict(one.key, problems, "the file is the one that was measured"))
-    return (*found, *_not_for_shipping(report, report_path))
-
-
-def _not_for_shipping(report: Report, report_path: Path) -> Iterator[Verdict]:
-    """Yield a verdict for each artifact whose ranges come from no photograph."""
+    unfit = []
     for one in report.artifacts:
         try:
-            calibration = open_artifact(folder_of(one, report_path)).info.calibration
-        except ArtifactError:  # integrity says it
+            artifact = open_artifact(folder_of(one, report_path))
+        except ArtifactError as error:
+            found.append(_verdict(one.key, [str(error)], ""))
             continue
+        problems = list(_artifact_problems(report, one, artifact))
+        found.append(_verdict(one.key, problems, "the file is the one that was measured"))
+        calibration = artifact.info.calibration
         if calibration is not None and calibration.drawn:
-            message = (
-                "its ranges come from faces drawn by code, so it is not for shipping: give images of people in [data] "
-                "and run again"
-            )
-            yield Verdict(figure=CALIBRATION, subject=one.key, outcome=Outcome.FAIL, message=message)
+            unfit.append(_not_for_shipping(one.key))
+    return (*found, *unfit)
+
+
+def _not_for_shipping(key: str) -> Verdict:
+    """Return the verdict on an artifact whose ranges come from no photograph."""
+    message = (
+        "its ranges come from faces drawn by code, so it is not for shipping: give images of people in [data] "
+        "and run again"
+    )
+    return Verdict(figure=CALIBRATION, subject=key, outcome=Outcome.FAIL, message=message)
 
 
 def _model_verdict(report: Report, current: ModelFiles | Unknown) -> Verdict:
@@ -127,13 +130,8 @@ def _doubts(report: Report, current: ModelFiles | Unknown) -> Iterator[str]:
         )
 
 
-def _artifact_problems(report: Report, one: ArtifactReport, folder: Path) -> Iterator[str]:
-    try:
-        artifact = open_artifact(folder)
-    except ArtifactError as error:
-        yield str(error)
-        return
-    info, model = artifact.info, report.model
+def _artifact_problems(report: Report, one: ArtifactReport, artifact: Artifact) -> Iterator[str]:
+    info, model, folder = artifact.info, report.model, artifact.folder
     if (info.target, info.recipe) != (one.target, one.recipe):
         yield f"{folder} holds {artifact.key}"
     if info.model != model.name or info.weights_sha256 != model.weights_sha256:

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fer_deploy.errors import ArgumentError, nearest
+from fer_deploy.errors import ArgumentError
+from fer_deploy.names import meant_or_known
 from fer_deploy.pipeline.config import CONFIG_FILE, Config, load_config
 from fer_deploy.targets.registry import target_classes
 
@@ -86,9 +87,8 @@ def _export_table(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the part of ``[export]`` that the targets' own options make; ``given`` is their values by name."""
     known = {flag.option for target in target_classes() for flag in target.options_type.flags}
     if strangers := sorted(set(given) - known):
-        raise ArgumentError(
-            f"there is no value '{strangers[0]}' of a configuration; {nearest(strangers[0], (*_OWN, *sorted(known)))}"
-        )
+        told = meant_or_known(strangers[0], (*_OWN, *sorted(known)))
+        raise ArgumentError(f"there is no value '{strangers[0]}' of a configuration; {told}")
     table: dict[str, Any] = {}
     for target in target_classes():
         own = {flag.option: given.get(flag.option) for flag in target.options_type.flags}

@@ -10,16 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fer_deploy.errors import ProofError
 from fer_deploy.frozen import Frozen
-
-if TYPE_CHECKING:
-    pass
 
 Logits = NDArray[np.float32]
 

@@ -67,15 +67,20 @@ def crop(x: Tensor, crop_height: Ints, crop_width: Ints) -> Tensor:
     return x.narrow(-2, top, height - top - bottom).narrow(-1, left, width - left - right)
 
 
+def _from_the_front(indices: Tensor, size: int) -> Tensor:
+    """Return indices as int64, those that count from the end of ``size`` elements counted from the front."""
+    where = indices.long()
+    return torch.where(where < 0, where + size, where)
+
+
 @operation("gather")
 def gather(
     x: Tensor, indices: Operand, axis: int = 0, batch_dims: int = 0, validate_indices: bool = False
 ) -> Tensor:
     """Return slices of ``x`` at ``indices`` along ``axis``, whose place the indices' dimensions take."""
     del validate_indices  # an index out of range fails here anyway
-    where = tensor(indices).long()
     axis = axis % x.ndim
-    where = torch.where(where < 0, where + x.shape[axis], where)
+    where = _from_the_front(tensor(indices), x.shape[axis])
     if batch_dims == 0:
         taken = torch.index_select(x, axis, where.reshape(-1))
         return taken.reshape(*x.shape[:axis], *where.shape, *x.shape[axis + 1 :])
@@ -88,8 +93,7 @@ def gather(
 def gather_along_axis(x: Tensor, indices: Tensor, axis: int = 0, validate_indices: bool = False) -> Tensor:
     """Return the element at ``indices`` along ``axis`` for every other position."""
     del validate_indices  # an index out of range fails here anyway
-    where = indices.long()
-    return torch.take_along_dim(x, torch.where(where < 0, where + x.shape[axis], where), axis)
+    return torch.take_along_dim(x, _from_the_front(indices, x.shape[axis]), axis)
 
 
 @operation("scatter")
@@ -104,8 +108,7 @@ def scatter(
     """Return ``data`` with ``updates`` written to, or added at, the slices at ``indices`` along ``axis``."""
     del validate_indices  # an index out of range fails here anyway
     axis = axis % data.ndim
-    where = tensor(indices).long()
-    where = torch.where(where < 0, where + data.shape[axis], where).reshape(-1)
+    where = _from_the_front(tensor(indices), data.shape[axis]).reshape(-1)
     size = [*data.shape[:axis], len(where), *data.shape[axis + 1 :]]
     return _written(
         data,
@@ -127,8 +130,7 @@ def scatter_along_axis(
 ) -> Tensor:
     """Return ``data`` with each of ``updates`` written to, or added at, its own index along ``axis``."""
     del validate_indices  # an index out of range fails here anyway
-    where = indices.long()
-    return _written(data, updates, axis, torch.where(where < 0, where + data.shape[axis], where), mode)
+    return _written(data, updates, axis, _from_the_front(indices, data.shape[axis]), mode)
 
 
 def _written(data: Tensor, updates: Tensor, axis: int, where: Tensor, mode: str) -> Tensor:
