@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+from typing import get_args
+
 from fer_deploy.devices.estimator.estimate import estimate_latency
 from fer_deploy.devices.estimator.rows import Precision
-from fer_deploy.devices.profile import DeviceProfile
+from fer_deploy.devices.profile import DeviceProfile, load_profiles
 from fer_deploy.frozen import Unknown
 from fer_deploy.measure.figures import RuntimeFigures
 from fer_deploy.measure.measurement import Interval, Measurement, Unit, estimated, not_measured
@@ -78,4 +82,42 @@ def _typical(artifact: Artifact, profile: DeviceProfile, threads: int) -> Measur
             Unit.MILLISECONDS, "no estimate: the artifact holds no operator costs; export it again"
         )
     precision: Precision = "int8" if parse_recipe(info.recipe).precision == "w8a8" else "float"
-    return estimated_latency(profile, info.costs, precision, info.target, threads)
+    figure = estimated_latency(profile, info.costs, precision, info.target, threads)
+    if figure.known:
+        return figure
+    nearest = _nearest_estimate(profile, info.costs, precision, info.target, threads)
+    return not_measured(Unit.MILLISECONDS, f"{figure.reason}; {nearest}")
+
+
+def _nearest_estimate(
+    profile: DeviceProfile, costs: GraphCosts, precision: Precision, target: str, threads: int
+) -> str:
+    """Return which combination nearest to the one refused has an estimate, and that estimate."""
+    for device, runtime, kind in _nearest_first(profile, precision, target):
+        found = estimate_latency(device, costs, kind, runtime, threads)
+        if not isinstance(found, Unknown):
+            band = f"{found.milliseconds:.2g} ms [{found.low:.2g}, {found.high:.2g}]"
+            return f"nearest that has one: {runtime} in {kind} on {device.market_name}, {band}"
+    return f"no other target or precision has one for this network, nor has another {profile.os} device"
+
+
+def _nearest_first(
+    profile: DeviceProfile, precision: Precision, target: str
+) -> Iterator[tuple[DeviceProfile, str, Precision]]:
+    """Yield what else can be asked: other targets, then the other precision, then other devices of the same OS.
+
+    Of the devices, that whose fastest core is clocked most alike comes first.
+    """
+    precisions = (precision, *(other for other in get_args(Precision) if other != precision))
+    targets = (target, *(other for other in profile.targets if other != target))
+    same = [(profile, runtime, kind) for kind in precisions for runtime in targets]
+    yield from same[1:]
+    others = [one for one in load_profiles() if one.os == profile.os and one.name != profile.name]
+    others.sort(key=lambda one: abs(math.log(_clock(one) / _clock(profile))))
+    for device in others:
+        yield from ((device, runtime, precision) for runtime in targets if runtime in device.targets)
+
+
+def _clock(profile: DeviceProfile) -> float:
+    """Return the fastest core's clock in GHz; 1 where none is known."""
+    return max((cluster.max_ghz or 1.0 for cluster in profile.cores), default=1.0)

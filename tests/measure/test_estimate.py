@@ -88,3 +88,28 @@ def test_reasons(lowered: Lower, target: str, device: str, costs: GraphCosts | N
     figures = estimated_runtime(artifact, load_profile(device), 1)
     assert figures.latency_p50.value is None
     assert reason in (figures.latency_p50.reason or "")
+
+
+@pytest.mark.parametrize(
+    ("target", "recipe", "device", "nearest"),
+    [
+        ("onnx", "w8a8-ptq", "pixel-8", "executorch in int8 on Google Pixel 8"),
+        ("executorch", "float", "galaxy-s25", "executorch in float on Samsung Galaxy S24"),
+        ("executorch", "w8a8-ptq", "iphone-16", "nor has another iOS device"),
+    ],
+)
+def test_a_refusal_names_the_nearest_that_has_an_estimate(
+    lowered: Lower, target: str, recipe: str, device: str, nearest: str
+) -> None:
+    artifact = _with(lowered(target, recipe)[0], _mobilenet())
+    reason = estimated_runtime(artifact, load_profile(device), 1).latency_p50.reason or ""
+    assert nearest in reason
+    assert reason.startswith("no estimate: ")
+
+
+def test_the_nearest_is_given_with_its_own_estimate(lowered: Lower) -> None:
+    refused = _with(lowered("onnx", "w8a8-ptq")[0], _mobilenet())
+    reason = estimated_runtime(refused, load_profile("pixel-8"), 1).latency_p50.reason or ""
+    alone = estimated_latency(load_profile("pixel-8"), _mobilenet(), "int8", "executorch")
+    assert alone.interval is not None
+    assert reason.endswith(f"{alone.value:.2g} ms [{alone.interval.low:.2g}, {alone.interval.high:.2g}]")

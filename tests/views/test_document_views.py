@@ -77,6 +77,17 @@ def test_figures_carry_their_mark(report: Report, view: View) -> None:
 
 
 @VIEWS
+def test_an_estimate_says_what_it_rests_on(report: Report, view: View) -> None:
+    estimate = report.devices[1].figures[0].latency_p50
+    assert estimate.provenance is Provenance.ESTIMATED
+    assert estimate.interval is not None
+    text = view(report)
+    rests_on = (str(estimate.conditions[key]) for key in ("calibration", "basis", "note"))
+    for said in ("What the estimates rest on", estimate.interval.method, *rests_on):
+        assert said in text
+
+
+@VIEWS
 def test_an_empty_report_is_still_a_report(report: Report, view: View) -> None:
     nothing = {"artifacts": (), "devices": (), "between_targets": (), "warnings": (), "calibration": None}
     bare = report.model_copy(update=nothing)

@@ -7,7 +7,7 @@ from functools import partial
 
 from fer_deploy.gate.verdicts import Check
 from fer_deploy.measure.figures import RuntimeFigures
-from fer_deploy.measure.measurement import Provenance
+from fer_deploy.measure.measurement import Measurement, Provenance
 from fer_deploy.report.schema import DeviceReport, Report
 from fer_deploy.views import plots
 from fer_deploy.views.blocks import (
@@ -83,7 +83,8 @@ def device_alone(device: DeviceReport) -> Section:
     """Return one device's figures without a report around them."""
     grid = _grid(device)
     named = (*(grid.named or ()), *missing_times(device))
-    blocks = (*_invalid(device), Grid(grid.table, grid.caption, named=named), _runtimes(device))
+    table = Grid(grid.table, grid.caption, named=named)
+    blocks = (*_invalid(device), table, _runtimes(device), _estimates(device))
     return Section(_full_name(device), "device", blocks, summary=True)
 
 
@@ -95,6 +96,7 @@ def _device(report: Report, device: DeviceReport) -> Iterator[Block]:
     yield Say((facts,), fine=True, views=FILES)
     yield _grid(device)
     yield _runtimes(device)
+    yield _estimates(device)
     caption = f"Accuracy and median latency on {device.market_name}"
     yield Plot(partial(plots.accuracy_against_latency, report, device), caption, plots.MARKER_NOTE)
 
@@ -121,6 +123,25 @@ def _grid(device: DeviceReport) -> Grid:
 def _runtimes(device: DeviceReport) -> Say:
     used = "; ".join(f"{name} ({', '.join(keys)})" for name, keys in runtimes(device).items())
     return Say((f"Runtimes: {used}.",), fine=True)
+
+
+def _estimates(device: DeviceReport) -> Items:
+    """Return what the estimates rest on; artifacts whose estimates rest on the same stand together."""
+    together: dict[str, list[str]] = {}
+    for one in device.figures:
+        if one.latency_p50.provenance is Provenance.ESTIMATED:
+            together.setdefault(_basis(one.latency_p50), []).append(one.artifact)
+    items = tuple((Span(", ".join(keys), Look.STRONG), f": {basis}") for basis, keys in together.items())
+    return Items(items, lead=("What the estimates rest on:",))
+
+
+def _basis(estimate: Measurement) -> str:
+    """Return an estimate's rows, how near they are, what its interval holds, and what else must be known."""
+    conditions = estimate.conditions
+    parts = [f"{key}: {conditions[key]}" for key in ("calibration", "basis", "note") if key in conditions]
+    if estimate.interval is not None:
+        parts.append(f"interval: {estimate.interval.method}")
+    return "; ".join(parts)
 
 
 def _full_name(device: DeviceReport) -> str:
