@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import math
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
     from fer_deploy.quantize.graph import Graph
 
+#: Shapes of the values of a graph's nodes, of those that are tensors.
+Shapes = dict["torch.fx.Node", tuple[int, ...]]
 Kind = Literal["conv", "pointwise", "depthwise", "grouped", "linear", "pool", "elementwise"]
 KINDS: tuple[Kind, ...] = ("conv", "pointwise", "depthwise", "grouped", "linear", "pool", "elementwise")
 
@@ -87,6 +90,12 @@ _POOLS = (
     "_adaptive_avg_pool2d",
 )
 _PRODUCTS = ("addmm", "mm", "bmm", "linear")
+#: What an export leaves as it is, beside the above. Others may be made of several: those are exported to be counted.
+_KEPT = (
+    *(*_FREE, *_POOLS, "conv2d", "linear", "mean", "cat", "sigmoid", "tanh", "prelu"),
+    *("add", "sub", "mul", "div", "maximum", "minimum", "pow", "exp", "sqrt", "rsqrt", "neg"),
+)
+#: What export leaves whole although convolutions or products are inside: counted as those.
 _OPENED = (
     *("conv1d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "matmul", "einsum"),
     *("scaled_dot_product_attention", "_scaled_dot_product_attention_math"),
@@ -99,15 +108,48 @@ def graph_costs(graph: Graph) -> GraphCosts:
 
     Quantize and dequantize operators are not counted: runtimes fold them into their integer kernels.
     """
+    ops = [op for node, shapes in _shaped(graph) if (op := _op(node, shapes)) is not None]
+    return GraphCosts(f"a {graph.recipe.name} graph", tuple(ops))
+
+
+def _shaped(graph: Graph) -> Iterator[tuple[torch.fx.Node, Shapes]]:
+    """Yield the operators of a graph at batch 1, all with the table of shapes."""
     import torch
 
-    # What export leaves whole although convolutions or products are inside: counted as those.
+    module = graph.module
+    if isinstance(module, torch.fx.GraphModule) and all(map(_stays, module.graph.nodes)):
+        # an image through the graph is cheaper by far than another export, and no operator differs
+        shapes = _shapes_seen(module, torch.zeros(graph.contract.input.shape))
+        yield from ((node, shapes) for node in module.graph.nodes)
+        return
     table = torch.export.default_decompositions()
     opened = {operator: table[operator] for operator in table if _base_name(operator) in _OPENED}
     with quiet():  # torch warns of its own deprecated tree specs here
         nodes = graph.export().run_decompositions(opened).graph.nodes
-    ops = [op for node in nodes if (op := _op(node)) is not None]
-    return GraphCosts(f"a {graph.recipe.name} graph", tuple(ops))
+    shapes = {node: tuple(value.shape) for node in nodes if hasattr(value := node.meta.get("val"), "shape")}
+    yield from ((node, shapes) for node in nodes)
+
+
+def _stays(node: torch.fx.Node) -> bool:
+    """Whether an export is known to leave an operator as it is, or none of it that counts."""
+    return node.op != "call_function" or _base_name(node.target) in _KEPT
+
+
+def _shapes_seen(module: torch.fx.GraphModule, image: torch.Tensor) -> Shapes:
+    import torch
+
+    shapes: Shapes = {}
+
+    class Seen(torch.fx.Interpreter):
+        def run_node(self, n: torch.fx.Node) -> Any:
+            value = super().run_node(n)
+            if isinstance(value, torch.Tensor):
+                shapes[n] = tuple(value.shape)
+            return value
+
+    with torch.inference_mode():
+        Seen(module).run(image)
+    return shapes
 
 
 def _base_name(operator: Any) -> str:
@@ -117,18 +159,16 @@ def _base_name(operator: Any) -> str:
     return parts[-2] if len(parts) > 2 else str(getattr(operator, "__name__", operator))
 
 
-def _op(node: torch.fx.Node) -> Op | None:
+def _op(node: torch.fx.Node, table: Shapes) -> Op | None:
     if node.op != "call_function":
         return None
     name = _base_name(node.target)
-    if name in _FREE or not hasattr(node.meta.get("val"), "shape"):
+    if name in _FREE or node not in table:
         return None
-    shapes = [
-        tuple(arg.meta["val"].shape) for arg in node.all_input_nodes if hasattr(arg.meta.get("val"), "shape")
-    ]
-    output = math.prod(node.meta["val"].shape)
+    shapes = [table[arg] for arg in node.all_input_nodes if arg in table]
+    output = math.prod(table[node])
     if name in ("convolution", "conv2d"):
-        return _convolution(node, shapes, output)
+        return _convolution(node, shapes, table[node])
     if name in _PRODUCTS:
         left, right = shapes[-2:] if name != "linear" else shapes[:2]
         weights = math.prod(right)
@@ -140,7 +180,7 @@ def _op(node: torch.fx.Node) -> Op | None:
     return Op("elementwise", 0, 0, inputs, output)
 
 
-def _convolution(node: torch.fx.Node, shapes: list[tuple[int, ...]], output: int) -> Op:
+def _convolution(node: torch.fx.Node, shapes: list[tuple[int, ...]], output: tuple[int, ...]) -> Op:
     feature, weight = shapes[0], shapes[1]
     arguments: tuple[Any, ...] = node.args
     stride = max(arguments[3]) if len(arguments) > 3 and arguments[3] else 1
@@ -153,5 +193,5 @@ def _convolution(node: torch.fx.Node, shapes: list[tuple[int, ...]], output: int
     else:
         kind = "depthwise" if groups == feature[1] and weight[1] == 1 else "grouped"
     weights = math.prod(weight)
-    positions = math.prod(feature[2:]) if transposed else math.prod(node.meta["val"].shape[2:])
-    return Op(kind, weights * positions, weights, math.prod(feature), output, kernel, stride)
+    positions = math.prod(feature[2:] if transposed else output[2:])
+    return Op(kind, weights * positions, weights, math.prod(feature), math.prod(output), kernel, stride)

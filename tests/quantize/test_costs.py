@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import torch
 from torch import nn
@@ -10,6 +12,7 @@ from fer_deploy.quantize.graph import Graph
 from fer_deploy.quantize.ptq import float_graph
 from fer_deploy.quantize.recipe import FLOAT
 from fer_deploy.zoo import build
+from fixtures.lowered import GraphOf
 from fixtures.synthetic import Color, contract_for, input_spec
 
 
@@ -101,3 +104,45 @@ def test_zoo_net_agrees_with_counting_by_hooks(name: str) -> None:
 def test_moving_the_stems_stride_to_the_last_stage_costs_three_times_the_macs() -> None:
     coarse, fine = (_zoo_macs(name, build(name, 8).eval()) for name in ("fer_s", "fer_s_stem1"))
     assert 3.1 < fine / coarse < 3.4
+
+
+class _Hidden(nn.Module):
+    """A graph that is not seen to be one, so that it is exported to be counted."""
+
+    def __init__(self, graph: Graph) -> None:
+        super().__init__()
+        self.inner = graph.module
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        answer: torch.Tensor = self.inner(x)
+        return answer
+
+
+class _Composites(nn.Module):
+    """Operators that are made of others, of which an export leaves none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        features = self.conv(x).contiguous(memory_format=torch.channels_last)
+        gate = features.mean((2, 3), keepdim=True).expand_as(features)
+        pooled: torch.Tensor = (features * gate).mean((2, 3))
+        return pooled
+
+
+def test_what_is_made_of_others_is_counted_as_those() -> None:
+    contract = contract_for(input_spec(16, "rgb"))
+    exported = torch.export.export(_Composites(), (torch.zeros(1, 3, 16, 16),)).module()
+    seen, whole = (Graph(module, contract, FLOAT) for module in (exported, _Composites()))
+    assert [op.kind for op in graph_costs(seen).ops] == [op.kind for op in graph_costs(whole).ops]
+
+
+@pytest.mark.parametrize("recipe", ["w8a8-ptq", "w8a8-qat"])
+def test_an_image_through_the_graph_counts_what_an_export_does(graph_of: GraphOf, recipe: str) -> None:
+    graph = graph_of(recipe)
+    assert isinstance(graph.module, torch.fx.GraphModule)
+    hidden = dataclasses.replace(graph, module=_Hidden(graph))
+    assert graph_costs(graph) == graph_costs(hidden)
+    assert len(graph_costs(graph).ops) > 10
