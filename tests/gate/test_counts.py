@@ -58,8 +58,10 @@ def _figures(value: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...
             yield from _figures(item, (*place, index))
 
 
-_COUNTED = ("accuracy", "accuracy_without_leaked", "balanced_accuracy", "recall", "ece", "drop", "agreement")
-_COUNTED += ("worst_class_drop", "smallest_drop", "latency_p90", "latency_p95", "latency_p99")
+_COUNTED = (
+    *("accuracy", "accuracy_without_leaked", "balanced_accuracy", "recall", "ece", "drop", "agreement"),
+    *("worst_class_drop", "smallest_drop", "latency_p90", "latency_p95", "latency_p99"),
+)
 
 
 @pytest.mark.parametrize("name", _COUNTED)

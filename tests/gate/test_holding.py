@@ -6,23 +6,23 @@ from typing import Any
 
 import pytest
 
-from fer_deploy.gate.budget import Budget, Limits
 from fer_deploy.gate.figures import Expected
 from fer_deploy.gate.holding import accounts, held, idle_lines, shadowed_lines
 from fer_deploy.gate.judge import verdicts
 from fer_deploy.gate.verdicts import Outcome, Verdict
 from fer_deploy.report.schema import Report
+from fixtures.budgets import budget_of, limits_of
 
 PIXEL = Expected(also_called={"pixel-8": ("pixel",)})
 
 
 def idle(report: Report, expected: Expected | None = None, **limits: Any) -> tuple[str, ...]:
-    budget, expected = Budget(**limits), expected or Expected()
+    budget, expected = budget_of(**limits), expected or Expected()
     return idle_lines(report, budget, expected, held(report, budget, expected, {}))
 
 
 def sizes(report: Report, **limits: Any) -> dict[tuple[str, str | None], str | None]:
-    found = verdicts(report, Budget(**limits), PIXEL, {})
+    found = verdicts(report, budget_of(**limits), PIXEL, {})
     return {(one.subject, one.device): one.limit for one in found if one.figure == "size"}
 
 
@@ -56,7 +56,7 @@ class TestWhatIsAboutNothing:
         self, plain_report: Report, limits: dict[str, Any], said: str
     ) -> None:
         for others in ({}, {"max_flips": 3.0}):
-            (sentence,) = idle(plain_report, **limits, **others)
+            (sentence,) = idle(plain_report, None, **limits, **others)
             assert said in sentence
 
     def test_pairs_need_two_targets(self, plain_report: Report) -> None:
@@ -90,13 +90,13 @@ class TestAliases:
     @pytest.mark.parametrize("name", ["pixel", "pixel-8", "pix*"])
     def test_a_device_answers_to_all_its_names(self, plain_report: Report, name: str) -> None:
         assert idle(plain_report, PIXEL, devices={name: {"max_p90_ms": 5}}) == ()
-        found = verdicts(plain_report, Budget(devices={name: {"max_p90_ms": 5}}), PIXEL, {})
+        found = verdicts(plain_report, budget_of(devices={name: {"max_p90_ms": 5}}), PIXEL, {})
         assert {one.device for one in found if one.figure == "p90 latency"} == {"pixel-8"}
 
     def test_its_name_is_as_near_as_its_alias(self, plain_report: Report) -> None:
         for names in (("pixel", "pixel-8"), ("pixel-8", "pixel")):
             tables = {name: {"max_p90_ms": 5 if name == "pixel" else 3} for name in names}
-            found = verdicts(plain_report, Budget(devices=tables), PIXEL, {})
+            found = verdicts(plain_report, budget_of(devices=tables), PIXEL, {})
             assert {one.limit for one in found if one.figure == "p90 latency"} == {"at most 3 ms"}
 
 
@@ -122,8 +122,10 @@ class TestWhichLineHolds:
         assert ("onnx-float", "pixel-8") not in found
 
     def test_a_line_that_a_nearer_one_hides_is_noted(self, plain_report: Report) -> None:
-        budget = Budget(
-            artifacts={"*": Limits(max_size_kb=1)}, devices={"host": Limits(max_size_kb=2)}, max_size_kb=3
+        budget = budget_of(
+            artifacts={"*": limits_of(max_size_kb=1)},
+            devices={"host": limits_of(max_size_kb=2)},
+            max_size_kb=3,
         )
         found = held(plain_report, budget, Expected(), {})
         assert idle_lines(plain_report, budget, Expected(), found) == ()
@@ -137,7 +139,7 @@ class TestWhichLineHolds:
         turned = plain_report.model_copy(update={"artifacts": plain_report.artifacts[::-1]})
 
         def pairs(report: Report) -> set[tuple[str, Outcome]]:
-            found: tuple[Verdict, ...] = verdicts(report, Budget(min_target_agreement=50), Expected(), {})
+            found: tuple[Verdict, ...] = verdicts(report, budget_of(min_target_agreement=50), Expected(), {})
             return {(one.subject, one.outcome) for one in found if one.figure == "target agreement"}
 
         assert pairs(turned) == pairs(plain_report)

@@ -23,7 +23,7 @@ def of_factory(report: Report, unknown: str | None = None) -> Report:
 def now(
     report: Report, sources: dict[str, str] = SOURCES, unknown: str | None = None, **changed: Any
 ) -> ModelFiles:
-    values = {
+    values: dict[str, Any] = {
         "name": report.model.name,
         "where": "my_net:build",
         "contract": report.model.contract,

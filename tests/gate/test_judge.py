@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fer_deploy.data.faces import Faces
-from fer_deploy.gate.budget import Budget, Limits, Waiver
+from fer_deploy.gate.budget import Budget, Waiver
 from fer_deploy.gate.counts import contradictions
 from fer_deploy.gate.figures import Expected
 from fer_deploy.gate.judge import verdicts
@@ -20,6 +20,7 @@ from fer_deploy.measure.counted import ImageAnswers, Truth, drop_measurement, pr
 from fer_deploy.measure.measurement import Interval, Measurement, Provenance, Unit, measured, not_measured
 from fer_deploy.measure.parity import accuracy_figures, parity_figures
 from fer_deploy.report.schema import ArtifactReport, DatasetSummary, Report
+from fixtures.budgets import budget_of, limits_of
 from fixtures.sample_report import PLAIN_LABELS, sample_faces
 
 KEY = "onnx-w8a8-qat"
@@ -29,7 +30,7 @@ TODAY = datetime.date(2026, 6, 1)
 def judge(
     report: Report, expected: Expected | None = None, profiles: Any = None, **limits: Any
 ) -> tuple[Verdict, ...]:
-    return verdicts(report, Budget(**limits), expected or Expected(), profiles or {})
+    return verdicts(report, budget_of(**limits), expected or Expected(), profiles or {})
 
 
 def one(found: tuple[Verdict, ...], figure: str, subject: str = KEY, device: str | None = None) -> Verdict:
@@ -95,7 +96,7 @@ class TestAccuracyDrop:
             with_drop(plain_report, 0, 0), parity__flips=(), parity__agreement=proportion(np.ones(700, bool))
         )
         for key in ("max_accuracy_drop", "max_flips"):
-            verdict = one(judge(report, **{key: 0.0}), LIMITS[key].figure)
+            verdict = one(judge(report, None, None, **{key: 0.0}), LIMITS[key].figure)
             assert verdict.outcome is Outcome.FAIL
             assert "no number of images brings it to just the limit" in verdict.message
             assert verdict.message.endswith("use --max-flipped-images")
@@ -130,7 +131,7 @@ def test_each_limit_can_be_met_and_exceeded(
     plain_report: Report, key: str, figure: str, tight: float, loose: float, least: bool
 ) -> None:
     limit = tight if least else loose
-    verdict = one(judge(plain_report, **{key: limit}), figure)
+    verdict = one(judge(plain_report, None, None, **{key: limit}), figure)
     assert verdict.outcome is (Outcome.FAIL if least else Outcome.PASS)
     assert verdict.limit is not None
 
@@ -252,7 +253,7 @@ class TestWhereLimitsHold:
             "max_size_kb": 500.0,
             "artifacts": {"*-float": {"max_size_kb": 2000.0}, "coreml-*": {"max_size_kb": False}},
         }
-        found = judge(plain_report, **budget)
+        found = judge(plain_report, None, None, **budget)
         assert one(found, "size", "onnx-float").outcome is Outcome.PASS
         assert one(found, "size", "onnx-w8a8-qat").limit == "at most 500 KB"
         assert not [v for v in found if v.figure == "size" and v.subject == "coreml-w8a8-qat"]
@@ -262,14 +263,14 @@ class TestWhereLimitsHold:
         assert {v.device for v in found if v.figure == "p90 latency"} == {"host"}
 
     def test_a_device_profile_limits_what_runs_on_it(self, plain_report: Report) -> None:
-        profiles = {"host": Limits(max_p90_ms=1e-6, max_size_kb=1.0)}
+        profiles = {"host": limits_of(max_p90_ms=1e-6, max_size_kb=1.0)}
         found = judge(plain_report, profiles=profiles)
         assert one(found, "p90 latency", device="host").outcome is Outcome.FAIL
         assert one(found, "size", device="host").outcome is Outcome.FAIL
         assert one(judge(plain_report, profiles=profiles, max_size_kb=1e6), "size").outcome is Outcome.PASS
 
     def test_flags_override_every_table(self) -> None:
-        budget = Budget(max_flips=1.0, artifacts={"onnx-*": Limits(max_flips=5.0, max_size_kb=3.0)})
+        budget = budget_of(max_flips=1.0, artifacts={"onnx-*": limits_of(max_flips=5.0, max_size_kb=3.0)})
         flagged = budget.overridden({"max_flips": 2.0, "max_size_kb": None}, ("estimated",))
         assert {line.name for line in flagged.lines()} == {
             "[budget] max_flips = 2",
@@ -280,8 +281,8 @@ class TestWhereLimitsHold:
         assert not Budget().lines()
 
     def test_a_limit_of_nothing_at_all_is_a_limit(self) -> None:
-        assert Budget(max_flips=0).said(LIMITS["max_flips"]) is not False
-        for budget in (Budget(max_flips=0), Budget().overridden({"max_flips": 0.0}, ())):
+        assert budget_of(max_flips=0).said(LIMITS["max_flips"]) is not False
+        for budget in (budget_of(max_flips=0), Budget().overridden({"max_flips": 0.0}, ())):
             assert [line.value for line in budget.lines()] == [0.0]
 
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 import pytest
 
 from fer_deploy.errors import ConfigError
-from fer_deploy.gate.budget import Budget, Limits
 from fer_deploy.gate.plan import CHANGED, power_plan
 from fer_deploy.measure.power import images_for_drop_limit, images_for_flip_limit, images_per_class
 from fer_deploy.report.schema import Report
+from fixtures.budgets import budget_of, limits_of
 
 
 def test_every_line_is_planned_or_named(plain_report: Report) -> None:
-    budget = Budget(
+    budget = budget_of(
         max_accuracy_drop=1.0,
         max_worst_class_drop=5.0,
         max_size_kb=3,
-        artifacts={"onnx-*": Limits(max_flips=3.0), "x": Limits(max_flips=False)},
+        artifacts={"onnx-*": limits_of(max_flips=3.0), "x": limits_of(max_flips=False)},
     )
     plan = power_plan(budget, 0.9, 7, plain_report)
     assert [(one.line, one.counts) for one in plan.limits] == [
@@ -38,7 +38,8 @@ def test_every_line_is_planned_or_named(plain_report: Report) -> None:
 
 def test_more_chance_needs_more_images() -> None:
     needed = [
-        power_plan(Budget(max_accuracy_drop=1.0), chance, 7).limits[0].images for chance in (0.8, 0.9, 0.99)
+        power_plan(budget_of(max_accuracy_drop=1.0), chance, 7).limits[0].images
+        for chance in (0.8, 0.9, 0.99)
     ]
     for few, more, most in zip(*needed, strict=True):
         assert few is not None
@@ -49,4 +50,4 @@ def test_more_chance_needs_more_images() -> None:
 
 def test_a_budget_without_images_cannot_be_planned() -> None:
     with pytest.raises(ConfigError, match=r"nothing to plan.*--max-accuracy-drop"):
-        power_plan(Budget(max_size_kb=3), 0.9, 7)
+        power_plan(budget_of(max_size_kb=3), 0.9, 7)

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from fer_deploy.gate.budget import Budget, Waiver
+from fer_deploy.gate.budget import Waiver
 from fer_deploy.gate.figures import Expected
 from fer_deploy.gate.judge import verdicts
 from fer_deploy.gate.verdicts import Verdict
 from fer_deploy.gate.waivers import apply_waivers, stray_waivers
 from fer_deploy.report.schema import Report
+from fixtures.budgets import budget_of
 
 TODAY = datetime.date(2026, 6, 1)
 PIXEL = Expected(also_called={"pixel-8": ("pixel",)})
@@ -23,7 +24,7 @@ def waiver(**changed: Any) -> Waiver:
 
 
 def judged(report: Report) -> tuple[Verdict, ...]:
-    return verdicts(report, Budget(max_p90_ms=0.001), PIXEL, {})
+    return verdicts(report, budget_of(max_p90_ms=0.001), PIXEL, {})
 
 
 @pytest.mark.parametrize("name", ["pixel", "pixel-8", "p*"])
