@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import functools
-import os
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 
 from fer_deploy.contract import Contract, InputSpec, TrainedOn
 from fer_deploy.data.faces import Faces, one_hot
-from fer_deploy.data.fer2013 import FERPLUS_LABELS, FILE_NAME
+from fer_deploy.data.fer2013 import FERPLUS_LABELS
 from fer_deploy.data.registry import DatasetSpec, open_dataset
 from fer_deploy.quantize.recipe import CalibrationSet, choose_calibration
+from fixtures.real_data import real_faces
 
 CALIBRATION_IMAGES = 64
 TEST_IMAGES = 48
-_SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 
 CONTRACT = Contract(
     labels=FERPLUS_LABELS,
@@ -33,12 +31,6 @@ class Bench:
 
     calibration: CalibrationSet
     test: Faces
-
-
-def real_faces() -> Path | None:
-    """Return the file with the FER+ faces, None where there is none."""
-    file = Path(os.environ.get("FER_DATA") or _SHARED) / FILE_NAME
-    return file if file.is_file() else None
 
 
 @functools.cache

@@ -20,9 +20,10 @@ from itertools import groupby
 from pathlib import Path
 
 import conformance.networks  # noqa: F401
-from conformance.faces import bench, real_faces
+from conformance.faces import bench
 from conformance.harness import RECIPES, TARGETS, Verdict, check
 from conformance.registry import NETWORKS, Network
+from fixtures.real_data import real_faces
 
 _ROOT = Path(__file__).resolve().parents[2]
 _VERDICTS = Path(__file__).with_name("verdicts.json")

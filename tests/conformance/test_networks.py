@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import re
-import warnings
 
 import pytest
 
 import conformance.networks  # noqa: F401
-from conformance.faces import real_faces
 from conformance.harness import Verdict, check
 from conformance.registry import NETWORKS, Network
 
 LIST = list(NETWORKS.values())
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _faces() -> None:
-    if real_faces() is None:
-        warnings.warn("no FER data: networks are held on drawn faces", UserWarning, stacklevel=1)
 
 
 def problem(network: Network, target: str, recipe: str, verdict: Verdict) -> str | None:

@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from fer_deploy.data.faces import Faces, data_root, one_hot
-from fer_deploy.data.fer2013 import FILE_NAME, load_fer2013
+from fer_deploy.data.faces import Faces, one_hot
+from fer_deploy.data.fer2013 import load_fer2013
 from fer_deploy.devices.runners.build import Bundle, find_runner, host_arch
 from fer_deploy.model import Model, load_model
 from fer_deploy.quantize.ptq import float_graph, quantize_ptq
@@ -21,6 +21,7 @@ from fer_deploy.quiet import quiet
 from fer_deploy.targets.artifact import Artifact, open_artifact, write_artifact
 from fer_deploy.targets.registry import get_target
 from fixtures.adb_lab import adb_lab  # noqa: F401 - a fixture
+from fixtures.real_data import real_faces
 from fixtures.ssh_lab import ssh_lab  # noqa: F401 - a fixture
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,7 +38,7 @@ def model() -> Model:
 def images(model: Model) -> NDArray[np.uint8]:
     """200 test faces where the data is, else 200 smooth random pictures: uint8 (N, C, H, W)."""
     spec = model.contract.input
-    if (data_root() / FILE_NAME).is_file():
+    if real_faces():
         pixels: NDArray[np.uint8] = load_fer2013("PrivateTest", spec, "ferplus").pixels[:COUNT]
         return pixels
     generator = np.random.default_rng(1)
