@@ -43,7 +43,8 @@ def test_the_changelog_knows_this_version() -> None:
     assert "## [Unreleased]" in text
 
 
-def test_the_workflow_runs_the_readme_s_own_command() -> None:
+@pytest.mark.parametrize("command", ["make test", "make run"])
+def test_the_workflow_runs_the_readme_s_own_commands(command: str) -> None:
     workflow = (_ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
-    assert "- run: make test" in workflow
-    assert "make test" in (_ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"- run: {command}\n" in workflow
+    assert re.search(rf"^ {{4}}{command}\b", (_ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
