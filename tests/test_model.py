@@ -411,10 +411,40 @@ def test_deployable_of_an_exported_program(exported: Path) -> None:
         torch.testing.assert_close(deployable(model)(pixels), expected, atol=1e-5, rtol=1e-4)
 
 
-def test_network_that_answers_no_tensor() -> None:
-    class Pair(nn.Module):
-        def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-            return x, x
+class _Answering(nn.Module):
+    """Answers whatever ``shape_answer`` makes of (N, 4) logits."""
 
-    with pytest.raises(ModelError, match="answers tuple where its contract's 4 labels"):
-        check_against_contract(Model("pair", "pair", Pair(), contract_for(input_spec()), ""))
+    def __init__(self, shape_answer: Callable[[torch.Tensor], object]) -> None:
+        super().__init__()
+        self.shape_answer = shape_answer
+
+    def forward(self, x: torch.Tensor) -> object:
+        return self.shape_answer(x.mean((1, 2, 3), keepdim=False)[:, None].repeat(1, 4))
+
+
+@pytest.mark.parametrize(
+    ("shape_answer", "said", "remedy"),
+    [
+        (lambda x: (x, x.mean()), "a tuple ([0] [1, 4], [1] [])", "network(x)[0]"),
+        (lambda x: [x[:, :1], x], "a list ([0] [1, 1], [1] [1, 4])", "network(x)[1]"),
+        (
+            lambda x: {"features": x[0], "logits": x},
+            "a dict (['features'] [4], ['logits'] [1, 4])",
+            "network(x)['logits']",
+        ),
+        (lambda x: {"a": x[0]}, "a dict (['a'] [4])", "returns the logits alone, one tensor"),
+        (lambda _: None, "a NoneType", "returns the logits alone, one tensor"),
+        (lambda x: x[..., None, None], "[1, 4, 1, 1]", "logits.flatten(1)"),
+        (lambda x: x[0], "[4]", "logits[None]"),
+        (lambda x: x[:, :3], "[1, 3]", "correct the labels or the model's last layer"),
+    ],
+)
+def test_an_answer_that_is_not_a_row_of_logits_is_told_the_way(
+    shape_answer: Callable[[torch.Tensor], object], said: str, remedy: str
+) -> None:
+    """The way must be right for what was answered: there is no last layer to mend where a tuple is."""
+    network = _Answering(shape_answer)
+    with pytest.raises(ModelError) as refused:
+        check_against_contract(Model("odd", "odd", network, contract_for(input_spec()), ""))
+    assert f"answers {said} where its contract's 4 labels need [1, 4]; " in str(refused.value)
+    assert str(refused.value).endswith(remedy) or f"{remedy}: one row" in str(refused.value)

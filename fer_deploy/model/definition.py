@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -92,13 +93,52 @@ def check_against_contract(model: Model) -> None:
             "mend the contract, or wrap the module in one that makes its other inputs"
         ) from None
     if not isinstance(logits, torch.Tensor) or tuple(logits.shape) != (len(batch), len(labels)):
-        shape = list(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
+        wanted = [len(batch), len(labels)]
         raise ModelError(
-            f"model {model.source} answers {shape} where its contract's {len(labels)} labels need "
-            f"[{len(batch)}, {len(labels)}]; correct the labels or the model's last layer"
+            f"model {model.source} answers {described(logits)} where its contract's {len(labels)} labels need "
+            f"{wanted}; {answer_remedy(logits, *wanted)}"
         )
     if not bool(torch.isfinite(logits).all()):
         raise ModelError(
             f"model {model.source} answers non-finite logits on a plain grey image; look for a division by zero, a "
             "logarithm or weights that are not finite, or train it again"
         )
+
+
+def described(answer: object) -> str:
+    """Return what a network answered, in a few words: a tensor's shape, or a kind with its parts."""
+    import torch
+
+    if isinstance(answer, torch.Tensor):
+        return str(list(answer.shape))
+    parts = [f"{place} {described(part)}" for place, part in _parts(answer)]
+    return f"a {type(answer).__name__} ({', '.join(parts)})" if parts else f"a {type(answer).__name__}"
+
+
+def _parts(answer: object) -> Iterator[tuple[str, object]]:
+    """Yield each part of an answer that is not one tensor, with the Python that picks it."""
+    if isinstance(answer, Mapping):
+        yield from ((f"[{key!r}]", part) for key, part in answer.items())
+    elif isinstance(answer, tuple | list):
+        yield from ((f"[{index}]", part) for index, part in enumerate(answer))
+
+
+def answer_remedy(answer: object, images: int, classes: int | None = None) -> str:
+    """Return what makes an answer to so many images one row of logits for each; None: any number of classes."""
+    import torch
+
+    def fits(part: object) -> bool:
+        if not isinstance(part, torch.Tensor) or part.ndim != 2 or len(part) != images:
+            return False
+        return part.shape[1] == classes if classes else part.shape[1] > 1
+
+    if isinstance(answer, torch.Tensor):
+        flat = answer.flatten(1) if answer.ndim > 2 else answer[None]
+        if fits(flat):
+            way = ".flatten(1)" if answer.ndim > 2 else "[None]"
+            return f"let its forward return logits{way}: one row for each image"
+        return "correct the labels or the model's last layer"
+    fitting = [place for place, part in _parts(answer) if fits(part)]
+    if fitting:
+        return f"wrap it in a module whose forward returns network(x){fitting[0]}"
+    return "wrap it in a module whose forward returns the logits alone, one tensor"

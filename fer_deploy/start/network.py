@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from fer_deploy.errors import ModelError, first_line
 from fer_deploy.files import sha256_of
+from fer_deploy.model.definition import answer_remedy, described
 from fer_deploy.model.foreign import read_program, weighted
 
 if TYPE_CHECKING:
@@ -46,11 +47,11 @@ class Network:
                 f"model {self.source} does not take an image of {height} x {width} pixels in {channels} channel(s): "
                 f"{first_line(error)}"
             ) from None
-        shape = list(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
-        if not isinstance(shape, list) or len(shape) != 2 or shape[0] != len(image) or shape[1] < 2:
+        shape = list(logits.shape) if isinstance(logits, torch.Tensor) else []
+        if len(shape) != 2 or shape[0] != len(image) or shape[1] < 2:
             raise ModelError(
-                f"model {self.source} answers {shape} to {len(image)} image(s); it must answer one row of logits each, "
-                f"[{len(image)}, classes]"
+                f"model {self.source} answers {described(logits)} to {len(image)} image(s) where one row of "
+                f"logits each, [{len(image)}, classes], is needed; {answer_remedy(logits, len(image))}"
             )
         return int(shape[1])
 
