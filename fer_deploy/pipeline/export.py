@@ -17,7 +17,7 @@ from fer_deploy.frozen import Unknown
 from fer_deploy.model import Model
 from fer_deploy.pipeline.config import ExportSection, QuantizeSection
 from fer_deploy.progress import say
-from fer_deploy.quantize.canonical import Canonical, canonical, evidence_of
+from fer_deploy.quantize.canonical import Canonical, Traced, canonical, evidence_of, exported_graph
 from fer_deploy.quantize.carried import carried_by
 from fer_deploy.quantize.graph import Graph
 from fer_deploy.quantize.prepare import calibration_evidence
@@ -106,9 +106,19 @@ class Graphs:
         self._built: dict[str, Graph | FerDeployError] = {}
 
     @cached_property
+    def traced(self) -> Traced:
+        """The model's exported graph, which nothing may change, and its only batch size or None.
+
+        Raises:
+            QuantizationError: it cannot be exported.
+        """
+        return exported_graph(self._model)
+
+    @cached_property
     def form(self) -> Canonical:
         """The model's canonical graph; raises as :func:`canonical`."""
-        return canonical(self._model, proof_evidence(self._model, self._calibration, self._data))
+        evidence = proof_evidence(self._model, self._calibration, self._data)
+        return canonical(self._model, evidence, lambda _: self.traced)
 
     @cached_property
     def trained_on(self) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime
 from pathlib import Path
 
@@ -105,7 +106,7 @@ class Run:
             reference = self._reference(plain)
             require_spread(reference, model.source)
             if calibration is not None and not calibration.faces.drawn:
-                check_fit(model, calibration.faces)
+                check_fit(model, calibration.faces, self._graphs.traced)
         exported, missing = self._export()
         answers = {}
         for made in exported:
@@ -129,7 +130,7 @@ class Run:
                 created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
                 command=self._command,
                 versions=tool_versions(),
-                model=model_summary(model, plain),
+                model=model_summary(model, dataclasses.replace(plain, module=self._graphs.traced[0])),
                 origin=self._inputs.origin,
                 dataset=self._dataset,
                 images=image_answers(reference, answers, test),

@@ -45,7 +45,7 @@ from fer_deploy.targets.base import Delegation
 
 
 def model_summary(model: Model, plain: Graph) -> ModelSummary:
-    """Return what a report says of a model; ``plain`` is its float graph."""
+    """Return what a report says of a model; ``plain`` is its float graph, whose operators are counted."""
     return ModelSummary(
         name=model.name,
         source=model.source,

@@ -44,6 +44,8 @@ _MAX_BATCH = 4096
 #: Operators that return their input itself where there is nothing to do.
 _MAY_HAND_ON = ("aten.dropout", "aten.feature_dropout", "aten.alpha_dropout", "aten.to.", "aten.type_as")
 
+#: An exported graph, and the only batch size that it takes, or None.
+Traced = tuple["torch.fx.GraphModule", int | None]
 Rewrite = Callable[["torch.fx.GraphModule"], int]
 #: In this order: what a later one looks for, an earlier one may have hidden behind a copy or a parametrization.
 REWRITES: tuple[tuple[str, Rewrite], ...] = (
@@ -102,8 +104,10 @@ def evidence_of(model: Model, pixels: NDArray[np.uint8], source: str, real: bool
     return Evidence(usable, logits, source, real)
 
 
-def canonical(model: Model, evidence: Evidence) -> Canonical:
+def canonical(model: Model, evidence: Evidence, trace: Callable[[Model], Traced] | None = None) -> Canonical:
     """Return the model's graph, exported and rewritten, each step proven on ``evidence``.
+
+    ``trace`` exports it; None: :func:`exported_graph`.
 
     Raises:
         ModelError: the model is random, or its answer to an image depends on the others of the batch.
@@ -112,7 +116,7 @@ def canonical(model: Model, evidence: Evidence) -> Canonical:
     """
     remember()
     check_bfloat16(model, deployable(model))
-    graph, fixed = exported_graph(model)
+    graph, fixed = (trace or exported_graph)(model)
     check_float_graph(graph)
     check_finite(graph, evidence.pixels[: fixed or None])
     check_deterministic(model, deployable(model), evidence.pixels, fixed)
@@ -166,7 +170,7 @@ def _answers(graph: torch.fx.GraphModule, evidence: Evidence, fixed: int | None)
     return run_module(graph, evidence.pixels, fixed)
 
 
-def exported_graph(model: Model) -> tuple[torch.fx.GraphModule, int | None]:
+def exported_graph(model: Model) -> Traced:
     """Return a copy of the deployable model as an exported graph, its layers named, and its only batch size or None.
 
     Raises:

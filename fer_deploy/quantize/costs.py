@@ -76,7 +76,16 @@ class GraphCosts:
 
 #: Fused into what they follow, or no work at all when a graph runs.
 _FREE = (
-    *("_native_batch_norm_legit_no_training", "native_batch_norm", "relu", "relu_", "hardtanh", "hardtanh_"),
+    *(
+        "_native_batch_norm_legit_no_training",
+        "native_batch_norm",
+        "batch_norm",
+        "relu",
+        "relu_",
+        "relu6",
+        "relu6_",
+    ),
+    *("hardtanh", "hardtanh_"),
     *("clamp", "view", "_unsafe_view", "reshape", "permute", "t", "transpose", "squeeze", "unsqueeze"),
     *("flatten", "dropout", "native_dropout", "clone", "alias", "detach", "getitem", "expand", "slice"),
     *("quantize_per_tensor", "dequantize_per_tensor", "quantize_per_channel", "dequantize_per_channel"),

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fer_deploy.data.faces import Faces
 from fer_deploy.errors import QuantizationError
 from fer_deploy.model import Model
-from fer_deploy.quantize.canonical import exported_graph
+from fer_deploy.quantize.canonical import Traced, exported_graph
 from fer_deploy.quantize.layers import layer_name
 from fer_deploy.quantize.ptq import float_graph
 
@@ -40,14 +40,16 @@ class StatisticsFit:
     ratio: float
 
 
-def check_fit(model: Model, faces: Faces) -> None:
+def check_fit(model: Model, faces: Faces, traced: Traced | None = None) -> None:
     """Check the model against labelled faces, preprocessed as its contract says.
+
+    ``traced`` is what :func:`exported_graph` returned for the model, where it is there already.
 
     Raises:
         QuantizationError: the first BatchNorm sees other values than in training, or the model's answers
             agree with the labels no better than chance.
     """
-    fit = statistics_fit(model, faces)
+    fit = statistics_fit(model, faces, traced)
     if fit is not None and (fit.shift > MAX_SHIFT or fit.ratio > MAX_RATIO):
         raise QuantizationError(
             f"layer {fit.layer}: on {faces.name} its inputs lie {fit.shift:.2f} standard deviations from those "
@@ -57,14 +59,14 @@ def check_fit(model: Model, faces: Faces) -> None:
     check_labels(model, faces)
 
 
-def statistics_fit(model: Model, faces: Faces) -> StatisticsFit | None:
+def statistics_fit(model: Model, faces: Faces, traced: Traced | None = None) -> StatisticsFit | None:
     """Return how the first BatchNorm's inputs on ``faces`` compare with its running statistics.
 
     None when the model has no BatchNorm in evaluation mode, e.g. because it is folded already.
     """
     import torch
 
-    graph, fixed = exported_graph(model)
+    graph, fixed = traced or exported_graph(model)
     norm = next(
         (node for node in graph.graph.nodes if node.target == torch.ops.aten.batch_norm.default), None
     )
