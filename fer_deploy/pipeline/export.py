@@ -14,6 +14,7 @@ from fer_deploy.data.faces import Faces
 from fer_deploy.data.registry import DatasetSpec, open_dataset
 from fer_deploy.errors import DataError, FerDeployError, ProofError, QuantizationError, TargetError
 from fer_deploy.frozen import Unknown
+from fer_deploy.heap import set_aside
 from fer_deploy.model import Model
 from fer_deploy.pipeline.config import ExportSection, QuantizeSection
 from fer_deploy.progress import say
@@ -139,7 +140,8 @@ class Graphs:
         if recipe not in self._built:
             say(f"building the {recipe} graph")
             try:
-                self._built[recipe] = self._graph(parse_recipe(recipe))
+                with set_aside():
+                    self._built[recipe] = self._graph(parse_recipe(recipe))
             except FerDeployError as error:  # kept: each target that asks for the recipe gets the same answer
                 self._built[recipe] = error
         built = self._built[recipe]

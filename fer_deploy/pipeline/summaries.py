@@ -222,13 +222,16 @@ def run_warnings(
         for target, recipe in plan.impossible
     ]
     found += [f"{absent.key} was not made: {absent.reason}" for absent in missing]
+    owners: dict[str, list[str]] = {}  # of each line, so that what holds for several is said once
     for made in exported:
-        said = made.delegation.warning()
-        if said is not None:
-            found.append(f"{made.artifact.key}: {said}")
-        found += [f"{made.artifact.key}: {line}" for line in doubts(made.artifact)]
-        if made.artifact.info.note is not None:
-            found.append(f"{made.artifact.key}: {made.artifact.info.note}")
+        info = made.artifact.info
+        for line in (made.delegation.warning(), *doubts(made.artifact), info.note):
+            if line is not None:
+                owners.setdefault(line, []).append(made.artifact.key)
+    found += [
+        f"{'every artifact' if 1 < len(keys) == len(exported) else ', '.join(keys)}: {line}"
+        for line, keys in owners.items()
+    ]
     if calibration is not None:
         empty = [label for label, count in calibration.per_class.items() if count == 0]
         if empty:

@@ -58,6 +58,10 @@ def test_the_whole_job(config: Path) -> None:
     report = load_report(config.parent / "out" / "edges" / "report.json")
     assert report.images.drawn
     assert report.warnings[0].endswith("edges/card.md has 91.0 % [88.0, 93.0] (measured) on Edges")
+    proven = [line for line in report.warnings if "proven on" in line]
+    assert len(report.artifacts) > 1
+    assert len(proven) == 1, "what holds for every artifact is said once"
+    assert proven[0].startswith("every artifact: proven on calibration set of sample (drawn faces)")
     for figures in (report.float_accuracy, *(one.accuracy for one in report.artifacts)):
         for figure in (figures.accuracy, figures.balanced_accuracy, figures.ece, figures.classes[0].recall):
             assert figure.provenance is Provenance.NOT_MEASURED

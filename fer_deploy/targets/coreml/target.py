@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_deploy.errors import TargetError, root_cause
+from fer_deploy.heap import set_aside
 from fer_deploy.quantize.graph import Graph
 from fer_deploy.quiet import quiet
 from fer_deploy.targets.base import ArtifactLayers, Delegation, Lowered, Session, Target
@@ -49,7 +50,7 @@ class CoreMLTarget(Target):
         """
         self.require_recipe(graph.recipe.name)
         self._options.require_ios_for(graph.recipe.precision)
-        with quiet():
+        with quiet(), set_aside():
             try:
                 package = convert(graph, self._options)
             except Exception as error:  # coremltools raises many kinds

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from fer_deploy.errors import ArtifactError, TargetError, first_line, root_cause
 from fer_deploy.files import write_atomic
 from fer_deploy.frozen import Unknown
+from fer_deploy.heap import set_aside
 from fer_deploy.quantize.graph import Graph
 from fer_deploy.quiet import quiet
 from fer_deploy.targets.base import Delegation, Kernels, LayerTrace, Lowered, Runner, Session, Target
@@ -45,7 +46,7 @@ class ExecuTorchTarget(Target):
     def lower(self, graph: Graph, folder: Path) -> Lowered:
         """Write ``model.pte``; batch 1, float32 pixels in, float32 logits out."""
         self.require_recipe(graph.recipe.name)
-        with quiet():
+        with quiet(), set_aside():
             from executorch.exir import to_edge_transform_and_lower
 
             from fer_deploy.targets.executorch.delegates import partition_reasons

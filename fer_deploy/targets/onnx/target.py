@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from fer_deploy.errors import ArtifactError, ProofError, TargetError, first_line, root_cause
 from fer_deploy.files import write_atomic
+from fer_deploy.heap import set_aside
 from fer_deploy.quantize.graph import Graph
 from fer_deploy.quiet import quiet
 from fer_deploy.targets.base import (
@@ -62,7 +63,7 @@ class OnnxTarget(Target):
     def lower(self, graph: Graph, folder: Path) -> Lowered:
         """Write ``model.onnx``; batch 1, float32 ``pixels`` in, float32 ``logits`` out."""
         self.require_recipe(graph.recipe.name)
-        with quiet():
+        with quiet(), set_aside():
             import onnx
             import torch
 

@@ -1,0 +1,69 @@
+"""What is set aside is not walked over, comes back, and does not hide the garbage that is made meanwhile."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from collections.abc import Iterator
+
+import pytest
+
+from fer_deploy.heap import set_aside
+
+
+class _Knot:
+    """Refers to itself: only the collector can free it."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+@pytest.fixture(autouse=True)
+def thawed() -> Iterator[None]:
+    gc.unfreeze()
+    yield
+    gc.unfreeze()
+
+
+def test_what_is_alive_is_out_of_sight_and_comes_back() -> None:
+    before = _Knot()
+    with set_aside():
+        assert gc.get_freeze_count() > 1000
+        assert not any(one is before for one in gc.get_objects())
+    assert gc.get_freeze_count() == 0
+    assert any(one is before for one in gc.get_objects())
+
+
+def test_garbage_of_the_block_is_collected_and_that_from_before_is_afterwards() -> None:
+    earlier = _Knot()
+    gone_earlier = weakref.ref(earlier)
+    with set_aside():
+        made = _Knot()
+        gone = weakref.ref(made)
+        del made, earlier
+        gc.collect()
+        assert gone() is None
+        assert gone_earlier() is not None
+    gc.collect()
+    assert gone_earlier() is None
+
+
+def test_it_comes_back_after_an_error() -> None:
+    with pytest.raises(ZeroDivisionError), set_aside():
+        _ = 1 / 0
+    assert gc.get_freeze_count() == 0
+
+
+def test_the_outermost_block_alone_freezes() -> None:
+    with set_aside():
+        with set_aside():
+            pass
+        assert gc.get_freeze_count() > 0
+
+
+def test_a_heap_that_the_program_has_frozen_stays_so() -> None:
+    gc.freeze()
+    frozen = gc.get_freeze_count()
+    with set_aside():
+        assert gc.get_freeze_count() == frozen
+    assert gc.get_freeze_count() > 0
