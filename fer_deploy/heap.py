@@ -1,8 +1,8 @@
 """Garbage collections that do not walk over everything that is imported.
 
-Converters collect garbage on their own account (``coremltools.convert`` at its end), or make so many objects that Python
-does. Each time every object of torch, ExecuTorch and coremltools is looked at, which takes half a second on a slow core:
-a fifth of a conversion to Core ML.
+Converters collect garbage on their own account (``coremltools.convert`` at its end), or make so many objects that
+Python does. Each time every object of torch, ExecuTorch and coremltools is looked at, which takes half a second on a
+slow core: a fifth of a conversion to Core ML.
 """
 
 from __future__ import annotations

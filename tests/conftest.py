@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,10 @@ pytest_plugins = (
     "fixtures.lowered",
     "fixtures.outside",
 )
+
+# Torch, converters and their graphs are some million objects, and each full collection looks at all of them: a twelfth
+# of the suite's time where it came as often as Python likes.
+gc.set_threshold(10_000, 20, 100)
 
 # Derandomised: a red build is the commit's doing, not the draw's. No deadline: CI machines are busy.
 hypothesis.settings.register_profile("fer-deploy", deadline=None, derandomize=True)
@@ -119,6 +124,7 @@ def write_npz() -> WriteNpz:
 #: files in this order, and what is long and last would run alone.
 _FIRST = (
     "targets/test_one_folder.py",
+    "targets/test_architectures.py",
     "quantize/test_proof.py",
     "pipeline/test_run_faults.py",
     "conformance/test_networks.py",

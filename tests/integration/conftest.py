@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +22,7 @@ from fer_deploy.targets.registry import get_target
 from fixtures.adb_lab import adb_lab  # noqa: F401 - a fixture
 from fixtures.real_data import real_faces
 from fixtures.ssh_lab import ssh_lab  # noqa: F401 - a fixture
+from fixtures.workshop import made_once
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Images on which engines are compared.
@@ -50,38 +50,31 @@ def images(model: Model) -> NDArray[np.uint8]:
 
 
 @pytest.fixture(scope="session")
-def artifacts(
-    model: Model, images: NDArray[np.uint8], tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, Artifact]:
-    """The float and the int8 artifact of ExecuTorch and ONNX by their keys.
-
-    FER_DEPLOY_TEST_ARTIFACTS names a folder of ones exported earlier, which saves a minute.
-    """
-    made = os.environ.get("FER_DEPLOY_TEST_ARTIFACTS")
-    if made:
-        return {one.key: one for one in map(open_artifact, sorted(Path(made).iterdir()))}
+def artifacts(model: Model, images: NDArray[np.uint8]) -> dict[str, Artifact]:
+    """The float and the int8 artifact of ExecuTorch and ONNX by their keys. Do not change them."""
     torch.set_num_threads(1)
-    with quiet():  # warns of its own imports, once
-        import executorch.exir  # noqa: F401
-    folder = tmp_path_factory.mktemp("dist")
-    labels = model.contract.labels
-    targets = np.arange(64, dtype=np.int64) % len(labels)
-    faces = Faces(
-        "calibration pictures",
-        labels,
-        images[:64],
-        targets,
-        one_hot(targets, len(labels)),
-        np.arange(64, dtype=np.int64),
-        np.zeros(64, dtype=bool),
-    )
-    found = {}
-    for graph in (float_graph(model), quantize_ptq(model, CalibrationSet(faces, 0))):
-        for target in ("executorch", "onnx"):
-            goal = folder / f"{target}-{graph.recipe.name}"
-            artifact, _ = write_artifact(get_target(target), graph, goal, model.name, model.weights_sha256)
-            found[artifact.key] = artifact
-    return found
+
+    def make(folder: Path) -> None:
+        with quiet():  # warns of its own imports, once
+            import executorch.exir  # noqa: F401
+        labels = model.contract.labels
+        targets = np.arange(64, dtype=np.int64) % len(labels)
+        faces = Faces(
+            "calibration pictures",
+            labels,
+            images[:64],
+            targets,
+            one_hot(targets, len(labels)),
+            np.arange(64, dtype=np.int64),
+            np.zeros(64, dtype=bool),
+        )
+        for graph in (float_graph(model), quantize_ptq(model, CalibrationSet(faces, 0))):
+            for target in ("executorch", "onnx"):
+                goal = folder / f"{target}-{graph.recipe.name}"
+                write_artifact(get_target(target), graph, goal, model.name, model.weights_sha256)
+
+    made = made_once(f"integration-{'real' if real_faces() else 'drawn'}", make)
+    return {one.key: one for one in map(open_artifact, sorted(made.iterdir()))}
 
 
 @pytest.fixture(scope="session")
