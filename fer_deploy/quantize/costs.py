@@ -8,7 +8,6 @@ from __future__ import annotations
 import functools
 import math
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -117,26 +116,24 @@ def graph_costs(graph: Graph) -> GraphCosts:
 
     Quantize and dequantize operators are not counted: runtimes fold them into their integer kernels.
     """
-    ops = [op for node, shapes in _shaped(graph) if (op := _op(node, shapes)) is not None]
+    shapes = _shapes(graph)
+    ops = [op for node in shapes if (op := _op(node, shapes)) is not None]
     return GraphCosts(f"a {graph.recipe.name} graph", tuple(ops))
 
 
-def _shaped(graph: Graph) -> Iterator[tuple[torch.fx.Node, Shapes]]:
-    """Yield the operators of a graph at batch 1, all with the table of shapes."""
+def _shapes(graph: Graph) -> Shapes:
+    """Return the shape of every tensor of a graph at batch 1, in the order of the graph."""
     import torch
 
     module = graph.module
     if isinstance(module, torch.fx.GraphModule) and all(map(_stays, module.graph.nodes)):
         # an image through the graph is cheaper by far than another export, and no operator differs
-        shapes = _shapes_seen(module, torch.zeros(graph.contract.input.shape))
-        yield from ((node, shapes) for node in module.graph.nodes)
-        return
+        return _shapes_seen(module, torch.zeros(graph.contract.input.shape))
     table = torch.export.default_decompositions()
     opened = {operator: table[operator] for operator in table if _base_name(operator) in _OPENED}
     with quiet():  # torch warns of its own deprecated tree specs here
         nodes = graph.export().run_decompositions(opened).graph.nodes
-    shapes = {node: tuple(value.shape) for node in nodes if hasattr(value := node.meta.get("val"), "shape")}
-    yield from ((node, shapes) for node in nodes)
+    return {node: tuple(value.shape) for node in nodes if hasattr(value := node.meta.get("val"), "shape")}
 
 
 def _stays(node: torch.fx.Node) -> bool:
@@ -172,7 +169,7 @@ def _op(node: torch.fx.Node, table: Shapes) -> Op | None:
     if node.op != "call_function":
         return None
     name = _base_name(node.target)
-    if name in _FREE or node not in table:
+    if name in _FREE:
         return None
     shapes = [table[arg] for arg in node.all_input_nodes if arg in table]
     output = math.prod(table[node])
