@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fixtures.real_data import place, real_faces
+from fer_deploy.data.fer2013 import FILE_NAME
+from fixtures.real_data import real_faces
 
 pytest_plugins = (
     "fixtures.fake_adb",
@@ -42,7 +43,7 @@ def fer_data() -> Path:
     """The folder with the real npz; skips, and says so at the end of the run, where there is none."""
     if file := real_faces():
         return file.parent
-    pytest.skip(f"{_NO_DATA}: {place()} does not exist; set FER_DATA to the folder that holds it")
+    pytest.skip(f"{_NO_DATA}: set FER_DATA to the folder that holds {FILE_NAME}")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
