@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fer_deploy.cli.options import data_options, foreign_model_options, split_option
+from fer_deploy.cli.options import data_options, foreign_model_options, protocol_option, split_option
 from fer_deploy.cli.streams import print_json
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 @foreign_model_options
 @data_options
 @split_option
+@protocol_option
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 def command(
     model: str,
@@ -29,6 +30,7 @@ def command(
     dataset: str | None,
     data: Path | None,
     split: Role,
+    protocol: str | None,
     as_json: bool,
 ) -> None:
     """Print how a model or an artifact classifies a test set.
@@ -38,7 +40,7 @@ def command(
     from fer_deploy.data.account import account_of
     from fer_deploy.pipeline.evaluate import dataset_spec, evaluate
 
-    faces, figures = evaluate(model, contract, weights, dataset_spec(dataset, data), split)
+    faces, figures = evaluate(model, contract, weights, dataset_spec(dataset, data, protocol), split)
     if as_json:
         account = account_of(faces).model_dump(mode="json")
         print_json(json.dumps({**figures.model_dump(mode="json"), "account": account}, indent=2))

@@ -88,6 +88,15 @@ split_option = click.option(
     show_default=True,
     help="PublicTest or PrivateTest of FER2013 and FER+.",
 )
+#: Not from fer_deploy.data.ferplus: its NumPy would be imported for --help; a test compares the two.
+PROTOCOL_NAMES = ("plurality", "majority", "cross-entropy", "raw")
+protocol_option = click.option(
+    "--protocol",
+    type=click.Choice(PROTOCOL_NAMES),
+    help="Which images of FER+ count: those whose most-voted class is an emotion (3,546 of PrivateTest), the authors' "
+    "majority mode (3,153), their cross-entropy mode (3,505), or the largest number in each row (3,562).  "
+    "[default: plurality]",
+)
 config_option = _CONFIG
 #: For an :class:`ExportCommand`.
 export_options = all_of(_EXPORT)

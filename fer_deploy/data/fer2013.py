@@ -16,16 +16,20 @@ from PIL import Image
 
 from fer_deploy.contract import InputSpec
 from fer_deploy.data.faces import Faces, data_root, one_hot
+from fer_deploy.data.ferplus import (
+    FERPLUS_LABELS,
+    PLURALITY,
+    PROTOCOLS,
+    Protocol,
+    ferplus_agreed,
+    ferplus_distribution,
+)
 from fer_deploy.data.preprocess import stack_faces
 from fer_deploy.errors import DataError
 
 FILE_NAME = "fer2013_ferplus_48.npz"
 #: The order of the ``emotion`` column of the original csv.
 FER2013_LABELS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
-#: The order of the first eight columns of FER+'s votes; two more are "unknown" and "not a face".
-FERPLUS_LABELS = (
-    "neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt",
-)  # fmt: skip
 Split = Literal["Training", "PublicTest", "PrivateTest"]
 SPLITS: tuple[Split, ...] = ("Training", "PublicTest", "PrivateTest")
 #: Type of the values, and the shape behind the row axis, of each array that is read.
@@ -101,45 +105,12 @@ def leaked_twins(images: NDArray[np.uint8], usage: NDArray[np.str_]) -> NDArray[
     return np.array([key in shared for key in keys])
 
 
-def ferplus_majority(votes: NDArray[np.int16]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Return each row's most-voted of the ten columns, and whether it is one of the eight emotions.
-
-    Ties go to the first column. The most votes suffice, where the FER+ authors' majority mode also asks for
-    more than half of them (their ``ferplus.py``). Rows without votes (-1) are not valid.
-    """
-    winner = votes.argmax(axis=1).astype(np.int64)
-    return winner, (winner < len(FERPLUS_LABELS)) & (votes.sum(axis=1) > 0)
-
-
-def ferplus_agreed(votes: NDArray[np.int16]) -> NDArray[np.bool_]:
-    """Return whether more than half of each row's votes are for one column, bool (N,).
-
-    The FER+ authors' majority mode, on which published FER+ accuracies are measured, keeps these rows only: single
-    votes are dropped first, those for "unknown" and "not a face" count (``_process_data`` of their ``ferplus.py``).
-    """
-    counts = np.where(votes > 1, votes, 0)
-    agreed: NDArray[np.bool_] = counts.max(axis=1) > 0.5 * counts.sum(axis=1)
-    return agreed
-
-
-def ferplus_distribution(votes: NDArray[np.int16]) -> NDArray[np.float32]:
-    """Return the votes for the eight emotions as float32 (N, 8) that sum to 1.
-
-    A single vote of ten is an outlier and dropped (the FER+ authors' rule), unless nothing else is left.
-    """
-    counts = votes[:, : len(FERPLUS_LABELS)].clip(min=0).astype(np.float32)
-    kept = np.where(counts > 1, counts, 0)
-    kept = np.where(kept.sum(axis=1, keepdims=True) > 0, kept, counts)
-    total = kept.sum(axis=1, keepdims=True)
-    distribution: NDArray[np.float32] = np.divide(kept, total, out=np.zeros_like(kept), where=total > 0)
-    return distribution
-
-
 def load_fer2013(
     split: Split,
     spec: InputSpec,
     labels: Literal["ferplus", "fer2013"] = "ferplus",
     path: Path | None = None,
+    protocol: Protocol | None = None,
 ) -> Faces:
     """Return one split, preprocessed for ``spec``.
 
@@ -150,12 +121,18 @@ def load_fer2013(
         labels: "ferplus" for the 8-class majority and vote distribution (images whose majority is
             "unknown" or "not a face" are left out), "fer2013" for the 7 original labels.
         path: the npz; default ``FER_DATA``'s.
+        protocol: which images of "ferplus" count and with which label; None for :data:`PLURALITY`.
 
     Raises:
-        DataError: the file is missing or not that file, has no votes for "ferplus", or the split is unknown.
+        DataError: the file is missing or not that file, has no votes for "ferplus", or the split is unknown; or a
+            protocol for labels that nobody voted on.
     """
     if split not in SPLITS:
         raise DataError(f"unknown split '{split}' of FER2013; known: {', '.join(SPLITS)}")
+    if protocol is not None and labels != "ferplus":
+        raise DataError(
+            f"protocol '{protocol}' chooses images by FER+'s votes; the labels of {labels} have none: leave it out"
+        )
     table = read_table(path or data_root() / FILE_NAME)
     twins = leaked_twins(table.images, table.usage)
     keep = table.usage == split
@@ -165,8 +142,9 @@ def load_fer2013(
         keep &= ~twins
     if labels == "ferplus":
         require_votes(table, path or FILE_NAME)
-        targets, valid = ferplus_majority(table.votes)
-        passed_over["voted unknown or no face, or without votes"] = int((keep & ~valid).sum())
+        rule = PROTOCOLS[protocol or PLURALITY]
+        targets, valid = rule.apply(table.votes)
+        passed_over[rule.passed_over] = int((keep & ~valid).sum())
         keep &= valid
         names: tuple[str, ...] = FERPLUS_LABELS
         distribution = ferplus_distribution(table.votes[keep])
@@ -177,7 +155,7 @@ def load_fer2013(
         distribution = one_hot(targets, len(names))
     rows = np.flatnonzero(keep).astype(np.int64)
     return Faces(
-        name=f"{'FER+' if labels == 'ferplus' else 'FER2013'} {split}",
+        name=f"{'FER+' if labels == 'ferplus' else 'FER2013'} {split}{_mode(protocol)}",
         labels=names,
         pixels=_to_spec(table.images[keep], spec),
         targets=targets,
@@ -187,6 +165,10 @@ def load_fer2013(
         agreed=ferplus_agreed(table.votes[keep]) if labels == "ferplus" else None,
         passed_over={reason: count for reason, count in passed_over.items() if count},
     )
+
+
+def _mode(protocol: Protocol | None) -> str:
+    return "" if protocol in (None, PLURALITY) else f" ({protocol} mode)"
 
 
 def _to_spec(images: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.uint8]:

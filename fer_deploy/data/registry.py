@@ -10,12 +10,18 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from fer_deploy.contract import InputSpec
 from fer_deploy.data.account import also_in
 from fer_deploy.data.faces import Faces, data_root
-from fer_deploy.data.fer2013 import FER2013_LABELS, FERPLUS_LABELS, FILE_NAME, Split, load_fer2013
+from fer_deploy.data.fer2013 import (
+    FER2013_LABELS,
+    FILE_NAME,
+    Split,
+    load_fer2013,
+)
+from fer_deploy.data.ferplus import FERPLUS_LABELS, Protocol
 from fer_deploy.data.image_folder import class_folders, load_image_folder
 from fer_deploy.data.rafdb import RAFDB5_LABELS, RAFDB_LABELS, load_rafdb
 from fer_deploy.data.sample import sample_faces
@@ -42,6 +48,18 @@ class DatasetSpec(Frozen):
 
     kind: Literal["ferplus", "fer2013", "rafdb", "rafdb5", "folder", "sample"] = "ferplus"
     path: Path | None = Field(default=None, description="the file or folder; default FER_DATA's npz")
+    protocol: Protocol | None = Field(
+        default=None, description="which images of ferplus count, and with which label; default plurality"
+    )
+
+    @model_validator(mode="after")
+    def _has_votes(self) -> DatasetSpec:
+        if self.protocol is not None and self.kind != "ferplus":
+            raise ValueError(
+                f"protocol = '{self.protocol}' chooses images by FER+'s votes, and kind = '{self.kind}' has none; "
+                "leave it out"
+            )
+        return self
 
 
 def at_hand(spec: DatasetSpec) -> DatasetSpec:
@@ -117,7 +135,7 @@ def open_dataset(
         )
     match spec.kind:
         case "ferplus" | "fer2013":
-            return load_fer2013(_FER_SPLITS[role], input_spec, spec.kind, _npz(spec.path))
+            return load_fer2013(_FER_SPLITS[role], input_spec, spec.kind, _npz(spec.path), spec.protocol)
         case "rafdb" | "rafdb5":
             root, classes = _required_path(spec), _rafdb_classes(spec)
             if role != "test":

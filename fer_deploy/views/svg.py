@@ -65,6 +65,7 @@ def draw(width: float, height: float, title: str, paint: Callable[[Any], None]) 
     text that ``paint`` draws has to be :func:`~fer_deploy.report.wording.clean`.
     """
     import matplotlib
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
     salt = hashlib.sha256(clean(title).encode()).hexdigest()[:10]
@@ -74,7 +75,8 @@ def draw(width: float, height: float, title: str, paint: Callable[[Any], None]) 
         warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
         figure = Figure(figsize=(width, height), layout="constrained")
         paint(figure)
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
+        # Not savefig: it draws everything once before, for a layout that print_svg makes as well.
+        FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None})
     return _inline(buffer.getvalue(), f"p{salt}", clean(title))
 
 

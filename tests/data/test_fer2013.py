@@ -9,86 +9,28 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 from PIL import Image
 
 from fer_deploy.contract import InputSpec
 from fer_deploy.data.faces import Faces
 from fer_deploy.data.fer2013 import (
     FER2013_LABELS,
-    FERPLUS_LABELS,
     FILE_NAME,
     SPLITS,
     Split,
-    ferplus_agreed,
-    ferplus_distribution,
-    ferplus_majority,
     load_fer2013,
+)
+from fer_deploy.data.ferplus import (
+    FERPLUS_LABELS,
 )
 from fer_deploy.data.preprocess import face_pixels
 from fer_deploy.errors import DataError
+from fixtures.fer_sources import votes
 
 WriteNpz = Callable[..., Path]
 
 GREY = InputSpec(height=48, width=48, color="grey", mean=(128.0,), std=(64.0,))
 RGB = InputSpec(height=32, width=40, color="rgb", mean=(0.0,) * 3, std=(1.0,) * 3)
-
-vote_tables = hnp.arrays(np.int16, st.tuples(st.integers(1, 20), st.just(10)), elements=st.integers(-1, 10))
-
-
-def votes(**by_label: int) -> np.ndarray:
-    row = np.zeros((1, 10), dtype=np.int16)
-    for label, count in by_label.items():
-        row[0, (*FERPLUS_LABELS, "unknown", "nf").index(label)] = count
-    return row
-
-
-@given(table=vote_tables)
-def test_distribution_rows_sum_to_one_or_are_empty(table: np.ndarray) -> None:
-    distribution = ferplus_distribution(table)
-    assert distribution.shape == (len(table), 8)
-    assert distribution.dtype == np.float32
-    assert (distribution >= 0).all()
-    has_votes = (table[:, :8] > 0).any(axis=1)
-    assert np.allclose(distribution.sum(axis=1), has_votes, atol=1e-6)
-
-
-@given(table=vote_tables)
-def test_distribution_drops_single_votes_unless_nothing_else_is_left(table: np.ndarray) -> None:
-    distribution = ferplus_distribution(table)
-    more_than_one = (table[:, :8] > 1).any(axis=1)
-    assert np.array_equal(distribution[more_than_one] > 0, table[more_than_one, :8] > 1)
-    assert np.array_equal(distribution[~more_than_one] > 0, table[~more_than_one, :8] > 0)
-
-
-def test_distribution_of_one_row() -> None:
-    row = ferplus_distribution(votes(happiness=6, neutral=2, fear=1, unknown=1))[0]
-    assert row[FERPLUS_LABELS.index("happiness")] == np.float32(0.75)
-    assert row[FERPLUS_LABELS.index("neutral")] == np.float32(0.25)
-
-
-@pytest.mark.parametrize(
-    ("row", "winner", "valid"),
-    [
-        (votes(happiness=6, fear=4), 1, True),
-        (votes(neutral=5, sadness=5), 0, True),
-        (votes(contempt=5, unknown=5), 7, True),
-        (votes(contempt=4, unknown=6), 8, False),
-        (votes(nf=10), 9, False),
-        (votes(), 0, False),
-        (np.full((1, 10), -1, dtype=np.int16), 0, False),
-    ],
-)
-def test_majority(row: np.ndarray, winner: int, valid: bool) -> None:
-    winners, valids = ferplus_majority(row)
-    assert winners.dtype == np.int64
-    assert (winners.tolist(), valids.tolist()) == ([winner], [valid])
-
-
-@given(table=vote_tables.map(lambda table: table.clip(min=0)))
-def test_a_valid_row_has_a_distribution(table: np.ndarray) -> None:
-    _, valid = ferplus_majority(table)
-    assert np.allclose(ferplus_distribution(table)[valid].sum(axis=1), 1, atol=1e-6)
 
 
 def test_each_split_has_its_rows_and_labels(tmp_path: Path, write_npz: WriteNpz) -> None:
@@ -267,13 +209,6 @@ def real(fer_data: Path) -> Real:
 KINDS: tuple[Literal["ferplus", "fer2013"], ...] = ("ferplus", "fer2013")
 
 
-def test_real_majorities_before_twins_are_removed(fer_data: Path) -> None:
-    with np.load(fer_data / FILE_NAME) as archive:
-        usage, table = archive["usage"], archive["ferplus_votes"]
-    _, valid = ferplus_majority(table)
-    assert [int((valid & (usage == split)).sum()) for split in SPLITS] == [28385, 3553, 3546]
-
-
 def test_real_class_counts(fer_data: Path, real: Real) -> None:
     with np.load(fer_data / FILE_NAME) as archive:
         training = archive["emotion"][archive["usage"] == "Training"]
@@ -307,19 +242,6 @@ def test_real_distributions_agree_with_the_majority(real: Real) -> None:
         faces = real["ferplus", split]
         assert np.abs(faces.distribution.sum(axis=1) - 1).max() < 1e-6
         assert np.array_equal(faces.distribution.argmax(axis=1), faces.targets)
-
-
-def test_agreed_as_the_authors_majority_mode() -> None:
-    votes = np.array(
-        [
-            [6, 4, 0, 0, 0, 0, 0, 0, 0, 0],  # more than half
-            [5, 5, 0, 0, 0, 0, 0, 0, 0, 0],  # half is not enough
-            [5, 1, 1, 1, 1, 1, 0, 0, 0, 0],  # single votes do not count
-            [5, 0, 0, 0, 0, 0, 0, 0, 3, 2],  # those for "unknown" and "not a face" do
-        ],
-        dtype=np.int16,
-    )
-    assert ferplus_agreed(votes).tolist() == [True, False, True, False]
 
 
 @pytest.mark.usefixtures("fer_data")

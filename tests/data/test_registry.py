@@ -13,7 +13,13 @@ from pydantic import ValidationError
 
 from fer_deploy.contract import InputSpec
 from fer_deploy.data.faces import Faces, one_hot
-from fer_deploy.data.fer2013 import FER2013_LABELS, FERPLUS_LABELS, FILE_NAME
+from fer_deploy.data.fer2013 import (
+    FER2013_LABELS,
+    FILE_NAME,
+)
+from fer_deploy.data.ferplus import (
+    FERPLUS_LABELS,
+)
 from fer_deploy.data.rafdb import RAFDB5_LABELS, RAFDB_LABELS
 from fer_deploy.data.registry import DatasetSpec, Role, held_out, labels_of, open_dataset
 from fer_deploy.errors import DataError
@@ -54,9 +60,9 @@ def of_targets(targets: Sequence[int], classes: int = 3, first_row: int = 0) -> 
 
 
 def test_the_spec_s_json_is_what_checkpoints_carry() -> None:
-    assert DatasetSpec().model_dump_json() == '{"kind":"ferplus","path":null}'
+    assert DatasetSpec().model_dump_json() == '{"kind":"ferplus","path":null,"protocol":null}'
     recipe = TrainRecipe.model_validate({"architecture": {"name": "fer_s"}, "input": SPEC.model_dump()})
-    assert ',"data":{"kind":"ferplus","path":null},"augment":' in recipe.model_dump_json()
+    assert ',"data":{"kind":"ferplus","path":null,"protocol":null},"augment":' in recipe.model_dump_json()
 
 
 @pytest.mark.parametrize("wrong", [{"kind": "affectnet"}, {"root": "x"}])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from fer_deploy.contract import InputSpec
 from fer_deploy.data.corruptions import TRAINED
@@ -26,13 +26,24 @@ class TeacherPlan(Frozen):
 
 
 class TeachersSpec(Frozen):
-    """The ensemble."""
+    """The ensemble, or what one answered in an earlier run."""
 
-    members: tuple[TeacherPlan, ...] = Field(min_length=1)
+    members: tuple[TeacherPlan, ...] = ()
+    answers: Path | None = Field(
+        default=None,
+        description="answers.safetensors of an earlier run, in place of members: the students are told what its "
+        "teachers answered about each image and its mirror image, not about every augmented view",
+    )
     augment: AugmentSpec = AugmentSpec()
     weight_decay: float = Field(default=5e-4, ge=0, description="not on BatchNorm or biases")
     mixup: float = Field(default=0.2, gt=0, description="alpha of the Beta distribution")
     label_smoothing: float = Field(default=0.1, ge=0, lt=1, description="of FER2013's labels")
+
+    @model_validator(mode="after")
+    def _answer_in_one_way(self) -> TeachersSpec:
+        if bool(self.members) == (self.answers is not None):
+            raise ValueError("name either members to train or the answers of an earlier run")
+        return self
 
 
 class StudentsSpec(Frozen):
@@ -42,6 +53,10 @@ class StudentsSpec(Frozen):
         min_length=1, description="names of the zoo, the largest maps first"
     )
     seeds: tuple[int, ...] = Field(min_length=1)
+    start: Path | None = Field(
+        default=None,
+        description="folder of ARCHITECTURE-SEED.safetensors to go on from; default: drawn by the seed",
+    )
     epochs: int = Field(ge=1)
     learning_rate: float = Field(default=0.2, gt=0, description="peak, reached after warm-up")
     weight_decay: float = Field(default=2e-4, ge=0, description="not on BatchNorm or biases")
@@ -105,12 +120,17 @@ class FamilyRecipe(Frozen):
 
 
 def load_family_recipe(path: Path) -> FamilyRecipe:
-    """Return the recipe in a TOML file.
+    """Return the recipe in a TOML file; relative paths in it are relative to its folder.
 
     Raises:
         TrainingError: the file is missing, not TOML, or a key is unknown or out of range.
     """
+    table = dict(read_toml(path, TrainingError, "family recipe"))
+    for section, key in (("teachers", "answers"), ("students", "start")):
+        named = table.get(section)
+        if isinstance(named, dict) and isinstance(named.get(key), str):
+            table[section] = named | {key: str(path.parent / named[key])}
     try:
-        return FamilyRecipe.model_validate(read_toml(path, TrainingError, "family recipe"))
+        return FamilyRecipe.model_validate(table)
     except ValidationError as error:
         raise TrainingError(f"family recipe {path} is not valid: {first_problem(error)}") from None

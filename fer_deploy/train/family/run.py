@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from fer_deploy.data.fer2013_pairs import PairedFaces
+from fer_deploy.errors import TrainingError
 from fer_deploy.files import write_atomic
 from fer_deploy.progress import say
 from fer_deploy.train.family.data import DeviceFaces, on_device
@@ -20,7 +22,7 @@ from fer_deploy.train.family.scores import scores
 from fer_deploy.train.family.steps import cosine, following, train
 from fer_deploy.train.family.student_file import write_students
 from fer_deploy.train.family.students import Class
-from fer_deploy.train.family.teachers import Ensemble, train_teacher
+from fer_deploy.train.family.teachers import Ensemble, KeptAnswers, train_teacher
 
 #: Algorithms that cuDNN times for each convolution: all of them take longer than the best of a few saves.
 _ALGORITHMS = 4
@@ -52,15 +54,16 @@ def train_family(
     output: Path,
     device: str = "cpu",
     at_most: float | None = None,
+    only: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Train the teachers and then the students as ``recipe`` says, and return what is written to ``info.json``.
 
     Written to ``output``:
         ``students.safetensors``: averaged weights by ARCHITECTURE/SEED|PARAMETER, every minute and at the end;
         ``students/ARCHITECTURE-SEED.safetensors``: the same at the end, one file a student, with how it came about;
-        ``teachers/NAME-SEED.safetensors``: bfloat16;
-        ``answers.safetensors``: the ensemble's probabilities, float16 (N, 15), about each training image and its mirror
-        image, and the images' rows in the npz;
+        ``teachers/NAME-SEED.safetensors``: bfloat16; not where the recipe names ``answers``;
+        ``answers.safetensors``: likewise, the ensemble's probabilities, float16 (N, 15), about each training image and
+        its mirror image, and the images' rows in the npz;
         ``info.json``, ``train.log``.
 
     Args:
@@ -69,11 +72,14 @@ def train_family(
         output: folder.
         device: a torch device.
         at_most: seconds for everything; the schedules become shorter so that they end in time. None for no limit.
+        only: ARCHITECTURE/SEED of the students to train; all of the recipe where empty.
 
     Raises:
-        TrainingError: fewer images than a batch.
+        TrainingError: fewer images than a batch; ``only`` names no student of the recipe.
+        ModelError: a student to go on from is missing or damaged.
         OutputError: a file cannot be written.
     """
+    students = _chosen(recipe, only)
     log, place = _Log(output / "train.log"), torch.device(device)
     if place.type == "cuda":
         torch.backends.cudnn.benchmark = True
@@ -83,12 +89,31 @@ def train_family(
     faces, seen = on_device(training, place), on_device(validation, place)
     name = torch.cuda.get_device_name(place) if place.type == "cuda" else "CPU"
     log(f"{len(faces)} training images, {len(seen)} of PublicTest; torch {torch.__version__}, {name}")
-    info: dict[str, Any] = {"recipe": recipe.model_dump(), "torch": torch.__version__, "device": name}
-    ensemble = _train_teachers(recipe, faces, seen, at_most, info, log, output)
-    _save_answers(ensemble, faces, training, output / "answers.safetensors")
-    log("answers saved")
-    _train_students(recipe, faces, seen, ensemble, at_most, info, log, output)
+    info: dict[str, Any] = {
+        "recipe": recipe.model_dump(mode="json"),
+        "torch": torch.__version__,
+        "device": name,
+    }
+    teachers: Ensemble | KeptAnswers
+    if recipe.teachers.answers is None:
+        teachers = _train_teachers(recipe, faces, seen, at_most, info, log, output)
+        _save_answers(teachers, faces, training, output / "answers.safetensors")
+        log("answers saved")
+    else:
+        teachers = KeptAnswers(recipe.teachers.answers, training.rows, place)
+        log(f"teachers' answers: {recipe.teachers.answers}")
+    _train_students(recipe, students, faces, seen, teachers, at_most, info, log, output)
     return info
+
+
+def _chosen(recipe: FamilyRecipe, only: Sequence[str]) -> tuple[tuple[str, int], ...]:
+    """Return architecture and seed of the students to train."""
+    spec = recipe.students
+    every = {f"{name}/{seed}": (name, seed) for name in spec.architectures for seed in spec.seeds}
+    unknown = [name for name in only if name not in every]
+    if unknown:
+        raise TrainingError(f"the recipe has no student {unknown[0]}; it has {', '.join(every)}")
+    return tuple(one for name, one in every.items() if not only or name in only)
 
 
 def _train_teachers(
@@ -139,15 +164,16 @@ def _save_answers(ensemble: Ensemble, faces: DeviceFaces, training: PairedFaces,
 
 def _train_students(
     recipe: FamilyRecipe,
+    students: Sequence[tuple[str, int]],
     faces: DeviceFaces,
     seen: DeviceFaces,
-    ensemble: Ensemble,
+    teachers: Ensemble | KeptAnswers,
     at_most: float | None,
     info: dict[str, Any],
     log: _Log,
     output: Path,
 ) -> None:
-    group = Class(recipe, faces, ensemble)
+    group = Class(recipe, students, faces, teachers)
     log(f"{len(group.students)} students")
     group.capture()
     log("captured")

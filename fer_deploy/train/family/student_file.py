@@ -11,15 +11,21 @@ from types import MappingProxyType
 from typing import Literal
 
 import safetensors
+import torch
 from pydantic import Field, ValidationError
 from safetensors.torch import save
 from torch import Tensor, nn
 
 from fer_deploy.contract import Contract, InputSpec, TrainedOn
-from fer_deploy.data.fer2013 import FER2013_LABELS, FERPLUS_LABELS
+from fer_deploy.data.fer2013 import (
+    FER2013_LABELS,
+)
 from fer_deploy.data.fer2013_pairs import NO_FACE
+from fer_deploy.data.ferplus import (
+    FERPLUS_LABELS,
+)
 from fer_deploy.errors import ModelError, first_line
-from fer_deploy.files import write_atomic
+from fer_deploy.files import sha256_of, write_atomic
 from fer_deploy.frozen import Frozen, first_problem
 from fer_deploy.model import Architecture, save_model
 from fer_deploy.model.folder import load_state, read_state
@@ -56,13 +62,21 @@ class StudentInfo(Frozen):
     seed: int = Field(ge=0)
     epochs: float = Field(gt=0)
     recipe_sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="see :func:`recipe_digest`")
+    start_sha256: str | None = Field(
+        default=None, pattern=r"^[0-9a-f]{64}$", description="of the student's file that it went on from"
+    )
+    note: str = Field(default="", description="where it comes from, if not from this project's train-family")
     input: InputSpec
     public_test: dict[str, float] = Field(description="accuracies, 0..1, at the end of the run")
 
 
 def recipe_digest(recipe: FamilyRecipe) -> str:
-    """Return the SHA-256 of a recipe's values, whatever the layout and the comments of its file."""
-    return hashlib.sha256(json.dumps(recipe.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
+    """Return the SHA-256 of a recipe's values, whatever its file's layout, comments and place.
+
+    Files that it names are left out: their paths say where they lie on one machine, not what they hold.
+    """
+    values = recipe.model_dump(mode="json", exclude={"teachers": {"answers"}, "students": {"start"}})
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def write_students(
@@ -92,6 +106,7 @@ def write_students(
             seed=int(seed),
             epochs=round(epochs, 2),
             recipe_sha256=recipe_digest(recipe),
+            start_sha256=_start_digest(recipe, architecture, int(seed)),
             input=recipe.input,
             public_test=dict(found),
         )
@@ -99,6 +114,26 @@ def write_students(
         files.append(folder / f"{architecture}-{seed}.safetensors")
         write_atomic(files[-1], save(state, {_ENTRY: json.dumps(info.model_dump(mode="json"))}))
     return files
+
+
+def _start_digest(recipe: FamilyRecipe, architecture: str, seed: int) -> str | None:
+    folder = recipe.students.start
+    return None if folder is None else sha256_of(folder / f"{architecture}-{seed}.safetensors")
+
+
+def go_on_from(network: nn.Module, file: Path, architecture: str) -> None:
+    """Copy a student's weights into ``network``; where it has no row for "no face", that row stays as drawn.
+
+    Raises:
+        ModelError: see :func:`read_student`; or it is another architecture.
+    """
+    info, state = read_student(file)
+    if info.architecture != architecture:
+        raise ModelError(f"student {file} is a {info.architecture}, not a {architecture}")
+    mine = network.state_dict()
+    for name in _CLASSIFIER:
+        state[name] = torch.cat([state[name], mine[name][len(state[name]) :]])
+    load_state(network, state, file)
 
 
 def read_student(file: Path) -> tuple[StudentInfo, dict[str, Tensor]]:
@@ -122,21 +157,21 @@ def read_student(file: Path) -> tuple[StudentInfo, dict[str, Tensor]]:
         raise ModelError(f"student {file} is not valid: {first_problem(error)}") from None
     state = read_state(file)
     for name in _CLASSIFIER:
-        if name not in state or len(state[name]) != NO_FACE + 1:
-            raise ModelError(f"student {file} has no {name} of {NO_FACE + 1} rows")
+        if name not in state or len(state[name]) not in (NO_FACE, NO_FACE + 1):
+            raise ModelError(f"student {file} has no {name} of {NO_FACE} or {NO_FACE + 1} rows")
     return info, state
 
 
 def load_student(file: Path) -> tuple[StudentInfo, nn.Module]:
     """Return what a student's file says of it, and the network of all its logits, in evaluation mode.
 
-    Logits 0..7 are FER+'s, 8..14 FER2013's, 15 is "no face".
+    Logits 0..7 are FER+'s, 8..14 FER2013's, and 15 is "no face" where the student has that answer.
 
     Raises:
         ModelError: see :func:`read_student`; or the weights do not fit the architecture.
     """
     info, state = read_student(file)
-    network = build(info.architecture, NO_FACE + 1, info.input.channels)
+    network = build(info.architecture, len(state["classifier.bias"]), info.input.channels)
     load_state(network, state, file)
     return info, network.eval()
 

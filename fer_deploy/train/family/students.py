@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 import torch
@@ -14,7 +15,8 @@ from fer_deploy.train.family.data import DeviceFaces, Order, corrupt, non_faces
 from fer_deploy.train.family.recipe import FamilyRecipe
 from fer_deploy.train.family.scores import answers, corrupted, scores
 from fer_deploy.train.family.steps import AveragedSgd, captured, side_by_side
-from fer_deploy.train.family.teachers import Ensemble, both_cross_entropies, half_precision
+from fer_deploy.train.family.student_file import go_on_from
+from fer_deploy.train.family.teachers import Ensemble, KeptAnswers, both_cross_entropies, half_precision
 from fer_deploy.zoo import build
 
 
@@ -34,6 +36,8 @@ class Student:
             if isinstance(module, nn.Dropout):
                 # The teachers' soft answers regularise enough for networks this small.
                 module.p = 0.0
+        if recipe.students.start is not None:
+            go_on_from(network, recipe.students.start / f"{architecture}-{seed}.safetensors", architecture)
         network.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
         self.optimizer = AveragedSgd(network, recipe.students.weight_decay, recipe.momentum)
         self.loss = torch.zeros((), device=device)
@@ -65,16 +69,17 @@ class Student:
 class Class:
     """The students and the step that they take together."""
 
-    def __init__(self, recipe: FamilyRecipe, training: DeviceFaces, teachers: Ensemble) -> None:
-        """Draw the networks; the graph is captured by :meth:`capture`."""
+    def __init__(
+        self,
+        recipe: FamilyRecipe,
+        students: Sequence[tuple[str, int]],
+        training: DeviceFaces,
+        teachers: Ensemble | KeptAnswers,
+    ) -> None:
+        """Draw the networks of ``students``, architectures and seeds; the graph is captured by :meth:`capture`."""
         self.recipe, self.training, self.teachers = recipe, training, teachers
         self.device = training.pixels.device
-        spec = recipe.students
-        self.students = [
-            Student(architecture, seed, recipe, self.device)
-            for architecture in spec.architectures
-            for seed in spec.seeds
-        ]
+        self.students = [Student(name, seed, recipe, self.device) for name, seed in students]
         self.order = Order(len(training), recipe.batch_size, recipe.seed, self.device)
         self.probability = torch.zeros((), device=self.device)
         torch.manual_seed(recipe.seed)
@@ -91,8 +96,7 @@ class Class:
         spec = recipe.students
         with torch.no_grad():
             view = augment(training.pixels[index].float(), spec.augment, None)
-            clean = normalised(view, recipe.input).contiguous(memory_format=torch.channels_last)
-            answer = self.teachers.both(clean)
+            answer = self._answers(index, view)
             labels = torch.cat([training.distribution[index], training.one_hot[index]], 1)
             # Without a majority for an emotion the votes are no label: the teachers' answer is all there is.
             voted = training.valid[index].expand(-1, training.distribution.shape[1])
@@ -106,6 +110,13 @@ class Class:
         side_by_side(
             [partial(student.step, batch, target, no_face) for student in self.students], self._streams
         )
+
+    def _answers(self, index: Tensor, view: Tensor) -> Tensor:
+        """Return what the teachers say of the images ``index``, whose augmented views have pixels ``view``."""
+        if isinstance(self.teachers, KeptAnswers):
+            return self.teachers.about(index)
+        clean = normalised(view, self.recipe.input)
+        return self.teachers.both(clean.contiguous(memory_format=torch.channels_last))
 
     def set_rates(self, rate: float, follow: float, progress: float) -> None:
         """Set the learning rate's factor, the averages' step and, by ``progress`` 0..1, how often is corrupted."""

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from fer_deploy.contract import InputSpec
 from fer_deploy.data.fer2013_pairs import NO_FACE
+from fer_deploy.errors import TrainingError, first_line
 from fer_deploy.train.augment import augment, normalised
 from fer_deploy.train.family.data import DeviceFaces, Order
 from fer_deploy.train.family.recipe import FamilyRecipe, TeacherPlan
@@ -45,6 +51,36 @@ class Ensemble:
     def answers(self, pixels: Tensor) -> Tensor:
         """Return the same for pixels (N, C, H, W) in 0..255."""
         return answers(self.both, pixels, self.spec)
+
+
+class KeptAnswers:
+    """What an earlier run's ensemble answered about each image and its mirror image: their mean."""
+
+    def __init__(self, file: Path, rows: NDArray[np.int64], device: torch.device) -> None:
+        """Read the answers about the images of ``rows``, int64 (N,), rows in the npz.
+
+        Raises:
+            TrainingError: the file is missing, damaged or no such file, or lacks an image.
+        """
+        try:
+            kept = load_file(file)
+            answers = (kept["answers"].float() + kept["mirrored"].float()) / 2
+            place = {int(row): at for at, row in enumerate(kept["row"])}
+        except (OSError, SafetensorError, KeyError) as error:
+            raise TrainingError(
+                f"{file} holds no answers of train-family's teachers: {first_line(error)}"
+            ) from None
+        lacking = [row for row in rows.tolist() if row not in place]
+        if lacking or answers.shape[1:] != (NO_FACE,):
+            raise TrainingError(
+                f"{file} does not answer about {len(lacking)} of {len(rows)} training images, with {NO_FACE} "
+                "probabilities each; it is of a run on other images"
+            )
+        self._answers: Tensor = answers[[place[row] for row in rows.tolist()]].to(device)
+
+    def about(self, index: Tensor) -> Tensor:
+        """Return the probabilities (N, 15) for the images ``index``, int64 (N,)."""
+        return self._answers[index]
 
 
 def probabilities(logits: Tensor) -> Tensor:

@@ -41,7 +41,12 @@ class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
 def test_students_step_can_be_captured(tiny: FamilyRecipe) -> None:
     device = torch.device("cpu")
     teacher = build_teacher("vgg13_bn", 15).eval().requires_grad_(False)
-    group = Class(tiny, on_device(some_faces(16, 0), device), Ensemble([teacher], tiny.input))
+    group = Class(
+        tiny,
+        [("fer_xs", 0), ("fer_xs", 1)],
+        on_device(some_faces(16, 0), device),
+        Ensemble([teacher], tiny.input),
+    )
     group.capture()
     group.step()
     with _Watch() as watch:

@@ -14,7 +14,13 @@ from fer_deploy.cli import main
 from fer_deploy.errors import ModelError
 from fer_deploy.model import load_model
 from fer_deploy.train.family.recipe import FamilyRecipe, load_family_recipe
-from fer_deploy.train.family.student_file import load_student, recipe_digest, split_student, write_students
+from fer_deploy.train.family.student_file import (
+    go_on_from,
+    load_student,
+    recipe_digest,
+    split_student,
+    write_students,
+)
 from fer_deploy.zoo import build
 from fixtures.family import COMMITTED
 
@@ -69,10 +75,10 @@ def test_a_missing_a_damaged_and_a_foreign_file_are_refused(student: Path, tmp_p
 
 def test_a_student_without_all_its_logits_is_refused(student: Path, tmp_path: Path) -> None:
     state = load_file(student)
-    state["classifier.bias"] = state["classifier.bias"][:15].clone()
+    state["classifier.bias"] = state["classifier.bias"][:14].clone()
     file = tmp_path / "short.safetensors"
     save_file(state, file, {"fer_deploy.student": _entry(student)})
-    with pytest.raises(ModelError, match=r"no classifier\.bias of 16 rows"):
+    with pytest.raises(ModelError, match=r"no classifier\.bias of 15 or 16 rows"):
         load_student(file)
 
 
@@ -93,3 +99,27 @@ def test_the_committed_students_are_the_recipes() -> None:
         assert f"{info.architecture}-{info.seed}.safetensors" == file
         assert info.recipe_sha256 == recipe_digest(recipe)
         assert info.input == recipe.input
+
+
+def test_the_students_of_clean_views_say_where_they_come_from_and_open() -> None:
+    recipe = load_family_recipe(COMMITTED.with_name("tune.toml"))
+    assert recipe.students.start is not None
+    for architecture in recipe.students.architectures:
+        info, network = load_student(recipe.students.start / f"{architecture}-0.safetensors")
+        assert "outside this project" in info.note
+        assert network(torch.zeros(2, 1, 48, 48)).shape == (2, 15)
+
+
+def test_a_student_goes_on_with_what_it_has(student: Path, tmp_path: Path) -> None:
+    state = load_file(student)
+    for name in ("classifier.weight", "classifier.bias"):
+        state[name] = state[name][:15].clone()
+    file = tmp_path / "clean.safetensors"
+    save_file(state, file, {"fer_deploy.student": _entry(student)})
+    network = build("fer_xs", 16)
+    drawn = network.get_parameter("classifier.bias")[15].item()
+    go_on_from(network, file, "fer_xs")
+    assert torch.equal(network.get_parameter("classifier.weight")[:15], state["classifier.weight"])
+    assert network.get_parameter("classifier.bias")[15].item() == drawn
+    with pytest.raises(ModelError, match="is a fer_xs, not a fer_s"):
+        go_on_from(build("fer_s", 16), file, "fer_s")
