@@ -69,7 +69,9 @@ EXAMPLES: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(
             ),
             ("data check --dataset folder --data faces", "what a folder holds, split by split"),
         ),
-        "train": (("train models/fer_s/train.toml --work-dir runs/fer_s", "goes on where it was stopped"),),
+        "train": (
+            ("train studies/votes/fer_s/train.toml --work-dir runs/fer_s", "goes on where it was stopped"),
+        ),
         "train-family": (
             ("train-family models/family/train.toml --device cuda", "all shipped models at once"),
         ),

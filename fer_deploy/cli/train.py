@@ -26,8 +26,8 @@ def command(
 ) -> None:
     """Train a model from a recipe.
 
-    RECIPE is a TOML file, e.g. models/fer_s/train.toml. A run that was stopped goes on from its checkpoint when the
-    same command is given again. The epoch that is best on the validation split is written as a model folder.
+    RECIPE is a TOML file, e.g. studies/votes/fer_s/train.toml. A run that was stopped goes on from its checkpoint when
+    the same command is given again. The epoch that is best on the validation split is written as a model folder.
     """
     from fer_deploy.files import require_writable_folder
     from fer_deploy.train.recipe import load_recipe

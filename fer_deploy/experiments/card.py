@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -15,10 +16,11 @@ from fer_deploy.data.faces import Faces
 from fer_deploy.data.registry import DatasetSpec, Role, open_dataset
 from fer_deploy.errors import ModelError, TargetError
 from fer_deploy.experiments.study import mean_over_seeds
-from fer_deploy.measure.figures import AccuracyFigures, ClassFigures, ParityFigures
+from fer_deploy.measure.corrupted import Pixels, corrupted_figures, corrupted_inference, some_of
+from fer_deploy.measure.figures import AccuracyFigures, ClassFigures, CorruptedFigures, ParityFigures
 from fer_deploy.measure.measurement import Measurement, as_emulated
 from fer_deploy.measure.parity import accuracy_figures, parity_figures
-from fer_deploy.measure.subject import infer
+from fer_deploy.measure.subject import Inference, infer
 from fer_deploy.model import Model, load_model
 from fer_deploy.pipeline.config import ExportSection, QuantizeSection
 from fer_deploy.pipeline.export import Graphs, Plan, draw_calibration, write_artifact_of
@@ -29,6 +31,7 @@ from fer_deploy.report.schema import DatasetSummary, MissingArtifact, ModelSumma
 from fer_deploy.report.wording import amount, describe, interval
 from fer_deploy.targets.artifact import tool_versions
 from fer_deploy.targets.registry import target_classes
+from fer_deploy.train.family.student_file import FAMILY_RECIPE_FILE, SplitFrom, read_split
 from fer_deploy.views.markdown import fill
 
 #: The notes on data, bias and use hold for every model of the zoo and stand in the template.
@@ -55,6 +58,7 @@ class Int8Figures:
     size: Measurement
     accuracy: AccuracyFigures
     parity: ParityFigures
+    corrupted: CorruptedFigures
 
 
 @dataclass(frozen=True)
@@ -74,23 +78,29 @@ class Card:
     Attributes:
         dataset_kind: the ``--dataset`` that the figures were measured with.
         recipe: the training recipe's TOML text, as it lies beside the weights; None when there is none.
+        origin: which label set of which family's student the model is; None for any other model.
         validation: the split the checkpoint was chosen on.
         test: the split that is reported.
         seeds: models of the same recipe with other seeds.
         test_over_seeds: mean accuracy on the test split over the model and ``seeds``; None where there are no others.
         agreed_over_seeds: the same where most annotators agree; None where there are no others, or no votes.
         int8: the artifacts that run on any host, on that split.
+        corrupted: the float model under corruption of some images of that split.
+        before: the same of the model in ``before/`` that this one went on from; None where there is none.
     """
 
     model: ModelSummary
     dataset_kind: str
     recipe: str | None
+    origin: SplitFrom | None
     validation: SplitFigures
     test: SplitFigures
     seeds: tuple[SeedFigures, ...]
     test_over_seeds: Measurement | None
     agreed_over_seeds: Measurement | None
     int8: tuple[Int8Figures, ...]
+    corrupted: CorruptedFigures
+    before: CorruptedFigures | None
     versions: dict[str, str]
 
 
@@ -132,7 +142,12 @@ def render_card(card: Card) -> str:
 RECIPE_FILE = "train.toml"
 #: Holds a model folder for each further seed of the same recipe.
 SEEDS_FOLDER = "seeds"
+#: Holds the model that a tuned one went on from, to show what the tuning changed.
+BEFORE_FOLDER = "before"
+#: Test images that are corrupted: enough that a mean over all kinds is known to about two points.
+CORRUPTED_IMAGES = 500
 _RECIPE = "w8a8-ptq"
+_SEED = 0
 Logits = NDArray[np.float32]
 
 
@@ -155,17 +170,28 @@ def measure_card(folder: Path, dataset: DatasetSpec) -> Card:
         _seed_figures(one.parent, dataset) for one in sorted(folder.glob(f"{SEEDS_FOLDER}/*/model.toml"))
     )
     tested = [test.figures, *(one.test for one in seeds)]
-    recipe = folder / RECIPE_FILE
+    origin = read_split(folder)
+    some = some_of(test_faces, CORRUPTED_IMAGES, _SEED)
+    spoilt = _corrupted_answers(graph, some)
+    before = folder / BEFORE_FOLDER
+    recipe = folder / (RECIPE_FILE if origin is None else FAMILY_RECIPE_FILE)
     return Card(
         model=model_summary(model, graph),
         dataset_kind=dataset.kind,
         recipe=recipe.read_text(encoding="utf-8") if recipe.is_file() else None,
+        origin=origin,
         validation=validation,
         test=test,
         seeds=seeds,
         test_over_seeds=_over_seeds([one.accuracy for one in tested]),
         agreed_over_seeds=_over_seeds([one.accuracy_where_agreed for one in tested]),
-        int8=_int8_figures(model, dataset, test_faces, test_logits),
+        int8=_int8_figures(model, dataset, (test_faces, test_logits), (some, spoilt)),
+        corrupted=corrupted_figures(spoilt, some, _SEED),
+        before=(
+            corrupted_figures(_corrupted_answers(float_graph(load_model(before)), some), some, _SEED)
+            if before.is_dir()
+            else None
+        ),
         versions=tool_versions(),
     )
 
@@ -196,10 +222,25 @@ def _over_seeds(figures: Sequence[Measurement | None]) -> Measurement | None:
     return mean_over_seeds(known) if len(known) == len(figures) > 1 else None
 
 
+def _corrupted_answers(graph: Graph, faces: Faces) -> Logits:
+    def answer(pixels: Pixels) -> Inference:
+        return Inference(graph.logits(pixels, "evaluating corrupted images"), None)
+
+    return corrupted_inference(answer, faces, _SEED).logits
+
+
 def _int8_figures(
-    model: Model, dataset: DatasetSpec, faces: Faces, reference: Logits
+    model: Model, dataset: DatasetSpec, tested: tuple[Faces, Logits], corrupted: tuple[Faces, Logits]
 ) -> tuple[Int8Figures, ...]:
-    """Return how the artifacts that ``fer-deploy run`` would write with its defaults do on the test faces."""
+    """Return how the artifacts that ``fer-deploy run`` would write with its defaults do.
+
+    Args:
+        model: the float model.
+        dataset: where calibration images come from.
+        tested: the test faces, and the float model's logits on them.
+        corrupted: those of them that are corrupted, and the float model's logits under every corruption.
+    """
+    (faces, reference), (some, spoilt) = tested, corrupted
     # every host can run these, so that a card is the same wherever it is made
     targets = tuple(target.name for target in target_classes() if target.everywhere)
     plan = Plan(tuple((target, _RECIPE) for target in targets), ())
@@ -214,12 +255,15 @@ def _int8_figures(
             if isinstance(one, MissingArtifact):
                 raise TargetError(f"{one.key} was not made, and a card shows every target: {one.reason}")
             info, answers = one.artifact.info, infer(one.artifact, faces.pixels)
+            theirs = corrupted_inference(partial(infer, one.artifact), some, _SEED)
+            under = corrupted_figures(theirs.logits, some, _SEED, spoilt)
             figures.append(
                 Int8Figures(
                     target=info.target,
                     size=size_figure(info),
                     accuracy=as_emulated(accuracy_figures(answers.logits, faces), answers.emulation),
                     parity=as_emulated(parity_figures(reference, answers.logits, faces), answers.emulation),
+                    corrupted=as_emulated(under, answers.emulation),
                 )
             )
         return tuple(figures)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from fer_deploy.measure.figures import CorruptedFigures
 from fer_deploy.measure.measurement import Interval, Measurement, Provenance, Unit, not_measured
 from fer_deploy.report.schema import ArtifactReport, Report
 
@@ -28,6 +31,19 @@ def flipped_images(artifact: ArtifactReport) -> Measurement:
         provenance=agreement.provenance,
         conditions=agreement.conditions,
     )
+
+
+def under_corruption(
+    corrupted: CorruptedFigures | None, figure: Callable[[CorruptedFigures], Measurement | None]
+) -> Measurement:
+    """Return a figure under corruption, or that nobody asked for it."""
+    found = None if corrupted is None else figure(corrupted)
+    if found is None:
+        return not_measured(
+            Unit.FRACTION,
+            "nothing was corrupted, or this machine cannot run the artifact; set [corruptions] images and run again",
+        )
+    return found
 
 
 def complement(share: Measurement) -> Measurement:

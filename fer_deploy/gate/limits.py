@@ -57,6 +57,24 @@ def _ece_shift(report: Report, artifact: ArtifactReport) -> Measurement:
     return shift(report.float_accuracy.ece, artifact.accuracy.ece)
 
 
+def _corrupted_accuracy(_: Report, artifact: ArtifactReport) -> Measurement:
+    from fer_deploy.gate.derived import under_corruption
+
+    return under_corruption(artifact.corrupted, lambda figures: figures.accuracy)
+
+
+def _float_corrupted_accuracy(report: Report) -> Measurement:
+    from fer_deploy.gate.derived import under_corruption
+
+    return under_corruption(report.float_corrupted, lambda figures: figures.accuracy)
+
+
+def _corrupted_flips(_: Report, artifact: ArtifactReport) -> Measurement:
+    from fer_deploy.gate.derived import complement, under_corruption
+
+    return complement(under_corruption(artifact.corrupted, lambda figures: figures.agreement))
+
+
 def _images_for_share(share: float, images: int, least: float, _: ParityFigures | None = None) -> int | None:
     from fer_deploy.measure.statistics import images_for_share
 
@@ -166,6 +184,23 @@ _ROWS: tuple[Limit, ...] = (
         suggested=2.0,
         by_value=True,
         of=_ece_shift,
+    ),
+    ArtifactLimit(
+        key="min_corrupted_accuracy",
+        figure="accuracy under corruption",
+        counted=PER_CENT,
+        least=True,
+        about="Least mean accuracy under corruption, per cent.",
+        of=_corrupted_accuracy,
+        of_float=_float_corrupted_accuracy,
+    ),
+    ArtifactLimit(
+        key="max_corrupted_flips",
+        figure="flips under corruption",
+        counted=PER_CENT,
+        least=False,
+        about="Largest mean share of corrupted images whose class changes, per cent.",
+        of=_corrupted_flips,
     ),
     PairLimit(
         key="min_target_agreement",

@@ -84,6 +84,37 @@ class ParityFigures(Frozen):
     flips: tuple[Flip, ...]
 
 
+class CorruptedKind(Frozen):
+    """One kind of corruption at its severities, each on the same images."""
+
+    kind: str = Field(description="name in fer_deploy.data.corruptions")
+    role: str = Field(
+        description="trained, augmented or held out: what a training of this project may do with it"
+    )
+    strengths: tuple[str, ...] = Field(description="of the severities, mild first, with their unit")
+    accuracies: tuple[Measurement, ...] = Field(description="at each severity")
+    accuracy: Measurement = Field(description="mean over the severities")
+    agreement: Measurement | None = Field(
+        default=None,
+        description="share of the pictures with the reference's top-1 class on that very picture, mean over the "
+        "severities; None of the reference itself",
+    )
+
+
+class CorruptedFigures(Frozen):
+    """How one model or artifact does on some of the test images under every kind of corruption."""
+
+    images: int = Field(ge=1, description="drawn from the test images")
+    seed: int = Field(description="of the draw and of every corruption")
+    clean: Measurement = Field(description="accuracy on these images as they are")
+    accuracy: Measurement = Field(description="mean over all kinds and severities")
+    held_out: Measurement = Field(
+        description="the same over the kinds that no training of this project may use"
+    )
+    agreement: Measurement | None = Field(default=None, description="as of one kind, mean over all of them")
+    kinds: tuple[CorruptedKind, ...]
+
+
 class LayerFigures(Frozen):
     """The noise of one layer against the same layer of the float model."""
 

@@ -149,6 +149,17 @@ class ProfileSection(Frozen):
     timing: TimingProtocol = TimingProtocol()
 
 
+class CorruptionsSection(Frozen):
+    """``[corruptions]``: how the model and its artifacts do on spoilt pictures of some test images."""
+
+    images: int = Field(
+        default=0,
+        ge=0,
+        description="test images, each under 22 kinds of corruption at 3 severities; 0: nothing is corrupted",
+    )
+    seed: int = Field(default=0, ge=0, lt=2**31, description="of the draw of images and of every corruption")
+
+
 class Config(Frozen):
     """A whole ``fer-deploy.toml``. Relative paths in it are relative to its folder."""
 
@@ -157,6 +168,7 @@ class Config(Frozen):
     quantize: QuantizeSection = QuantizeSection()
     export: ExportSection = Field(default_factory=ExportSection)
     profile: ProfileSection = ProfileSection()
+    corruptions: CorruptionsSection = CorruptionsSection()
     budget: Budget = Budget()
     waiver: tuple[Waiver, ...] = Field(default=(), description="``[[waiver]]``")
 

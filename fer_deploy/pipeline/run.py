@@ -22,6 +22,7 @@ from fer_deploy.measure.layer_times import with_layer_times
 from fer_deploy.measure.parity import accuracy_figures, require_spread
 from fer_deploy.measure.subject import Inference, infer
 from fer_deploy.pipeline.config import Config
+from fer_deploy.pipeline.corrupted import corrupted_of
 from fer_deploy.pipeline.export import Exported, Graphs, write_artifact_of
 from fer_deploy.pipeline.inputs import load_inputs
 from fer_deploy.pipeline.layer_noise import LayerComparer
@@ -112,6 +113,14 @@ class Run:
         for made in exported:
             with self.stages.stage(f"evaluating {made.artifact.key}"):
                 answers[made.artifact.key] = self._host_answers(made)
+        spoilt = corrupted_of(
+            plain,
+            self._inputs,
+            [made.artifact for made in exported],
+            self._config.corruptions,
+            self._store,
+            self.stages,
+        )
         with self.stages.stage("comparing layers"):
             comparer = LayerComparer(
                 lambda: self._graphs.of("float"),
@@ -136,10 +145,17 @@ class Run:
                 images=image_answers(reference, answers, test),
                 calibration=calibration_summary(calibration, self._config.quantize.ptq.observer),
                 float_accuracy=accuracy_figures(reference, test),
+                float_corrupted=spoilt.get(None),
                 graphs=shared,
                 artifacts=tuple(
                     artifact_report(
-                        made, reference, answers[made.artifact.key], test, plain, noise[made.artifact.key]
+                        made,
+                        reference,
+                        answers[made.artifact.key],
+                        test,
+                        plain,
+                        noise[made.artifact.key],
+                        spoilt.get(made.artifact.key),
                     )
                     for made in exported
                 ),

@@ -16,6 +16,7 @@ from fer_deploy.frozen import Frozen, first_problem
 from fer_deploy.measure.counted import ImageAnswers
 from fer_deploy.measure.figures import (
     AccuracyFigures,
+    CorruptedFigures,
     LayerFigures,
     ParityFigures,
     RuntimeFigures,
@@ -103,6 +104,9 @@ class ArtifactReport(Frozen):
     delegation: DelegationFigures
     accuracy: AccuracyFigures
     parity: ParityFigures
+    corrupted: CorruptedFigures | None = Field(
+        default=None, description="under corruption; null where nobody asked or this machine cannot run it"
+    )
     layers: tuple[LayerFigures, ...] = Field(
         default=(), description="of a quantized artifact, in order; empty when no layer was compared"
     )
@@ -155,6 +159,9 @@ class Report(ShownAsHtml, Frozen):
     images: ImageAnswers = Field(description="what the figures on accuracy were counted from")
     calibration: CalibrationSummary | None
     float_accuracy: AccuracyFigures
+    float_corrupted: CorruptedFigures | None = Field(
+        default=None, description="the float model under corruption; null where nobody asked"
+    )
     graphs: tuple[GraphReport, ...] = Field(default=(), description="one per quantized recipe")
     artifacts: tuple[ArtifactReport, ...]
     between_targets: tuple[TargetParity, ...]

@@ -33,7 +33,16 @@ from fer_deploy.views.blocks import (
     View,
     visible,
 )
-from fer_deploy.views.sections import accuracy, comparison, devices, frame, images, layers, verdicts
+from fer_deploy.views.sections import (
+    accuracy,
+    comparison,
+    corruption,
+    devices,
+    frame,
+    images,
+    layers,
+    verdicts,
+)
 from fer_deploy.views.sections.devices import TIMES
 
 
@@ -76,6 +85,7 @@ SECTIONS: tuple[Callable[[Report, Check | None], Section | None], ...] = (
     accuracy.accuracy,
     accuracy.classes,
     accuracy.calibration,
+    corruption.corruption,
     layers.layers,
     images.confusion,
     images.flips,

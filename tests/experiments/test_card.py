@@ -20,7 +20,8 @@ from fer_deploy.errors import ModelError
 from fer_deploy.experiments.card import confused_with, measure_card, render_card, weak_classes
 from fer_deploy.measure.parity import accuracy_figures
 from fer_deploy.model import load_model, save_model
-from fer_deploy.report.wording import describe
+from fer_deploy.report.wording import amount, describe, interval
+from fer_deploy.views.markdown import escape
 from fixtures.synthetic import TINY, contract_for, separable_faces, tiny_recipe
 
 WriteNpz = Callable[..., Path]
@@ -44,6 +45,12 @@ def test_the_card_holds_the_measured_figures(model_folder: Path, faces_folder: P
         assert f"| {int8.target} | {describe(int8.size)} | {describe(int8.accuracy.accuracy)} |" in text
         assert int8.target in result.output
         assert int8.parity.agreement.value == pytest.approx(1.0, abs=0.1)
+        assert int8.corrupted.agreement is not None
+        assert f"{amount(int8.corrupted.agreement)} {interval(int8.corrupted.agreement)}" in text
+    for kind in card.corrupted.kinds:
+        share = f"{amount(kind.accuracy)} {interval(kind.accuracy)}"
+        assert f"| {escape(kind.kind)} | {kind.role} | {share} |" in text
+    assert card.before is None
     assert "annotators agree" not in text  # a folder of images has no votes
     assert f"`fer-deploy card {folder} --dataset folder`" in text
     assert "epochs = 6" in text

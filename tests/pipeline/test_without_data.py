@@ -102,7 +102,7 @@ def test_a_model_that_carries_its_ranges_lacks_accuracy_only(config: Path, faces
 
 def test_training_does_not_fall_back_to_drawn_faces(config: Path, tmp_path: Path) -> None:
     recipe = tmp_path / "train.toml"
-    shutil.copy("models/fer_xs/train.toml", recipe)
+    shutil.copy("studies/votes/fer_xs/train.toml", recipe)
     result = call("train", recipe, "--work-dir", config.parent / "work")
     assert result.exit_code == 2
     assert "FER_DATA names" in result.output

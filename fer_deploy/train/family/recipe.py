@@ -57,6 +57,13 @@ class StudentsSpec(Frozen):
         default=None,
         description="folder of ARCHITECTURE-SEED.safetensors to go on from; default: drawn by the seed",
     )
+    keep: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="share of the start's weights in the result: a straight line between both holds most of what "
+        "either can (Wortsman et al., CVPR 2022)",
+    )
     epochs: int = Field(ge=1)
     learning_rate: float = Field(default=0.2, gt=0, description="peak, reached after warm-up")
     weight_decay: float = Field(default=2e-4, ge=0, description="not on BatchNorm or biases")
@@ -68,6 +75,14 @@ class StudentsSpec(Frozen):
     non_faces: int = Field(
         default=16, ge=0, multiple_of=4, description="pictures of no face beside each batch"
     )
+
+    @model_validator(mode="after")
+    def _keeps_of_a_start(self) -> StudentsSpec:
+        if self.keep and self.start is None:
+            raise ValueError(
+                f"keep = {self.keep} keeps a share of the start, and none is named; name a start"
+            )
+        return self
 
 
 class RangeSpec(Frozen):

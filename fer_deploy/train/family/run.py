@@ -200,6 +200,8 @@ def _train_students(
 
     seconds = None if at_most is None else max(1.0, at_most - log.elapsed - _LAST)
     epochs = train(group.step, group.order, recipe.students.epochs, seconds, before_step, after_epoch, log)
+    for student in group.students:
+        student.keep(recipe.students.keep)
     write()
     info["epochs"], info["students"] = epochs, group.scores(seen)
     log(f"{epochs:.1f} epochs; clean: {_line(info['students'])}")

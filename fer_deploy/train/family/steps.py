@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -111,6 +111,19 @@ class AveragedSgd:
         """Put the averaged values into the network for good."""
         for mine, average in zip(self._state, self._average, strict=True):
             mine.copy_(average)
+
+    @torch.no_grad()
+    def blend(self, start: Mapping[str, Tensor], share: float, rows: int) -> None:
+        """Move the averaged values back towards ``start``, by ``share`` of the way.
+
+        Args:
+            start: by name, the state that the network went on from.
+            share: 0..1.
+            rows: of the classifier, that the start had; further ones stay as they are.
+        """
+        for name, average in zip(self._names, self._average, strict=True):
+            told = average[:rows] if name.startswith("classifier.") else average
+            told.lerp_(start[name][: len(told)].to(told.device), share)
 
     @contextlib.contextmanager
     def evaluating(self) -> Iterator[nn.Module]:

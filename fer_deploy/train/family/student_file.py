@@ -24,12 +24,12 @@ from fer_deploy.data.fer2013_pairs import NO_FACE
 from fer_deploy.data.ferplus import (
     FERPLUS_LABELS,
 )
-from fer_deploy.errors import ModelError, first_line
+from fer_deploy.errors import ModelError, TrainingError, first_line
 from fer_deploy.files import sha256_of, write_atomic
 from fer_deploy.frozen import Frozen, first_problem
 from fer_deploy.model import Architecture, save_model
 from fer_deploy.model.folder import load_state, read_state
-from fer_deploy.train.family.recipe import FamilyRecipe
+from fer_deploy.train.family.recipe import FamilyRecipe, load_family_recipe
 from fer_deploy.train.family.scores import FER2013, FERPLUS
 from fer_deploy.zoo import build
 
@@ -70,12 +70,28 @@ class StudentInfo(Frozen):
     public_test: dict[str, float] = Field(description="accuracies, 0..1, at the end of the run")
 
 
+class SplitFrom(Frozen):
+    """Which label set of which student a model folder holds; stands in it as ``student.json``."""
+
+    file: str = Field(description="the student's file, as it was named")
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="of that file")
+    head: Head
+    student: StudentInfo
+
+
+#: Files of a model folder that say how a family's student in it was trained: where it comes from, and the recipe.
+SPLIT_FILE, FAMILY_RECIPE_FILE = "student.json", "train-family.toml"
+
+
 def recipe_digest(recipe: FamilyRecipe) -> str:
     """Return the SHA-256 of a recipe's values, whatever its file's layout, comments and place.
 
     Files that it names are left out: their paths say where they lie on one machine, not what they hold.
     """
     values = recipe.model_dump(mode="json", exclude={"teachers": {"answers"}, "students": {"start"}})
+    if not recipe.students.keep:
+        # As it was before there was this choice: digests of earlier runs stay what they are.
+        del values["students"]["keep"]
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
@@ -121,8 +137,10 @@ def _start_digest(recipe: FamilyRecipe, architecture: str, seed: int) -> str | N
     return None if folder is None else sha256_of(folder / f"{architecture}-{seed}.safetensors")
 
 
-def go_on_from(network: nn.Module, file: Path, architecture: str) -> None:
-    """Copy a student's weights into ``network``; where it has no row for "no face", that row stays as drawn.
+def go_on_from(network: nn.Module, file: Path, architecture: str) -> int:
+    """Copy a student's weights into ``network`` and return how many logits it has.
+
+    Where it has no row for "no face", that row stays as drawn.
 
     Raises:
         ModelError: see :func:`read_student`; or it is another architecture.
@@ -131,9 +149,11 @@ def go_on_from(network: nn.Module, file: Path, architecture: str) -> None:
     if info.architecture != architecture:
         raise ModelError(f"student {file} is a {info.architecture}, not a {architecture}")
     mine = network.state_dict()
+    rows = len(state["classifier.bias"])
     for name in _CLASSIFIER:
-        state[name] = torch.cat([state[name], mine[name][len(state[name]) :]])
+        state[name] = torch.cat([state[name], mine[name][rows:]])
     load_state(network, state, file)
+    return rows
 
 
 def read_student(file: Path) -> tuple[StudentInfo, dict[str, Tensor]]:
@@ -179,7 +199,9 @@ def load_student(file: Path) -> tuple[StudentInfo, nn.Module]:
 def split_student(file: Path, head: Head, output: Path) -> Contract:
     """Write one label set of a student as the zoo folder ``output``; return its contract.
 
-    Every layer is the student's; the classifier keeps the rows of ``head`` alone.
+    Every layer is the student's; the classifier keeps the rows of ``head`` alone. ``student.json`` says where the model
+    comes from; the recipe lies beside it as ``train-family.toml`` if a TOML file in the folder above the student's is
+    the one that the student was trained with.
 
     Raises:
         ModelError: see :func:`load_student`.
@@ -189,15 +211,49 @@ def split_student(file: Path, head: Head, output: Path) -> Contract:
     one = _HEADS[head]
     network = build(info.architecture, len(one.labels), info.input.channels)
     load_state(network, state | {name: state[name][one.rows].clone() for name in _CLASSIFIER}, file)
+    corrupted = ", partly on corrupted images" if len(state["classifier.bias"]) > NO_FACE else ""
     contract = Contract(
         labels=one.labels,
         input=info.input,
         trained_on=TrainedOn(
             dataset=one.dataset,
             split=f"{one.dataset} Training",
-            note=f"with {one.beside} beside it, taught by an ensemble, partly on corrupted images; "
+            note=f"with {one.beside} beside it, taught by an ensemble{corrupted}; "
             f"seed {info.seed}, the last epoch",
         ),
     )
-    save_model(output, network.eval(), Architecture(name=info.architecture), contract, {})
+    origin = SplitFrom(file=file.as_posix(), sha256=sha256_of(file), head=head, student=info)
+    extra = {SPLIT_FILE: (origin.model_dump_json(indent=2) + "\n").encode()}
+    recipe = _recipe_of(info, file.absolute().parent.parent)
+    if recipe is not None:
+        extra[FAMILY_RECIPE_FILE] = recipe.read_bytes()
+    save_model(output, network.eval(), Architecture(name=info.architecture), contract, extra)
     return contract
+
+
+def _recipe_of(info: StudentInfo, folder: Path) -> Path | None:
+    for path in sorted(folder.glob("*.toml")):
+        try:
+            if recipe_digest(load_family_recipe(path)) == info.recipe_sha256:
+                return path
+        except TrainingError:
+            continue
+    return None
+
+
+def read_split(folder: Path) -> SplitFrom | None:
+    """Return where the model in ``folder`` comes from; None where it is no label set of a student.
+
+    Raises:
+        ModelError: ``student.json`` is damaged.
+    """
+    file = folder / SPLIT_FILE
+    if not file.is_file():
+        return None
+    try:
+        return SplitFrom.model_validate_json(file.read_bytes())
+    except (ValidationError, OSError) as error:
+        said = first_problem(error) if isinstance(error, ValidationError) else first_line(error)
+        raise ModelError(
+            f"{file} is not valid: {said}; write it again with 'fer-deploy split-student'"
+        ) from None

@@ -36,8 +36,11 @@ class Student:
             if isinstance(module, nn.Dropout):
                 # The teachers' soft answers regularise enough for networks this small.
                 module.p = 0.0
+        self._start, self._rows = None, NO_FACE + 1
         if recipe.students.start is not None:
-            go_on_from(network, recipe.students.start / f"{architecture}-{seed}.safetensors", architecture)
+            file = recipe.students.start / f"{architecture}-{seed}.safetensors"
+            self._rows = go_on_from(network, file, architecture)
+            self._start = {name: value.clone() for name, value in network.state_dict().items()}
         network.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
         self.optimizer = AveragedSgd(network, recipe.students.weight_decay, recipe.momentum)
         self.loss = torch.zeros((), device=device)
@@ -59,6 +62,11 @@ class Student:
         loss = loss + self._no_face_weight * absent
         self.optimizer.step(loss)
         self.loss.copy_(loss.detach())
+
+    def keep(self, share: float) -> None:
+        """Keep ``share`` of the weights that the student went on from; nothing where it has no start."""
+        if self._start is not None and share:
+            self.optimizer.blend(self._start, share, self._rows)
 
     def scores(self, faces: DeviceFaces, pixels: Tensor | None = None) -> dict[str, float]:
         """Return the averaged weights' scores (:func:`scores`) on ``faces``, or on other pixels of them."""

@@ -68,6 +68,19 @@ def test_students_go_on_with_the_answers_of_an_earlier_run(tiny: FamilyRecipe, t
     weight = network.get_parameter("classifier.weight")
     torch.testing.assert_close(weight, start["fer_xs/1|classifier.weight"], rtol=0, atol=1e-5)
     assert not (tmp_path / "out/teachers").exists()
+    half = recipe.model_copy(
+        update={"students": recipe.students.model_copy(update={"keep": 0.5, "learning_rate": 0.1})}
+    )
+    whole = half.model_copy(update={"students": half.students.model_copy(update={"keep": 0.0})})
+    for name, one in (("half", half), ("whole", whole)):
+        train_family(one, training, validation, tmp_path / name, only=["fer_xs/1"])
+    moved, middle = (
+        load_student(tmp_path / name / "students/fer_xs-1.safetensors")[1].state_dict()
+        for name in ("whole", "half")
+    )
+    for name, value in middle.items():
+        if value.is_floating_point():
+            torch.testing.assert_close(value, (moved[name] + start[f"fer_xs/1|{name}"]) / 2)
     with pytest.raises(TrainingError, match="has no student fer_s/0; it has fer_xs/0, fer_xs/1"):
         train_family(recipe, training, validation, tmp_path / "out", only=["fer_s/0"])
 
