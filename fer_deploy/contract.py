@@ -7,7 +7,14 @@ import json
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from fer_deploy.errors import ContractError, FerDeployError
 from fer_deploy.files import read_toml
@@ -67,12 +74,52 @@ class TrainedOn(Frozen):
     note: str = ""
 
 
+class Confidence(Frozen):
+    """How logits become probabilities that can be believed, and when a model does not answer.
+
+    ``fer-deploy fit-confidence`` fits it on validation images. Apps read it with the rest of the contract.
+    """
+
+    temperature: float = Field(
+        gt=0, le=100, description="logits are divided by it before the softmax (Guo et al., ICML 2017)"
+    )
+    unsure_below: float = Field(
+        default=0.0, ge=0, lt=1, description="a top probability below it is answered 'unsure'; 0: never"
+    )
+    coverage: float = Field(
+        default=1.0, gt=0, le=1, description="share of the images it was fitted on that keep an answer"
+    )
+    fitted_on: str = Field(min_length=1, description="data set and split")
+
+
 class Contract(Frozen):
-    """Labels, input specification and training data of one model."""
+    """Labels, input specification, training data and confidence of one model."""
 
     labels: tuple[str, ...] = Field(min_length=2)
     input: InputSpec
     trained_on: TrainedOn
+    confidence: Confidence | None = Field(
+        default=None,
+        description="without it probabilities are the softmax of the logits, and every face is answered",
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_there(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # A contract from before there was a confidence is still the same one; and TOML has no null.
+        values: dict[str, Any] = write(self)
+        if values.get("confidence") is None:
+            values.pop("confidence", None)
+        return values
+
+    @property
+    def temperature(self) -> float:
+        """What logits are divided by before the softmax; 1 where none was fitted."""
+        return 1.0 if self.confidence is None else self.confidence.temperature
+
+    @property
+    def unsure_below(self) -> float:
+        """The top probability below which the answer is "unsure"; 0 where no threshold was chosen."""
+        return 0.0 if self.confidence is None else self.confidence.unsure_below
 
     @field_validator("labels")
     @classmethod

@@ -13,7 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from fer_deploy.contract import Contract, InputSpec, TrainedOn, contract_table, load_contract, parse_contract
+from fer_deploy.contract import (
+    Confidence,
+    Contract,
+    InputSpec,
+    TrainedOn,
+    contract_table,
+    load_contract,
+    parse_contract,
+)
 from fer_deploy.errors import ContractError, TrainingError
 
 TABLE: dict[str, Any] = {
@@ -44,6 +52,7 @@ OTHER_VALUES: list[tuple[tuple[str, ...], Any]] = [
     (("trained_on", "dataset"), "FER2013"),
     (("trained_on", "split"), "training"),
     (("trained_on", "note"), ""),
+    (("confidence",), {"temperature": 1.0, "fitted_on": "FER+ PublicTest"}),
 ]
 
 
@@ -85,6 +94,16 @@ def contracts(draw: st.DrawFn) -> Contract:
             std=tuple(draw(fractions) * 255 + 1e-3 for _ in range(channels)),
         ),
         trained_on=TrainedOn(dataset=draw(words), split=draw(st.text(max_size=8)), note=draw(st.text())),
+        confidence=draw(
+            st.none()
+            | st.builds(
+                Confidence,
+                temperature=st.floats(0.01, 100),
+                unsure_below=st.floats(0, 0.99).map(abs),
+                coverage=st.floats(0.01, 1),
+                fitted_on=words,
+            )
+        ),
     )
 
 
@@ -142,6 +161,17 @@ def test_the_hash_changes_with_every_field(path: tuple[str, ...], value: Any) ->
 def test_the_hash_changes_with_the_color() -> None:
     rgb = changed(("input",), {**TABLE["input"], "color": "rgb", "mean": [128.0] * 3, "std": [64.0] * 3})
     assert parse_contract(rgb, "here").sha256 != parse_contract(TABLE, "here").sha256
+
+
+def test_without_a_confidence_probabilities_are_the_plain_softmax() -> None:
+    plain = parse_contract(TABLE, "here")
+    assert (plain.temperature, plain.unsure_below) == (1.0, 0.0)
+    sure = {"temperature": 0.7, "unsure_below": 0.6, "coverage": 0.8, "fitted_on": "FER+ PublicTest"}
+    contract = parse_contract(changed(("confidence",), sure), "here")
+    assert (contract.temperature, contract.unsure_below) == (0.7, 0.6)
+    others = [{**sure, key: {**sure, "temperature": 0.8, "fitted_on": "x"}[key]} for key in sure]
+    digests = {parse_contract(changed(("confidence",), one), "here").sha256 for one in others}
+    assert len(digests) == 3
 
 
 def test_no_field_is_forgotten_above() -> None:

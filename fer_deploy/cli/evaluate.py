@@ -96,6 +96,12 @@ def _print(name: str, figures: AccuracyFigures) -> None:
         *([("where most annotators agree", agreed)] if agreed is not None else []),
         ("balanced accuracy", figures.balanced_accuracy),
         ("calibration error", figures.ece),
+        *([("answered", figures.answered)] if figures.answered is not None else []),
+        *(
+            [("accuracy of the answered", figures.accuracy_of_answered)]
+            if figures.accuracy_of_answered is not None
+            else []
+        ),
         *((f"recall of {one.label} ({one.images:,} images)", one.recall) for one in figures.classes),
     ]
     for label, figure in rows:

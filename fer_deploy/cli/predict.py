@@ -61,12 +61,16 @@ def _print(source: str, contract: Contract, answer: Prediction, as_json: bool) -
             "model": source,
             "contract_sha256": contract.sha256,
             "top": answer.label,
+            "unsure": answer.unsure,
+            "temperature": contract.temperature,
             "classes": [
                 {"label": label, "probability": share, "logit": logits[label]} for label, share in order
             ],
         }
         print_json(json.dumps(said, indent=2))
         return
+    if answer.unsure:
+        click.echo(f"unsure: no label reaches {contract.unsure_below:.1%}")
     width = max(len(label) for label in contract.labels)
     for label, share in order:
         click.echo(f"{label:<{width}}  {share:6.1%}  {'█' * round(30 * share)}".rstrip())

@@ -202,7 +202,9 @@ def _faces(model: Model, dataset: DatasetSpec, role: Role) -> Faces:
 
 def _split_figures(graph: Graph, faces: Faces) -> tuple[SplitFigures, Logits]:
     logits = graph.logits(faces.pixels, f"evaluating {faces.name}")
-    return SplitFigures(dataset_summary(faces), accuracy_figures(logits, faces)), logits
+    return SplitFigures(
+        dataset_summary(faces), accuracy_figures(logits, faces, graph.contract.confidence)
+    ), logits
 
 
 def _seed_figures(folder: Path, dataset: DatasetSpec) -> SeedFigures:
@@ -261,7 +263,9 @@ def _int8_figures(
                 Int8Figures(
                     target=info.target,
                     size=size_figure(info),
-                    accuracy=as_emulated(accuracy_figures(answers.logits, faces), answers.emulation),
+                    accuracy=as_emulated(
+                        accuracy_figures(answers.logits, faces, info.contract.confidence), answers.emulation
+                    ),
                     parity=as_emulated(parity_figures(reference, answers.logits, faces), answers.emulation),
                     corrupted=as_emulated(under, answers.emulation),
                 )

@@ -40,7 +40,14 @@ class AccuracyFigures(Frozen):
         "FER+ figures have it; None where images have no votes",
     )
     balanced_accuracy: Measurement = Field(description="mean of the per-class recalls")
-    ece: Measurement = Field(description="expected calibration error, 15 equal-width bins, fraction")
+    ece: Measurement = Field(
+        description="expected calibration error at the contract's temperature, 15 equal-width bins, fraction"
+    )
+    answered: Measurement | None = Field(
+        default=None,
+        description="share of the images that are not 'unsure'; None where no threshold was chosen",
+    )
+    accuracy_of_answered: Measurement | None = Field(default=None, description="accuracy on those images")
     classes: tuple[ClassFigures, ...]
     confusion: tuple[tuple[int, ...], ...] = Field(
         default=(), description="images by [true class][predicted class]; empty when not measured"

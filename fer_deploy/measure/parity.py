@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from fer_deploy.contract import Confidence
 from fer_deploy.data.faces import Faces
 from fer_deploy.errors import ModelError
 from fer_deploy.measure.counted import (
@@ -22,8 +23,9 @@ from fer_deploy.measure.figures import (
     ReliabilityBin,
     TargetParity,
 )
-from fer_deploy.measure.measurement import Unit, measured, not_measured
+from fer_deploy.measure.measurement import Measurement, Unit, measured, not_measured
 from fer_deploy.measure.statistics import expected_calibration_error, reliability
+from fer_deploy.targets.prediction import softmax
 
 Logits = NDArray[np.float32]
 #: Standard deviation of a logit over images below which a model is taken for untrained. Trained nets
@@ -50,8 +52,13 @@ def _require_finite(logits: Logits) -> None:
         )
 
 
-def accuracy_figures(logits: Logits, faces: Faces) -> AccuracyFigures:
+def accuracy_figures(logits: Logits, faces: Faces, confidence: Confidence | None = None) -> AccuracyFigures:
     """Return how logits (N, K) classify ``faces``; of drawn ones, why that is not known.
+
+    Args:
+        logits: (N, K).
+        faces: the N images.
+        confidence: the contract's, with whose temperature and threshold calibration and answers are counted.
 
     Raises:
         ModelError: a logit is not finite.
@@ -59,11 +66,33 @@ def accuracy_figures(logits: Logits, faces: Faces) -> AccuracyFigures:
     _require_finite(logits)
     if faces.drawn:
         return missing_accuracy(faces, NO_PEOPLE)
-    bins = reliability(logits, faces.targets)
+    temperature = 1.0 if confidence is None else confidence.temperature
+    bins = reliability(logits, faces.targets, temperature)
+    conditions = {"images": len(faces)} | ({"temperature": temperature} if confidence else {})
+    answered, accuracy_of_answered = _answered(logits, faces, confidence)
     return AccuracyFigures(
         **counted_accuracy(logits.argmax(axis=1), Truth.of(faces)),
-        ece=measured(expected_calibration_error(bins), Unit.FRACTION, conditions={"images": len(faces)}),
+        ece=measured(expected_calibration_error(bins), Unit.FRACTION, conditions=conditions),
         reliability=tuple(ReliabilityBin(**vars(one)) for one in bins),
+        answered=answered,
+        accuracy_of_answered=accuracy_of_answered,
+    )
+
+
+def _answered(
+    logits: Logits, faces: Faces, confidence: Confidence | None
+) -> tuple[Measurement, Measurement] | tuple[None, None]:
+    """Return the share of images that are answered and the accuracy on them; None without a threshold."""
+    if confidence is None or not confidence.unsure_below:
+        return None, None
+    top = softmax(logits, confidence.temperature).max(axis=1)
+    answered = top >= confidence.unsure_below
+    right = logits.argmax(axis=1) == faces.targets
+    conditions = {"answered from": f"{confidence.unsure_below:g}"}
+    nothing = not_measured(Unit.FRACTION, "no image is answered")
+    return (
+        proportion(answered, conditions),
+        proportion(right[answered], conditions) if answered.any() else nothing,
     )
 
 

@@ -151,9 +151,11 @@ class Reliability:
     accuracy: float
 
 
-def reliability(logits: NDArray[np.float32], targets: NDArray[np.int64]) -> tuple[Reliability, ...]:
+def reliability(
+    logits: NDArray[np.float32], targets: NDArray[np.int64], temperature: float = 1.0
+) -> tuple[Reliability, ...]:
     """Return the non-empty ones of :data:`ECE_BINS` equal-width confidence bins of logits (N, K)."""
-    probabilities = softmax(logits)
+    probabilities = softmax(logits, temperature)
     confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == targets
     bins = np.minimum((confidence * ECE_BINS).astype(int), ECE_BINS - 1)

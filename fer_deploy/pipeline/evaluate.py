@@ -50,4 +50,5 @@ def evaluate(
     subject = open_subject(reference, contract, weights)
     faces = open_dataset(at_hand(dataset), role, subject.contract.labels, subject.contract.input)
     answers = subject.answers(faces.pixels)
-    return faces, as_emulated(accuracy_figures(answers.logits, faces), answers.emulation)
+    figures = accuracy_figures(answers.logits, faces, subject.contract.confidence)
+    return faces, as_emulated(figures, answers.emulation)

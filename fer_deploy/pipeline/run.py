@@ -144,7 +144,7 @@ class Run:
                 dataset=self._dataset,
                 images=image_answers(reference, answers, test),
                 calibration=calibration_summary(calibration, self._config.quantize.ptq.observer),
-                float_accuracy=accuracy_figures(reference, test),
+                float_accuracy=accuracy_figures(reference, test, model.contract.confidence),
                 float_corrupted=spoilt.get(None),
                 graphs=shared,
                 artifacts=tuple(

@@ -142,7 +142,9 @@ def artifact_report(
     if isinstance(answers, Unknown):
         accuracy, parity = missing_accuracy(test, answers.reason), missing_parity(answers.reason)
     else:
-        accuracy = as_emulated(accuracy_figures(answers.logits, test), answers.emulation)
+        accuracy = as_emulated(
+            accuracy_figures(answers.logits, test, info.contract.confidence), answers.emulation
+        )
         parity = as_emulated(parity_figures(reference, answers.logits, test), answers.emulation)
         diagnosis = explain_artifact(plain, reference, answers.logits, test)
     return ArtifactReport(

@@ -208,7 +208,7 @@ def write_artifact(
                 dtype="float32",
                 layout="NK",
                 shape=(1, len(graph.contract.labels)),
-                meaning="one logit per label of the contract; softmax gives probabilities",
+                meaning="one logit per label of the contract; softmax at its temperature gives probabilities",
             ),
             scales=graph.scales,
             calibration=calibration,

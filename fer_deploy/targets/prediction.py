@@ -17,21 +17,23 @@ class Prediction(Shown):
 
     Attributes:
         label: the most probable class.
-        probabilities: label to probability, 0..1, in the contract's order.
+        probabilities: label to probability, 0..1, in the contract's order and at its temperature.
         logits: float32 (K,), one per label of the contract.
+        unsure: whether the top probability is below what the contract asks of an answer.
         emulation: None, or how the answer was emulated instead of given by the target's own runtime.
     """
 
     label: str
     probabilities: dict[str, float]
     logits: NDArray[np.float32]
+    unsure: bool = False
     emulation: str | None = None
 
 
-def softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return row-wise softmax of (N, K), float64."""
+def softmax(logits: NDArray[np.float32], temperature: float = 1.0) -> NDArray[np.float64]:
+    """Return row-wise softmax of (N, K) divided by ``temperature``, float64."""
     shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
-    exponent = np.exp(shifted)
+    exponent = np.exp(shifted / temperature)
     result: NDArray[np.float64] = exponent / exponent.sum(axis=1, keepdims=True)
     return result
 
@@ -40,6 +42,8 @@ def prediction_of(
     logits: NDArray[np.float32], contract: Contract, emulation: str | None = None
 ) -> Prediction:
     """Return what logits float32 (K,) say of a picture under a contract."""
-    shares = softmax(logits[None])[0]
+    shares = softmax(logits[None], contract.temperature)[0]
     probabilities = {label: float(share) for label, share in zip(contract.labels, shares, strict=True)}
-    return Prediction(contract.labels[int(logits.argmax())], probabilities, logits, emulation)
+    best = int(logits.argmax())
+    unsure = float(shares[best]) < contract.unsure_below
+    return Prediction(contract.labels[best], probabilities, logits, unsure, emulation)

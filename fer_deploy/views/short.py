@@ -63,7 +63,8 @@ def _prediction(answer: Prediction) -> list[str]:
     order = sorted(answer.probabilities.items(), key=lambda one: one[1], reverse=True)
     shares = ", ".join(f"{label} {share:.1%}" for label, share in order[:_NAMED])
     how = "" if answer.emulation is None else " (emulated)"
-    return [f"Prediction {answer.label}: {shares}{how}"]
+    said = f"unsure, most probably {answer.label}" if answer.unsure else answer.label
+    return [f"Prediction {said}: {shares}{how}"]
 
 
 def _comparison(found: Comparison) -> list[str]:

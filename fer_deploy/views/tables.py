@@ -87,6 +87,12 @@ def accuracy_table(report: Report) -> Table:
     rows: list[tuple[str, tuple[Cell, ...]]] = [
         (name, (acc.accuracy_without_leaked, acc.balanced_accuracy, acc.ece)) for name, acc in everyone
     ]
+    if report.float_accuracy.answered is not None:
+        columns = (*columns, "answered", "accuracy of the answered")
+        rows = [
+            (name, (*cells, acc.answered or "–", acc.accuracy_of_answered or "–"))
+            for (_, acc), (name, cells) in zip(everyone, rows, strict=True)
+        ]
     agreed = [acc.accuracy_where_agreed for _, acc in everyone]
     if any(agreed):
         columns = ("where most annotators agree", *columns)

@@ -38,6 +38,7 @@ def files() -> dict[str, bytes]:
                 "std": [64.0, 60.0, 70.25],
             },
             "trained_on": {"dataset": "none: made for tests", "note": 'quotes " and umlauts äöü'},
+            "confidence": {"temperature": 0.8, "unsure_below": 0.6, "coverage": 0.9, "fitted_on": "nothing"},
         }
     )
     inputs = golden_inputs(contract.input)

@@ -21,10 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from fer_deploy.contract import InputSpec
+from fer_deploy.contract import Confidence, Contract, InputSpec, TrainedOn
 from fer_deploy.data.preprocess import Box, face_pixels, widened
 from fer_deploy.files import write_atomic
-from fer_deploy.targets.prediction import softmax
+from fer_deploy.targets.prediction import prediction_of
 
 COMMITTED = Path(__file__).with_name("vectors") / "preprocessing.json"
 SEED, COUNT = 20, 240
@@ -154,7 +154,7 @@ def document(seed: int = SEED, count: int = COUNT) -> dict[str, Any]:
     return {
         "vectors": vectors,
         "widened": boxes,
-        "softmax": [_softmax(draw, classes) for classes in (2, 7, 8, 8)],
+        "softmax": [_softmax(draw, classes, temperature, below) for classes, temperature, below in _ANSWERS],
         "quantiles": [_quantiles(draw, count) for count in (1, 2, 7, 300)],
     }
 
@@ -166,9 +166,26 @@ def _widening(draw: random.Random) -> dict[str, Any]:
     return {"box": box, "margin": margin, "widened": widened(box, margin)}
 
 
-def _softmax(draw: random.Random, classes: int) -> dict[str, Any]:
+#: Classes, temperature and the probability below which there is no answer; the last one's logits are close.
+_ANSWERS = ((2, 1.0, 0.0), (7, 1.0, 0.0), (8, 0.7, 0.6), (8, 2.5, 0.99), (8, 12.0, 0.6), (7, 25.0, 0.3))
+
+
+def _softmax(draw: random.Random, classes: int, temperature: float, below: float) -> dict[str, Any]:
     logits = np.array([[draw.gauss(0, 8) for _ in range(classes)]], dtype=np.float32)
-    return {"logits": logits[0].tolist(), "probabilities": softmax(logits)[0].tolist()}
+    contract = Contract(
+        labels=tuple(f"label {index}" for index in range(classes)),
+        input=InputSpec(height=16, width=16, color="grey", mean=(0.0,), std=(1.0,)),
+        trained_on=TrainedOn(dataset="none"),
+        confidence=Confidence(temperature=temperature, unsure_below=below, fitted_on="none"),
+    )
+    said = prediction_of(logits[0], contract)
+    return {
+        "logits": logits[0].tolist(),
+        "temperature": temperature,
+        "unsure_below": below,
+        "probabilities": list(said.probabilities.values()),
+        "answer": None if said.unsure else contract.labels.index(said.label),
+    }
 
 
 def _quantiles(draw: random.Random, count: int) -> dict[str, Any]:

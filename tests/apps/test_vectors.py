@@ -16,10 +16,14 @@ def test_committed_vectors_are_the_reference_s() -> None:
     committed = json.loads(make_vectors.COMMITTED.read_text())
     wanted = json.loads(make_vectors.text(make_vectors.document()))
     # numpy's exp differs in its last bit between AVX-512 and AVX2; the apps are held to the same 1e-12.
-    softmaxes = zip(committed.pop("softmax"), wanted.pop("softmax"), strict=True)
+    softmaxes = [*zip(committed.pop("softmax"), wanted.pop("softmax"), strict=True)]
     assert committed == wanted, why
+    # Answers and "unsure", at temperatures below and above 1: what each language has to tell apart.
+    assert {one["answer"] is None for one, _ in softmaxes} == {True, False}
+    assert {one["temperature"] < 1 for one, _ in softmaxes} == {True, False}
     for one, other in softmaxes:
-        assert one["logits"] == other["logits"], why
+        for key in ("logits", "temperature", "unsure_below", "answer"):
+            assert one[key] == other[key], why
         assert one["probabilities"] == pytest.approx(other["probabilities"], rel=0, abs=1e-12), why
 
 

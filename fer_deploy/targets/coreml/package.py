@@ -110,6 +110,8 @@ def _exported(graph: Graph, options: CoreMLOptions) -> torch.export.ExportedProg
         return graph.export()
     import torch
 
+    temperature = graph.contract.temperature
+
     # A classifier's probabilities are whatever tensor it is given: ClassifierConfig adds no softmax.
     class Classifier(torch.nn.Module):
         def __init__(self, module: torch.nn.Module) -> None:
@@ -118,7 +120,7 @@ def _exported(graph: Graph, options: CoreMLOptions) -> torch.export.ExportedProg
 
         def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
             logits = self.module(pixels)
-            return logits, torch.softmax(logits, dim=-1)
+            return logits, torch.softmax(logits if temperature == 1 else logits / temperature, dim=-1)
 
     classifier = Classifier(graph.module)
     classifier.training = False

@@ -71,19 +71,46 @@ public struct Contract: Decodable, Equatable, Sendable {
         public let dataset: String
     }
 
+    /// Logits are divided by `temperature` before the softmax; a top probability below `unsureBelow` is no answer.
+    public struct Confidence: Decodable, Equatable, Sendable {
+        public let temperature: Double
+        public let unsureBelow: Double
+
+        public init(temperature: Double, unsureBelow: Double) {
+            self.temperature = temperature
+            self.unsureBelow = unsureBelow
+        }
+
+        enum CodingKeys: String, CodingKey {
+            case temperature
+            case unsureBelow = "unsure_below"
+        }
+    }
+
     public let labels: [String]
     public let input: InputSpec
     public let trainedOn: TrainedOn
+    private let stated: Confidence?
+
+    /// The one that the contract states, or the plain softmax and an answer for every face.
+    public var confidence: Confidence { stated ?? Confidence(temperature: 1, unsureBelow: 0) }
 
     enum CodingKeys: String, CodingKey {
         case labels, input
         case trainedOn = "trained_on"
+        case stated = "confidence"
     }
 
     func validate() throws {
         let blank = labels.contains { $0.allSatisfy(\.isWhitespace) }
         guard labels.count >= 2, Set(labels).count == labels.count, !blank else {
             throw ArtifactError("contract.labels must be two or more, not empty and all different: \(labels)")
+        }
+        guard confidence.temperature > 0 else {
+            throw ArtifactError("contract.confidence.temperature is not above zero: \(confidence.temperature)")
+        }
+        guard (0..<1).contains(confidence.unsureBelow) else {
+            throw ArtifactError("contract.confidence.unsure_below is not from 0 to below 1: \(confidence.unsureBelow)")
         }
         try input.validate()
     }

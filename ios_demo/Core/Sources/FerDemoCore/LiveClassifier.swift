@@ -69,7 +69,7 @@ public final class LiveClassifier {
         let logits = try engine.logits(pixels)
         inferenceMs.append(Double(nanoseconds() - start) / 1e6)
         inferenceMs.removeFirst(max(0, inferenceMs.count - Self.timedFrames))
-        let smoothed = smoothing.add(time: time, softmax(logits))
+        let smoothed = smoothing.add(time: time, softmax(logits, temperature: artifact.info.contract.confidence.temperature))
         history.add(time: time, smoothed)
         return smoothed
     }
@@ -80,6 +80,7 @@ public final class LiveClassifier {
         var state = ScreenState(title: "\(info.model), \(info.recipe), on \(info.runtime)", historySeconds: historySeconds)
         state.labels = info.contract.labels
         state.trainedOn = info.contract.trainedOn.dataset
+        state.unsureBelow = info.contract.confidence.unsureBelow
         return state
     }
 

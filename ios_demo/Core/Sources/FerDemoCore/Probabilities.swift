@@ -1,11 +1,17 @@
 import Foundation
 
-/// Returns the softmax of `logits`, computed in double precision.
-public func softmax(_ logits: [Float]) -> [Double] {
+/// Returns the softmax of `logits` divided by `temperature`, computed in double precision.
+public func softmax(_ logits: [Float], temperature: Double = 1) -> [Double] {
     let largest = Double(logits.max() ?? 0)
-    let exponents = logits.map { exp(Double($0) - largest) }
+    let exponents = logits.map { exp((Double($0) - largest) / temperature) }
     let total = exponents.reduce(0, +)
     return exponents.map { $0 / total }
+}
+
+/// Returns which label `probabilities` answer, or nil where none of them reaches `unsureBelow`: "unsure".
+public func answer(_ probabilities: [Double], unsureBelow: Double) -> Int? {
+    guard let best = probabilities.indices.max(by: { probabilities[$0] < probabilities[$1] }) else { return nil }
+    return probabilities[best] >= unsureBelow ? best : nil
 }
 
 /// Exponential smoothing of probabilities over time, independent of the frame rate: after `seconds` without

@@ -28,6 +28,8 @@ public struct ScreenState: Sendable {
     /// The face in fractions of the upright picture: left, top, right, bottom.
     public var face: [Double]?
     public var inferenceMs: [Double] = []
+    /// Without a probability of at least this the model does not answer.
+    public var unsureBelow = 0.0
 
     public init(title: String, historySeconds: Double) {
         self.title = title
@@ -94,8 +96,11 @@ public struct Screen: Sendable {
         let row = Rows.bars * unit / Double(state.labels.count)
         let start = 10 * unit
         let length = width - start - 6 * unit
-        let best = state.probabilities.flatMap { all in all.indices.max { all[$0] < all[$1] } }
-        return state.labels.enumerated().flatMap { index, label -> [Shape] in
+        let best = state.probabilities.flatMap { answer($0, unsureBelow: state.unsureBelow) }
+        let unsure: [Shape] =
+            state.probabilities == nil || best != nil
+            ? [] : [text("unsure", width - edge, top - unit / 5, unit, Palette.dim, atEnd: true)]
+        return unsure + state.labels.enumerated().flatMap { index, label -> [Shape] in
             let share = state.probabilities?[index]
             let y = top + Double(index) * row
             let size = min(1.4 * unit, row * 0.8)

@@ -10,7 +10,11 @@ final class LiveClassifierTests: XCTestCase {
         let box = try XCTUnwrap(Box(left: 10, top: 20, right: 40, bottom: 50))
         let state = try LiveClassifier(artifact, PixelEngine()).state(Seen(picture: image, face: box), time: 1)
         let pixels = FacePixels.of(image, artifact.info.contract.input, box: box)
-        XCTAssertEqual(state.probabilities, softmax(PixelEngine().logits(FacePixels.floats(pixels))))
+        let confidence = artifact.info.contract.confidence
+        XCTAssertEqual(confidence, Contract.Confidence(temperature: 0.8, unsureBelow: 0.6))
+        let logits = PixelEngine().logits(FacePixels.floats(pixels))
+        XCTAssertEqual(state.probabilities, softmax(logits, temperature: confidence.temperature))
+        XCTAssertEqual(state.unsureBelow, confidence.unsureBelow)
         XCTAssertEqual(state.face, [1.0 / 6, 1.0 / 3, 2.0 / 3, 5.0 / 6])
         XCTAssertEqual(state.history.count, 1)
         XCTAssertEqual(state.inferenceMs.count, 1)

@@ -27,9 +27,11 @@ final class PreprocessingTests: XCTestCase {
 
     func testSoftmaxAndQuantilesArePythons() throws {
         for row in try Vectors.document().softmax {
-            for (got, wanted) in zip(softmax(row.logits), row.probabilities) {
+            let probabilities = softmax(row.logits, temperature: row.temperature)
+            for (got, wanted) in zip(probabilities, row.probabilities) {
                 XCTAssertEqual(got, wanted, accuracy: 1e-12)
             }
+            XCTAssertEqual(answer(probabilities, unsureBelow: row.unsure_below), row.answer)
         }
         for row in try Vectors.document().quantiles {
             for (share, wanted) in [(0.5, row.p50), (0.9, row.p90), (0.95, row.p95), (0.99, row.p99)] {

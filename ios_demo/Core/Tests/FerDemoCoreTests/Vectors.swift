@@ -50,7 +50,10 @@ enum Vectors {
 
     struct Softmax: Decodable {
         let logits: [Float]
+        let temperature: Double
+        let unsure_below: Double
         let probabilities: [Double]
+        let answer: Int?
     }
 
     struct Quantiles: Decodable {

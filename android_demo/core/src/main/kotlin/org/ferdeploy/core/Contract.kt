@@ -23,15 +23,42 @@ data class InputSpec(
     val shape: List<Int> get() = listOf(1, channels, height, width)
 }
 
+/** Logits are divided by [temperature] before the softmax; a top probability below [unsureBelow] is no answer. */
+data class Confidence(val temperature: Double, val unsureBelow: Double) {
+    companion object {
+        /** That of a contract without one: the plain softmax, and an answer for every face. */
+        val PLAIN = Confidence(temperature = 1.0, unsureBelow = 0.0)
+    }
+}
+
 /** What the model expects and what it answers. */
-data class Contract(val labels: List<String>, val input: InputSpec, val trainedOn: String)
+data class Contract(
+    val labels: List<String>,
+    val input: InputSpec,
+    val trainedOn: String,
+    val confidence: Confidence = Confidence.PLAIN,
+)
 
 internal fun contractOf(fields: Fields): Contract {
     val labels = fields.texts("labels")
     if (labels.size < 2 || labels.toSet().size != labels.size || labels.any { it.isBlank() }) {
         fields.fail("labels", "must be two or more, not empty and all different: $labels")
     }
-    return Contract(labels, inputOf(fields.child("input")), fields.child("trained_on").text("dataset"))
+    return Contract(
+        labels,
+        inputOf(fields.child("input")),
+        fields.child("trained_on").text("dataset"),
+        fields.childOrNull("confidence")?.let(::confidenceOf) ?: Confidence.PLAIN,
+    )
+}
+
+private fun confidenceOf(fields: Fields): Confidence {
+    val confidence = Confidence(fields.number("temperature"), fields.number("unsure_below"))
+    if (!(confidence.temperature > 0)) fields.fail("temperature", "is not above zero: ${confidence.temperature}")
+    if (!(confidence.unsureBelow >= 0 && confidence.unsureBelow < 1)) {
+        fields.fail("unsure_below", "is not from 0 to below 1: ${confidence.unsureBelow}")
+    }
+    return confidence
 }
 
 private fun inputOf(fields: Fields): InputSpec {

@@ -17,6 +17,9 @@ internal class Fields private constructor(private val where: String, private val
 
     fun child(name: String): Fields = Fields(path(name) + ".", require<Map<*, *>>(name))
 
+    /** Returns the object [name], or null where there is none or it is null. */
+    fun childOrNull(name: String): Fields? = if (map[name] == null) null else child(name)
+
     fun texts(name: String): List<String> = list(name)
 
     fun numbers(name: String): List<Double> = list(name)

@@ -37,7 +37,7 @@ class LiveClassifier(private val artifact: Artifact, private val engine: Engine)
             val logits = engine.logits(pixels)
             inferenceMs.addLast((nanoTime() - start) / 1e6)
             if (inferenceMs.size > TIMED_FRAMES) inferenceMs.removeFirst()
-            smoothing.add(time, softmax(logits)).also { history.add(time, it) }
+            smoothing.add(time, softmax(logits, contract.confidence.temperature)).also { history.add(time, it) }
         }
         return blank(artifact).copy(
             verdict = verdict,
@@ -67,6 +67,7 @@ class LiveClassifier(private val artifact: Artifact, private val engine: Engine)
                 title = "$model, $recipe, on $runtime", labels = contract.labels, trainedOn = contract.trainedOn,
                 verdict = null, problem = null, probabilities = null, history = emptyList(),
                 historySeconds = HISTORY_SECONDS, now = 0.0, face = null, inferenceMs = emptyList(),
+                unsureBelow = contract.confidence.unsureBelow,
             )
         }
 

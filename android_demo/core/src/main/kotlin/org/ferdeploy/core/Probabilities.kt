@@ -2,13 +2,17 @@ package org.ferdeploy.core
 
 import kotlin.math.exp
 
-/** Returns the softmax of [logits], computed in double precision. */
-fun softmax(logits: FloatArray): DoubleArray {
+/** Returns the softmax of [logits] divided by [temperature], computed in double precision. */
+fun softmax(logits: FloatArray, temperature: Double = 1.0): DoubleArray {
     val largest = logits.max().toDouble()
-    val exponents = DoubleArray(logits.size) { exp(logits[it] - largest) }
+    val exponents = DoubleArray(logits.size) { exp((logits[it] - largest) / temperature) }
     val total = exponents.sum()
     return DoubleArray(logits.size) { exponents[it] / total }
 }
+
+/** Returns which label [probabilities] answer, or null where none of them reaches [unsureBelow]: "unsure". */
+fun answer(probabilities: List<Double>, unsureBelow: Double): Int? =
+    probabilities.indices.maxBy(probabilities::get).takeIf { probabilities[it] >= unsureBelow }
 
 /**
  * Exponential smoothing of probabilities over time, independent of the frame rate: after [seconds] without

@@ -28,6 +28,8 @@ data class ScreenState(
     /** The face in fractions of the upright picture: left, top, right, bottom. */
     val face: List<Double>?,
     val inferenceMs: List<Double>,
+    /** Without a probability of at least this the model does not answer. */
+    val unsureBelow: Double = 0.0,
 )
 
 /**
@@ -84,8 +86,11 @@ class Screen(private val width: Float, private val height: Float) {
         val row = BARS * unit / state.labels.size
         val start = 10 * unit
         val length = width - start - 6 * unit
-        val best = state.probabilities?.let { it.indices.maxBy(it::get) }
-        return state.labels.flatMapIndexed { index, label ->
+        val best = state.probabilities?.let { answer(it, state.unsureBelow) }
+        val unsure = if (state.probabilities == null || best != null) emptyList() else listOf(
+            Shape.Text("unsure", width - edge, top - unit / 5, unit, DIM, true),
+        )
+        return unsure + state.labels.flatMapIndexed { index, label ->
             val share = state.probabilities?.get(index)
             val y = top + index * row
             val size = minOf(1.4f * unit, row * 0.8f)

@@ -17,7 +17,11 @@ class LiveClassifierTest {
     fun `a face gives the softmax of its pixels' logits`() {
         val state = LiveClassifier(artifact, PixelEngine()).state(Seen(image, box), 1.0)
         val pixels = FacePixels.of(image, artifact.info.contract.input, box)
-        assertContentEquals(softmax(PixelEngine().logits(FacePixels.floats(pixels))).toList(), state.probabilities)
+        val confidence = artifact.info.contract.confidence
+        assertEquals(Confidence(temperature = 0.8, unsureBelow = 0.6), confidence)
+        val logits = PixelEngine().logits(FacePixels.floats(pixels))
+        assertContentEquals(softmax(logits, confidence.temperature).toList(), state.probabilities)
+        assertEquals(confidence.unsureBelow, state.unsureBelow)
         assertEquals(listOf(1 / 6.0, 1 / 3.0, 2 / 3.0, 5 / 6.0), state.face)
         assertEquals(1, state.history.size)
         assertEquals(1, state.inferenceMs.size)

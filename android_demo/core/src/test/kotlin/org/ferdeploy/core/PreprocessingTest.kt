@@ -38,7 +38,8 @@ class PreprocessingTest {
     fun `softmax and quantiles are Python's`() {
         for (row in Vectors.document.getValue("softmax")) {
             val logits = Vectors.numbers(row["logits"]).map { it.toFloat() }.toFloatArray()
-            val probabilities = softmax(logits)
+            val probabilities = softmax(logits, row["temperature"] as Double)
+            assertEquals(row["answer"] as Double?, answer(probabilities.toList(), row["unsure_below"] as Double)?.toDouble())
             Vectors.numbers(row["probabilities"]).forEachIndexed { index, wanted ->
                 assertEquals(wanted, probabilities[index], 1e-12)
             }

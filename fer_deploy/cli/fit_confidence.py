@@ -1,0 +1,46 @@
+"""``fer-deploy fit-confidence``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from fer_deploy.cli.options import PATH, Number, data_options
+
+
+@click.command("fit-confidence")
+@click.argument("folder", metavar="FOLDER", type=PATH)
+@data_options
+@click.option(
+    "--coverage",
+    type=Number(min=0, max=1, min_open=True),
+    default=0.8,
+    show_default=True,
+    help="Share of the validation images that keep an answer; below it the answer is 'unsure'. 1: all.",
+)
+def command(folder: Path, dataset: str | None, data: Path | None, coverage: float) -> None:
+    """Fit how sure a model is, and write it into its contract.
+
+    FOLDER is a zoo folder, such as models/fer_s. A temperature and the probability below which the answer is "unsure"
+    are fitted on the validation split and written to [contract.confidence] of model.toml; every artifact made then
+    carries them, and the apps read them. Artifacts and calibration.json of the old contract have to be made again.
+    """
+    from fer_deploy.pipeline.confidence import fit_confidence
+    from fer_deploy.pipeline.evaluate import dataset_spec
+    from fer_deploy.report.wording import describe
+
+    found = fit_confidence(folder, dataset_spec(dataset, data), coverage if coverage < 1 else None)
+    sure = found.contract.confidence
+    assert sure is not None
+    click.echo(
+        f"{folder}: temperature {sure.temperature:g}, unsure below {sure.unsure_below:.1%}, on {sure.fitted_on}"
+    )
+    click.echo(
+        f"calibration error {describe(found.before.ece)}, with the temperature {describe(found.after.ece)}"
+    )
+    if found.after.answered is not None and found.after.accuracy_of_answered is not None:
+        click.echo(
+            f"answered {describe(found.after.answered)}, accuracy of the answered "
+            f"{describe(found.after.accuracy_of_answered)}"
+        )
