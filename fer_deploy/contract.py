@@ -77,7 +77,7 @@ class TrainedOn(Frozen):
 class Confidence(Frozen):
     """How logits become probabilities that can be believed, and when a model does not answer.
 
-    ``fer-deploy fit-confidence`` fits it on validation images. Apps read it with the rest of the contract.
+    ``fer-deploy confidence`` fits it on validation images. Apps read it with the rest of the contract.
     """
 
     temperature: float = Field(

@@ -12,9 +12,10 @@ import click
 import pytest
 
 import fer_deploy
-from fer_deploy.contract import parse_contract
+from fer_deploy.contract import Confidence, parse_contract
 from fer_deploy.experiments.study_schema import load_study
 from fer_deploy.gate.budget import Budget, Waiver
+from fer_deploy.pipeline.config import CorruptionsSection
 from fer_deploy.train.recipe import load_recipe
 from fixtures.commands import read_line
 
@@ -81,11 +82,16 @@ FENCES = [(name_of(page), kind, text) for page in PAGES for kind, text in fences
 
 def _configuration(table: dict[str, Any], tmp_path: Path, text: str) -> None:
     match sorted(table)[0]:
+        case "contract" if set(table["contract"]) == {"confidence"}:
+            assert Confidence.model_validate(table["contract"]["confidence"])
         case "contract":
             parse_contract(table["contract"], "the page")
         case "budget":
             assert Budget.model_validate(table["budget"])
-            assert [Waiver.model_validate(waiver) for waiver in table["waiver"]]
+            others = set(table) - {"budget", "waiver", "corruptions"}
+            assert not others
+            assert [Waiver.model_validate(waiver) for waiver in table.get("waiver", ())] or len(table) > 1
+            assert CorruptionsSection.model_validate(table.get("corruptions", {}))
         case _:
             file = tmp_path / "page.toml"
             file.write_text(text, encoding="utf-8")

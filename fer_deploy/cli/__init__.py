@@ -30,7 +30,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "report": "Print a report in full, or what changed between two.",
         "export": "Lower a model to one target's artifacts.",
         "calibrate": "Keep calibration ranges beside a model's weights.",
-        "fit-confidence": "Fit temperature and 'unsure' into a model's contract.",
+        "confidence": "Fit temperature and 'unsure' into a model's contract.",
         "bundle": "Put an artifact into a demo app.",
         "profile": "Time exported artifacts on a device.",
         "layers": "Show where the time goes inside an artifact.",

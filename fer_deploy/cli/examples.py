@@ -39,9 +39,7 @@ EXAMPLES: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(
             ("export --target onnx --model my_net:build --contract contract.toml", "a network of your own"),
         ),
         "calibrate": (("calibrate models/fer_s", "writes models/fer_s/calibration.json"),),
-        "fit-confidence": (
-            ("fit-confidence models/fer_s --coverage 0.9", "one face in ten may stay unanswered"),
-        ),
+        "confidence": (("confidence models/fer_s --coverage 0.9", "one face in ten may stay unanswered"),),
         "bundle": (("bundle dist/fer_s/onnx-w8a8-ptq --app android", "into android_demo, once it fits"),),
         "profile": (
             ("profile --device host", "every artifact in dist"),

@@ -31,7 +31,9 @@ Answer = TypeVar("Answer")
     "--labels", metavar="A,B,C", help="In the order of the outputs.  [default: sorted folders of DATA/train]"
 )
 @click.option("--data", metavar="DIR", help="Folder with train/<label>/ and test/<label>/.")
-@click.option("--dataset", metavar="KIND", help="Another kind of images: ferplus, fer2013, rafdb, rafdb5.")
+@click.option(
+    "--dataset", metavar="KIND", help="Another kind of images: ferplus, fer2013, fer2013_5, rafdb, rafdb5."
+)
 @click.option("--mean", metavar="NUMBERS", help="That training subtracted, of pixels 0..255.  [default: 0]")
 @click.option("--std", metavar="NUMBERS", help="That training divided by, of pixels 0..255.  [default: 255]")
 @click.option("--target", "targets", multiple=True, help="To export; may be given again.  [default: all]")

@@ -51,7 +51,7 @@ _DATA = (
     click.option(
         "--dataset",
         metavar="KIND",
-        help="ferplus, fer2013, rafdb, rafdb5, folder, or sample (drawn faces).",
+        help="ferplus, fer2013, fer2013_5, rafdb, rafdb5, folder, or sample (drawn faces).",
     ),
     click.option(
         "--data", type=PATH, help="The dataset's file or folder.  [default: $FER_DATA's npz; else sample]"

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 @click.argument("output", type=PATH)
 @click.option(
     "--head",
-    type=click.Choice(["ferplus", "fer2013"]),
+    type=click.Choice(["ferplus", "fer2013", "fer2013_5"]),
     default="ferplus",
     show_default=True,
-    help="FER+'s 8 or FER2013's 7 labels.",
+    help="FER+'s 8 labels, FER2013's 7, or those without fear and disgust.",
 )
 def command(student: Path, output: Path, head: Head) -> None:
     """Make a model of one label set of a family's student.

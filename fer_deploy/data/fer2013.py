@@ -30,6 +30,8 @@ from fer_deploy.errors import DataError
 FILE_NAME = "fer2013_ferplus_48.npz"
 #: The order of the ``emotion`` column of the original csv.
 FER2013_LABELS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+#: Without fear and disgust, as the paper that the family follows has its 5 classes.
+FER2013_5_LABELS = tuple(label for label in FER2013_LABELS if label not in ("disgust", "fear"))
 Split = Literal["Training", "PublicTest", "PrivateTest"]
 SPLITS: tuple[Split, ...] = ("Training", "PublicTest", "PrivateTest")
 #: Type of the values, and the shape behind the row axis, of each array that is read.
@@ -108,7 +110,7 @@ def leaked_twins(images: NDArray[np.uint8], usage: NDArray[np.str_]) -> NDArray[
 def load_fer2013(
     split: Split,
     spec: InputSpec,
-    labels: Literal["ferplus", "fer2013"] = "ferplus",
+    labels: Literal["ferplus", "fer2013", "fer2013_5"] = "ferplus",
     path: Path | None = None,
     protocol: Protocol | None = None,
 ) -> Faces:
@@ -119,7 +121,8 @@ def load_fer2013(
             splits are whole, with ``leaked`` marking images that occur in the original training split.
         spec: how the pixels are wanted.
         labels: "ferplus" for the 8-class majority and vote distribution (images whose majority is
-            "unknown" or "not a face" are left out), "fer2013" for the 7 original labels.
+            "unknown" or "not a face" are left out), "fer2013" for the 7 original labels, "fer2013_5" for
+            the images of 5 of them.
         path: the npz; default ``FER_DATA``'s.
         protocol: which images of "ferplus" count and with which label; None for :data:`PLURALITY`.
 
@@ -150,12 +153,15 @@ def load_fer2013(
         distribution = ferplus_distribution(table.votes[keep])
         targets = targets[keep]
     else:
-        names = FER2013_LABELS
-        targets = table.emotion[keep].astype(np.int64)
+        names = FER2013_LABELS if labels == "fer2013" else FER2013_5_LABELS
+        place = np.array([names.index(label) if label in names else -1 for label in FER2013_LABELS])
+        passed_over["of another class"] = int((keep & (place[table.emotion] < 0)).sum())
+        keep &= place[table.emotion] >= 0
+        targets = place[table.emotion[keep]].astype(np.int64)
         distribution = one_hot(targets, len(names))
     rows = np.flatnonzero(keep).astype(np.int64)
     return Faces(
-        name=f"{'FER+' if labels == 'ferplus' else 'FER2013'} {split}{_mode(protocol)}",
+        name=f"{'FER+' if labels == 'ferplus' else 'FER2013'} {split}{_mode(protocol, labels)}",
         labels=names,
         pixels=_to_spec(table.images[keep], spec),
         targets=targets,
@@ -167,7 +173,9 @@ def load_fer2013(
     )
 
 
-def _mode(protocol: Protocol | None) -> str:
+def _mode(protocol: Protocol | None, labels: str) -> str:
+    if labels == "fer2013_5":
+        return " (5 classes)"
     return "" if protocol in (None, PLURALITY) else f" ({protocol} mode)"
 
 

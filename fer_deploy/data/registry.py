@@ -16,6 +16,7 @@ from fer_deploy.contract import InputSpec
 from fer_deploy.data.account import also_in
 from fer_deploy.data.faces import Faces, data_root
 from fer_deploy.data.fer2013 import (
+    FER2013_5_LABELS,
     FER2013_LABELS,
     FILE_NAME,
     Split,
@@ -40,13 +41,13 @@ _FER_SPLITS: dict[Role, Split] = {"train": "Training", "validation": "PublicTest
 class DatasetSpec(Frozen):
     """Where the images come from.
 
-    ``path`` is, by kind: ferplus and fer2013, the npz or its folder (default ``FER_DATA``'s); rafdb and
-    rafdb5, the folder that holds ``EmoLabel`` and ``Image``; folder, the one that holds ``train``,
-    ``test`` and, if wanted, ``validation``, each with one sub-folder of images per class. sample: none; faces drawn by
-    code (:mod:`fer_deploy.data.sample`).
+    ``path`` is, by kind: ferplus, fer2013 and fer2013_5 (without fear and disgust), the npz or its folder (default
+    ``FER_DATA``'s); rafdb and rafdb5, the folder that holds ``EmoLabel`` and ``Image``; folder, the one that holds
+    ``train``, ``test`` and, if wanted, ``validation``, each with one sub-folder of images per class. sample: none;
+    faces drawn by code (:mod:`fer_deploy.data.sample`).
     """
 
-    kind: Literal["ferplus", "fer2013", "rafdb", "rafdb5", "folder", "sample"] = "ferplus"
+    kind: Literal["ferplus", "fer2013", "fer2013_5", "rafdb", "rafdb5", "folder", "sample"] = "ferplus"
     path: Path | None = Field(default=None, description="the file or folder; default FER_DATA's npz")
     protocol: Protocol | None = Field(
         default=None, description="which images of ferplus count, and with which label; default plurality"
@@ -96,6 +97,8 @@ def labels_of(spec: DatasetSpec) -> tuple[str, ...]:
             return FERPLUS_LABELS
         case "fer2013":
             return FER2013_LABELS
+        case "fer2013_5":
+            return FER2013_5_LABELS
         case "rafdb":
             return RAFDB_LABELS
         case "rafdb5":
@@ -134,7 +137,7 @@ def open_dataset(
             "choose a dataset whose labels have the same names in the same order"
         )
     match spec.kind:
-        case "ferplus" | "fer2013":
+        case "ferplus" | "fer2013" | "fer2013_5":
             return load_fer2013(_FER_SPLITS[role], input_spec, spec.kind, _npz(spec.path), spec.protocol)
         case "rafdb" | "rafdb5":
             root, classes = _required_path(spec), _rafdb_classes(spec)

@@ -144,8 +144,8 @@ RECIPE_FILE = "train.toml"
 SEEDS_FOLDER = "seeds"
 #: Holds the model that a tuned one went on from, to show what the tuning changed.
 BEFORE_FOLDER = "before"
-#: Test images that are corrupted: enough that a mean over all kinds is known to about two points.
-CORRUPTED_IMAGES = 500
+#: Test images that are corrupted: enough that a mean over all kinds is known to about four points.
+CORRUPTED_IMAGES = 300
 _RECIPE = "w8a8-ptq"
 _SEED = 0
 Logits = NDArray[np.float32]

@@ -16,7 +16,13 @@ from fer_deploy.train.loop import Trained, Trainer
 from fer_deploy.train.recipe import TrainRecipe
 
 #: What each kind of dataset is called in a contract.
-_NAMES = {"ferplus": "FER+", "fer2013": "FER2013", "rafdb": "RAF-DB", "rafdb5": "RAF-DB, 5 classes"}
+_NAMES = {
+    "ferplus": "FER+",
+    "fer2013": "FER2013",
+    "fer2013_5": "FER2013, 5 classes",
+    "rafdb": "RAF-DB",
+    "rafdb5": "RAF-DB, 5 classes",
+}
 
 
 def train_model(

@@ -14,6 +14,7 @@ from PIL import Image
 from fer_deploy.contract import InputSpec
 from fer_deploy.data.faces import Faces
 from fer_deploy.data.fer2013 import (
+    FER2013_5_LABELS,
     FER2013_LABELS,
     FILE_NAME,
     SPLITS,
@@ -251,3 +252,13 @@ def test_agreed_travels_with_the_faces() -> None:
     assert 0.85 < faces.agreed.mean() < 0.95
     assert faces.subset(faces.agreed).agreed is not None
     assert load_fer2013("PublicTest", GREY, "fer2013").agreed is None
+
+
+def test_five_classes_are_the_seven_without_fear_and_disgust(real: Real) -> None:
+    seven = real["fer2013", "PrivateTest"]
+    five = load_fer2013("PrivateTest", GREY, "fer2013_5")
+    assert five.labels == FER2013_5_LABELS == ("angry", "happy", "sad", "surprise", "neutral")
+    assert (five.name, len(five)) == ("FER2013 PrivateTest (5 classes)", 3006)
+    assert five.passed_over == {"of another class": 3589 - 3006}
+    names = {row: seven.labels[target] for row, target in zip(seven.rows, seven.targets, strict=True)}
+    assert [five.labels[target] for target in five.targets] == [names[row] for row in five.rows]

@@ -187,7 +187,7 @@ def test_other_labels_than_the_contract_s_are_refused(folder: Path) -> None:
         open_dataset(DatasetSpec(kind="folder", path=folder), "test", ("a", "c"), SPEC)
 
 
-@pytest.mark.parametrize("kind", ["ferplus", "fer2013", "rafdb", "rafdb5"])
+@pytest.mark.parametrize("kind", ["ferplus", "fer2013", "fer2013_5", "rafdb", "rafdb5"])
 def test_the_same_labels_in_another_order_are_refused(kind: str) -> None:
     spec = DatasetSpec.model_validate({"kind": kind})
     shuffled = tuple(reversed(labels_of(spec)))

@@ -51,6 +51,7 @@ def test_the_card_holds_the_measured_figures(model_folder: Path, faces_folder: P
         share = f"{amount(kind.accuracy)} {interval(kind.accuracy)}"
         assert f"| {escape(kind.kind)} | {kind.role} | {share} |" in text
     assert card.before is None
+    assert "Other seeds" not in text
     assert "annotators agree" not in text  # a folder of images has no votes
     assert f"`fer-deploy card {folder} --dataset folder`" in text
     assert "epochs = 6" in text
@@ -61,12 +62,12 @@ def test_the_card_holds_the_measured_figures(model_folder: Path, faces_folder: P
 def test_other_seeds_are_listed_and_averaged(model_folder: Path, faces_folder: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(model_folder, tmp_path / "edges"))
     dataset = DatasetSpec(kind="folder", path=faces_folder)
-    assert "Other seeds" not in render_card(measure_card(folder, dataset))
     constant = load_model(folder)
     with torch.no_grad():
         constant.network.get_parameter("classifier.bias")[0] += 100.0
     architecture = TINY
-    save_model(folder / "seeds" / "1", constant.network, architecture, constant.contract, {})
+    for name in ("seeds/1", "before"):
+        save_model(folder / name, constant.network, architecture, constant.contract, {})
     card = measure_card(folder, dataset)
     (other,) = card.seeds
     assert other.test.accuracy.value == pytest.approx(0.25)
@@ -76,6 +77,11 @@ def test_other_seeds_are_listed_and_averaged(model_folder: Path, faces_folder: P
     text = render_card(card)
     assert f"| 1 | {describe(other.validation.accuracy)} | {describe(other.test.accuracy)} |" in text
     assert describe(card.test_over_seeds) in text
+    # A model that always says the same class is right about a quarter of the faces, however spoilt.
+    assert card.before is not None
+    assert card.before.accuracy.value == pytest.approx(card.before.clean.value)
+    assert (card.corrupted.clean.value or 0) > (card.before.clean.value or 1)
+    assert "| no corruption | | " + f"{amount(card.before.clean)} {interval(card.before.clean)} |" in text
 
 
 def test_seeds_are_compared_where_most_annotators_agree_too(write_npz: WriteNpz, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from fer_deploy.targets.prediction import softmax
 def fitted(model_folder: Path, faces_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("confidence") / "edges"
     shutil.copytree(model_folder, folder)
-    arguments = ["fit-confidence", str(folder), "--dataset", "folder", "--data", str(faces_folder)]
+    arguments = ["confidence", str(folder), "--dataset", "folder", "--data", str(faces_folder)]
     result = CliRunner().invoke(main, [*arguments, "--coverage", "0.5"])
     assert result.exit_code == 0, result.output
     for words in ("temperature", "unsure below", "calibration error", "accuracy of the answered"):
@@ -89,10 +89,10 @@ def _predict(folder: Path, picture: Path) -> object:
 
 
 def test_drawn_faces_and_other_models_are_refused(fitted: Path) -> None:
-    result = CliRunner().invoke(main, ["fit-confidence", str(fitted), "--dataset", "sample"])
+    result = CliRunner().invoke(main, ["confidence", str(fitted), "--dataset", "sample"])
     assert result.exit_code == 2
     assert "is drawn by code" in result.output
-    result = CliRunner().invoke(main, ["fit-confidence", "examples.own:make"])
+    result = CliRunner().invoke(main, ["confidence", "examples.own:make"])
     assert result.exit_code == 2
     assert "states [contract.confidence] itself" in result.output
 

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from fer_deploy.contract import Contract, InputSpec, TrainedOn
 from fer_deploy.data.fer2013 import (
+    FER2013_5_LABELS,
     FER2013_LABELS,
 )
 from fer_deploy.data.fer2013_pairs import NO_FACE
@@ -33,7 +34,7 @@ from fer_deploy.train.family.recipe import FamilyRecipe, load_family_recipe
 from fer_deploy.train.family.scores import FER2013, FERPLUS
 from fer_deploy.zoo import build
 
-Head = Literal["ferplus", "fer2013"]
+Head = Literal["ferplus", "fer2013", "fer2013_5"]
 #: The one entry of the file's metadata: safetensors keeps no order between several.
 _ENTRY = "fer_deploy.student"
 _CLASSIFIER = ("classifier.weight", "classifier.bias")
@@ -41,16 +42,26 @@ _CLASSIFIER = ("classifier.weight", "classifier.bias")
 
 @dataclass(frozen=True)
 class _LabelSet:
-    rows: slice
+    rows: tuple[int, ...]
     labels: tuple[str, ...]
     dataset: str
     beside: str
 
 
+def _rows(part: slice) -> tuple[int, ...]:
+    return tuple(range(part.start, part.stop))
+
+
 _HEADS: Mapping[Head, _LabelSet] = MappingProxyType(
     {
-        "ferplus": _LabelSet(FERPLUS, FERPLUS_LABELS, "FER+", "FER2013"),
-        "fer2013": _LabelSet(FER2013, FER2013_LABELS, "FER2013", "FER+"),
+        "ferplus": _LabelSet(_rows(FERPLUS), FERPLUS_LABELS, "FER+", "FER2013"),
+        "fer2013": _LabelSet(_rows(FER2013), FER2013_LABELS, "FER2013", "FER+"),
+        "fer2013_5": _LabelSet(
+            tuple(FER2013.start + FER2013_LABELS.index(label) for label in FER2013_5_LABELS),
+            FER2013_5_LABELS,
+            "FER2013",
+            "FER+",
+        ),
     }
 )
 
@@ -210,7 +221,7 @@ def split_student(file: Path, head: Head, output: Path) -> Contract:
     info, state = read_student(file)
     one = _HEADS[head]
     network = build(info.architecture, len(one.labels), info.input.channels)
-    load_state(network, state | {name: state[name][one.rows].clone() for name in _CLASSIFIER}, file)
+    load_state(network, state | {name: state[name][list(one.rows)] for name in _CLASSIFIER}, file)
     corrupted = ", partly on corrupted images" if len(state["classifier.bias"]) > NO_FACE else ""
     contract = Contract(
         labels=one.labels,

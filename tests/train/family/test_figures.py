@@ -39,6 +39,8 @@ def printed() -> str:
 def test_the_pages_hold_the_tables(page: str, count: int, printed: str) -> None:
     text = (ROOT / page).read_text()
     sections = re.findall(r"<!-- ([a-z-]+) -->\n(.*?)<!-- /\1 -->", text, re.S)
+    # benchmarks/tuning.py makes that one, in minutes.
+    sections = [(name, section) for name, section in sections if name != "tuning"]
     assert len(sections) == count
     for name, section in sections:
         assert f"{page}, {name}:\n\n{section.strip()}\n" in printed

@@ -1,4 +1,4 @@
-"""``fer-deploy fit-confidence``."""
+"""``fer-deploy confidence``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 from fer_deploy.cli.options import PATH, Number, data_options
 
 
-@click.command("fit-confidence")
+@click.command("confidence")
 @click.argument("folder", metavar="FOLDER", type=PATH)
 @data_options
 @click.option(
