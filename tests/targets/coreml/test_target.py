@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from fer_deploy.contract import Contract, InputSpec, TrainedOn
+from fer_deploy.contract import Confidence, Contract, InputSpec, TrainedOn
 from fer_deploy.data.faces import Faces
 from fer_deploy.errors import ConfigError, TargetError
 from fer_deploy.files import sha256_of
@@ -80,7 +81,9 @@ def _scales(program: Program) -> list[float]:
 
 
 def test_image_input_classifier_and_metadata(trained_model: Model, test_faces: Faces, tmp_path: Path) -> None:
-    graph = float_graph(trained_model)
+    sure = Confidence(temperature=0.7, unsure_below=0.5, fitted_on="nothing")
+    contract = trained_model.contract.model_copy(update={"confidence": sure})
+    graph = dataclasses.replace(float_graph(trained_model), contract=contract)
     target, file = lowered(
         graph, tmp_path, image_input=True, classifier=True, author="A. Author", licence="MIT"
     )
@@ -105,7 +108,8 @@ def test_image_input_classifier_and_metadata(trained_model: Model, test_faces: F
     assert difference(graph, target, file, test_faces.pixels) <= 1e-4
     program = read_program(package)
     answers = Interpreter(program).run({"image": test_faces.pixels.astype(np.float32)})
-    expected = torch.softmax(torch.from_numpy(graph.logits(test_faces.pixels, "torch")), -1).numpy()
+    logits = torch.from_numpy(graph.logits(test_faces.pixels, "torch"))
+    expected = torch.softmax(logits / sure.temperature, -1).numpy()
     np.testing.assert_allclose(answers["label_probabilities"], expected, atol=1e-5)
     classes = next(op for op in program.operations if op.kind == "classify").arguments["classes"]
     assert isinstance(classes, list)
