@@ -12,11 +12,13 @@ import numpy as np
 from fer_deploy.frozen import Unknown
 from fer_deploy.gate.figures import FLOAT_MODEL
 from fer_deploy.gate.verdicts import COUNTS, Outcome, Verdict
+from fer_deploy.measure.corrupted_counts import counted_again
 from fer_deploy.measure.counted import Classes, Truth, counted_accuracy, counted_parity, proportion
 from fer_deploy.measure.figures import (
     MAX_RAW_SAMPLES,
     AccuracyFigures,
     ClassFigures,
+    CorruptedFigures,
     ParityFigures,
     RuntimeFigures,
 )
@@ -43,6 +45,7 @@ def counts(report: Report) -> tuple[Verdict, ...]:
         problem = f"the answers to the {images:,} test images cannot be counted: {error}"
         return (_verdict(FLOAT_MODEL, None, [problem], images),)
     own = [*_whole(report, truth), *_accuracy(report.float_accuracy, reference, truth)]
+    own += _corrupted(report.float_corrupted, truth)
     found = [_verdict(FLOAT_MODEL, None, own, images)]
     found += [
         _verdict(one.key, None, _artifact(report, one, reference, truth), images) for one in report.artifacts
@@ -137,6 +140,7 @@ def _artifact(report: Report, one: ArtifactReport, reference: Classes, truth: Tr
         yield f"its answers cannot be counted: {error}"
         return
     yield from _accuracy(one.accuracy, answers, truth)
+    yield from _corrupted(one.corrupted, truth)
     yield from _parity(one.parity, counted_parity(reference, answers, truth))
 
 
@@ -167,6 +171,35 @@ def _accuracy(figures: AccuracyFigures, answers: Classes, truth: Truth) -> Itera
         figures.ece.value, expected_calibration_error(tuple(Reliability(**dict(one)) for one in bins))
     ):
         yield f"the calibration error is {amount(figures.ece)}, and its bins give another"
+
+
+def _corrupted(figures: CorruptedFigures | None, truth: Truth) -> Iterator[str]:
+    """Yield what figures under corruption say otherwise than the flags of their pictures."""
+    if figures is None:
+        return
+    try:
+        again = counted_again(figures)
+    except ValueError as error:
+        yield f"the answers under corruption cannot be counted: {error}"
+        return
+    if (figures.right is None) != truth.drawn:
+        yield "which answers under corruption are right is " + (
+            "told of drawn faces" if truth.drawn else "missing"
+        )
+    if figures.images > len(truth.targets):
+        yield f"{figures.images:,} images are corrupted, and the test set has {len(truth.targets):,}"
+    of = "flags of the pictures"
+    for name in ("clean", "accuracy", "held_out", "agreement"):
+        said = f"{name.replace('_', ' ')} under corruption"
+        yield from _differ(said, getattr(figures, name), getattr(again, name), of)
+    for ours, theirs in zip(figures.kinds, again.kinds, strict=True):
+        yield from _differ(f"accuracy under {ours.kind}", ours.accuracy, theirs.accuracy, of)
+        yield from _differ(f"agreement under {ours.kind}", ours.agreement, theirs.agreement, of)
+        if len(ours.accuracies) != len(theirs.accuracies):
+            yield f"{ours.kind} has {len(ours.accuracies)} accuracies for {len(theirs.accuracies)} severities"
+            continue
+        for severity, (one, other) in enumerate(zip(ours.accuracies, theirs.accuracies, strict=True), 1):
+            yield from _differ(f"accuracy under {ours.kind} at severity {severity}", one, other, of)
 
 
 def _parity(figures: ParityFigures, counted: dict[str, Any]) -> Iterator[str]:

@@ -11,17 +11,14 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_deploy.data.corruptions import CORRUPTIONS, SEVERITIES, Corruption
+from fer_deploy.data.corruptions import CORRUPTIONS, SEVERITIES
 from fer_deploy.data.faces import Faces
-from fer_deploy.measure.counted import NO_PEOPLE, proportion
-from fer_deploy.measure.figures import CorruptedFigures, CorruptedKind
-from fer_deploy.measure.measurement import Interval, Measurement, Unit, measured, not_measured
+from fer_deploy.measure.corrupted_counts import KindOf, counted_corrupted
+from fer_deploy.measure.figures import CorruptedFigures
 from fer_deploy.measure.subject import Inference
 
 Logits = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
-#: Normal quantile of a two-sided 95 % interval.
-_Z = 1.959964
 
 
 def some_of(faces: Faces, images: int, seed: int) -> Faces:
@@ -74,66 +71,14 @@ def corrupted_figures(
         reference: the same of the float model, for flips.
     """
     answers = logits.argmax(axis=1).reshape(-1, len(faces))
-    right = answers == faces.targets
+    right = None if faces.drawn else answers == faces.targets
     same = None if reference is None else answers == reference.argmax(axis=1).reshape(answers.shape)
-    unknown = not_measured(Unit.FRACTION, NO_PEOPLE) if faces.drawn else None
-    kinds = tuple(
-        _kind(name, corruption, right[rows], None if same is None else same[rows], unknown)
-        for (name, corruption), rows in zip(CORRUPTIONS.items(), _rows(), strict=True)
-    )
-    held_out = np.concatenate(
-        [
-            right[rows]
-            for one, rows in zip(CORRUPTIONS.values(), _rows(), strict=True)
-            if one.role == "held out"
-        ]
-    )
-    return CorruptedFigures(
-        images=len(faces),
-        seed=seed,
-        clean=unknown or proportion(right[0]),
-        accuracy=unknown or _mean(right[1:]),
-        held_out=unknown or _mean(held_out),
-        agreement=None if same is None else _mean(same[1:]),
-        kinds=kinds,
-    )
+    kinds = [
+        KindOf(name, one.role, tuple(f"{strength:g} {one.unit}" for strength in one.strengths))
+        for name, one in CORRUPTIONS.items()
+    ]
+    return counted_corrupted(kinds, right, same, len(faces), seed)
 
 
 def _severities() -> range:
     return range(1, SEVERITIES + 1)
-
-
-def _rows() -> list[slice]:
-    """Return where each kind's answers lie, those to the clean images being first."""
-    return [slice(1 + SEVERITIES * place, 1 + SEVERITIES * (place + 1)) for place in range(len(CORRUPTIONS))]
-
-
-def _kind(
-    name: str,
-    corruption: Corruption,
-    right: NDArray[np.bool_],
-    same: NDArray[np.bool_] | None,
-    unknown: Measurement | None,
-) -> CorruptedKind:
-    return CorruptedKind(
-        kind=name,
-        role=corruption.role,
-        strengths=tuple(f"{strength:g} {corruption.unit}" for strength in corruption.strengths),
-        accuracies=tuple(unknown or proportion(one) for one in right),
-        accuracy=unknown or _mean(right),
-        agreement=None if same is None else _mean(same),
-    )
-
-
-def _mean(cells: NDArray[np.bool_]) -> Measurement:
-    """Return the share of True in (M, N), with an interval over the N images: the M answers about one are not apart."""
-    each = cells.mean(axis=0)
-    value = float(each.mean())
-    conditions = {"images": cells.shape[1], "pictures of each": cells.shape[0]}
-    if len(each) < 2:
-        return measured(value, Unit.FRACTION, conditions=conditions)
-    half = _Z * float(each.std(ddof=1)) / float(np.sqrt(len(each)))
-    interval = Interval(
-        low=max(0.0, value - half), high=min(1.0, value + half), method="95 %, normal over images"
-    )
-    return measured(value, Unit.FRACTION, interval, conditions)

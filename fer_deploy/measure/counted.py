@@ -76,8 +76,8 @@ class ImageAnswers(Frozen):
         count = len(truth.labels)
         return cls(
             targets=_packed(truth.targets, count),
-            leaked=_packed_flags(truth.leaked),
-            agreed=None if truth.agreed is None else _packed_flags(truth.agreed),
+            leaked=packed_flags(truth.leaked),
+            agreed=None if truth.agreed is None else packed_flags(truth.agreed),
             training_unknown=truth.training_unknown,
             drawn=truth.drawn,
             float_model=_packed(float_model, count),
@@ -89,8 +89,8 @@ class ImageAnswers(Frozen):
         return Truth(
             labels,
             _unpacked(self.targets, images, len(labels)),
-            _unpacked_flags(self.leaked, images),
-            None if self.agreed is None else _unpacked_flags(self.agreed, images),
+            unpacked_flags(self.leaked, images),
+            None if self.agreed is None else unpacked_flags(self.agreed, images),
             self.training_unknown,
             self.drawn,
         )
@@ -141,7 +141,7 @@ def counted_accuracy(answers: Classes, truth: Truth) -> dict[str, Any]:
         ),
         "classes": figures,
         "confusion": tuple(tuple(int(cell) for cell in row) for row in confusion),
-        "correct": _packed_flags(right),
+        "correct": packed_flags(right),
     }
 
 
@@ -275,11 +275,13 @@ def _unpacked(text: str, images: int, classes: int) -> Classes:
     return indices
 
 
-def _packed_flags(flags: NDArray[np.bool_]) -> str:
+def packed_flags(flags: NDArray[np.bool_]) -> str:
+    """Return base64 of flags (N,), one bit each."""
     return base64.b64encode(np.packbits(flags).tobytes()).decode()
 
 
-def _unpacked_flags(text: str, images: int) -> NDArray[np.bool_]:
+def unpacked_flags(text: str, images: int) -> NDArray[np.bool_]:
+    """Return the flags (N,) again, or raise ValueError if they are of another number of images."""
     raw = np.frombuffer(_raw(text), dtype=np.uint8)
     if len(raw) != (images + 7) // 8:
         raise ValueError(f"flags are of about {8 * len(raw)} images")

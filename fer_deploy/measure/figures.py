@@ -120,6 +120,12 @@ class CorruptedFigures(Frozen):
     )
     agreement: Measurement | None = Field(default=None, description="as of one kind, mean over all of them")
     kinds: tuple[CorruptedKind, ...]
+    right: str | None = Field(
+        default=None,
+        description="base64 of one bit for each picture, 1 for a right answer: the images as they are, then under each "
+        "kind at each severity; None where no answer can be called right",
+    )
+    same: str | None = Field(default=None, description="the same of answers like the reference's")
 
 
 class LayerFigures(Frozen):

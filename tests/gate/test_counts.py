@@ -60,6 +60,7 @@ def _figures(value: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...
 
 _COUNTED = (
     *("accuracy", "accuracy_without_leaked", "balanced_accuracy", "recall", "ece", "drop", "agreement"),
+    *("clean", "held_out"),
     *("worst_class_drop", "smallest_drop", "latency_p90", "latency_p95", "latency_p99"),
 )
 
@@ -93,6 +94,12 @@ def test_every_figure_that_is_counted_is_held_to_its_counts(plain_report: Report
         (lambda r: r["artifacts"][1]["parity"]["flips"].pop(), "flips are listed"),
         (lambda r: r["artifacts"][1]["accuracy"]["confusion"][0].reverse(), "'confusion' is not"),
         (lambda r: r["float_accuracy"]["reliability"].pop(), "bins of the calibration curve"),
+        (lambda r: r["float_corrupted"].update(right=None), "under corruption are right is missing"),
+        (lambda r: r["float_corrupted"].update(images=39), "under corruption cannot be counted"),
+        (
+            lambda r: r["artifacts"][0]["corrupted"]["kinds"][3]["accuracies"].pop(),
+            "has 2 accuracies for 3 severities",
+        ),
         (lambda r: r["dataset"].update(leaked=0), "the images in training too are 0, and 20 are marked"),
         (lambda r: r["dataset"]["per_class"].update(anger=1), "the images per class are"),
         (lambda r: r["dataset"].update(images=699), "cannot be counted: they are of 700 images"),
