@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -90,6 +90,8 @@ class SplitFrom(Frozen):
     student: StudentInfo
 
 
+#: How many folders above a student's a run keeps its recipe: RUN/students/, or RECIPES/RUN/students/.
+_FOLDERS_ABOVE = 2
 #: Files of a model folder that say how a family's student in it was trained: where it comes from, and the recipe.
 SPLIT_FILE, FAMILY_RECIPE_FILE = "student.json", "train-family.toml"
 
@@ -211,8 +213,8 @@ def split_student(file: Path, head: Head, output: Path) -> Contract:
     """Write one label set of a student as the zoo folder ``output``; return its contract.
 
     Every layer is the student's; the classifier keeps the rows of ``head`` alone. ``student.json`` says where the model
-    comes from; the recipe lies beside it as ``train-family.toml`` if a TOML file in the folder above the student's is
-    the one that the student was trained with.
+    comes from; the recipe lies beside it as ``train-family.toml`` if a TOML file in one of the two folders above the
+    student's is the one that the student was trained with.
 
     Raises:
         ModelError: see :func:`load_student`.
@@ -235,15 +237,16 @@ def split_student(file: Path, head: Head, output: Path) -> Contract:
     )
     origin = SplitFrom(file=file.as_posix(), sha256=sha256_of(file), head=head, student=info)
     extra = {SPLIT_FILE: (origin.model_dump_json(indent=2) + "\n").encode()}
-    recipe = _recipe_of(info, file.absolute().parent.parent)
+    above = file.absolute().parents
+    recipe = _recipe_of(info, above[1 : 1 + _FOLDERS_ABOVE])
     if recipe is not None:
         extra[FAMILY_RECIPE_FILE] = recipe.read_bytes()
     save_model(output, network.eval(), Architecture(name=info.architecture), contract, extra)
     return contract
 
 
-def _recipe_of(info: StudentInfo, folder: Path) -> Path | None:
-    for path in sorted(folder.glob("*.toml")):
+def _recipe_of(info: StudentInfo, folders: Sequence[Path]) -> Path | None:
+    for path in (path for folder in folders for path in sorted(folder.glob("*.toml"))):
         try:
             if recipe_digest(load_family_recipe(path)) == info.recipe_sha256:
                 return path
