@@ -34,11 +34,14 @@ def test_every_model_with_a_card_is_there() -> None:
 
 @pytest.mark.parametrize("path", CARDS, ids=lambda path: path.parent.name)
 def test_the_row_is_the_cards(path: Path) -> None:
-    classes, parameters, macs, accuracy, size, lost = ROWS[f"models/{path.parent.name}"]
+    classes, parameters, macs, accuracy, agreed, size, lost, same, spoilt = ROWS[f"models/{path.parent.name}"]
     card = path.read_text()
     assert f", {classes.split()[-1]} logits out" in card
     assert re.search(rf"\b{parameters} parameters,\s{macs} multiply-accumulates", card)
     _, on_test = figures_of(card, "accuracy")
     assert accuracy == on_test
     int8 = figures_of(card, "executorch")
-    assert (size, lost) == (int8[0], int8[2])
+    assert (size, lost, same) == (int8[0], int8[2], int8[3])
+    assert f"| {agreed}" in card.replace(" (measured)", "") if agreed != "–" else "annotators agree" not in card
+    (mean,) = re.findall(r"^\| mean of all \|.*", card, re.M)
+    assert f"| {spoilt} |" in mean

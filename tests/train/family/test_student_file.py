@@ -49,8 +49,12 @@ def test_a_split_model_answers_with_the_students_rows(
     batch = torch.randn(4, 1, 48, 48, generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
         torch.testing.assert_close(model.network(batch), network(batch)[:, rows], rtol=1e-5, atol=1e-6)
-    shipped = load_model(COMMITTED.parents[1] / ("fer_s" if head == "ferplus" else f"fer_s_{head}"))
-    assert model.contract.labels == shipped.contract.labels
+    like = {"ferplus": "fer_s", "fer2013": "fer_s_fer2013", "fer2013_5": "fer_s_fer2013"}
+    shipped = load_model(COMMITTED.parents[1] / like[head])
+    if head == "fer2013_5":
+        assert model.contract.labels == tuple(shipped.contract.labels[row - 8] for row in rows)
+    else:
+        assert model.contract.labels == shipped.contract.labels
     assert model.contract.input == shipped.contract.input
     assert model.contract.trained_on.split == shipped.contract.trained_on.split
 
