@@ -16,6 +16,7 @@ from fer_deploy.contract import Confidence, parse_contract
 from fer_deploy.experiments.study_schema import load_study
 from fer_deploy.gate.budget import Budget, Waiver
 from fer_deploy.pipeline.config import CorruptionsSection
+from fer_deploy.train.family.recipe import FamilyRecipe
 from fer_deploy.train.recipe import load_recipe
 from fixtures.commands import read_line
 
@@ -92,6 +93,8 @@ def _configuration(table: dict[str, Any], tmp_path: Path, text: str) -> None:
             assert not others
             assert [Waiver.model_validate(waiver) for waiver in table.get("waiver", ())] or len(table) > 1
             assert CorruptionsSection.model_validate(table.get("corruptions", {}))
+        case _ if "students" in table:
+            assert FamilyRecipe.model_validate(table).students.epochs
         case _:
             file = tmp_path / "page.toml"
             file.write_text(text, encoding="utf-8")

@@ -42,6 +42,8 @@ def test_the_row_is_the_cards(path: Path) -> None:
     assert accuracy == on_test
     int8 = figures_of(card, "executorch")
     assert (size, lost, same) == (int8[0], int8[2], int8[3])
-    assert f"| {agreed}" in card.replace(" (measured)", "") if agreed != "–" else "annotators agree" not in card
+    assert (
+        f"| {agreed}" in card.replace(" (measured)", "") if agreed != "–" else "annotators agree" not in card
+    )
     (mean,) = re.findall(r"^\| mean of all \|.*", card, re.M)
     assert f"| {spoilt} |" in mean
