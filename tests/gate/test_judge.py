@@ -365,6 +365,7 @@ class TestSmallAndIgnorant:
             update={
                 "accuracy": accuracy_figures(other, faces),
                 "parity": parity_figures(logits, other, faces),
+                "corrupted": None,
             }
         )
         return plain_report.model_copy(
@@ -378,6 +379,7 @@ class TestSmallAndIgnorant:
                 ),
                 "images": ImageAnswers.of(truth, logits.argmax(1), {artifact.key: other.argmax(1)}),
                 "float_accuracy": accuracy_figures(logits, faces),
+                "float_corrupted": None,
                 "artifacts": (artifact,),
                 "between_targets": (),
             }
