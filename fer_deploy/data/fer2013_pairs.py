@@ -9,20 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_deploy.data.faces import data_root
-from fer_deploy.data.fer2013 import (
-    FER2013_LABELS,
-    FILE_NAME,
-    Split,
-    leaked_twins,
-    read_table,
-    require_votes,
-)
-from fer_deploy.data.ferplus import (
-    FERPLUS_LABELS,
-    ferplus_agreed,
-    ferplus_distribution,
-    ferplus_majority,
-)
+from fer_deploy.data.fer2013 import FER2013_LABELS, FILE_NAME, Split, leaked_twins, read_table, require_votes
+from fer_deploy.data.ferplus import FERPLUS_LABELS, ferplus_agreed, ferplus_distribution, ferplus_majority
 from fer_deploy.errors import DataError
 
 

@@ -102,34 +102,17 @@ class _Rule:
 
     apply: Callable[[NDArray[np.int16]], Labels]
     passed_over: str
-    says: str
 
 
 #: The protocols in use, by name. Images of PrivateTest: 3,546, 3,153, 3,505 and 3,562.
 PROTOCOLS: Mapping[Protocol, _Rule] = MappingProxyType(
     {
-        "plurality": _Rule(
-            ferplus_majority,
-            "voted unknown or no face, or without votes",
-            "every image whose most-voted class is an emotion",
-        ),
-        "majority": _Rule(
-            _kept_by_majority,
-            "without a majority for one emotion",
-            "the FER+ authors' majority mode, on which published accuracies are measured: more than half of the "
-            "votes are for one emotion, single votes aside",
-        ),
+        "plurality": _Rule(ferplus_majority, "voted unknown or no face, or without votes"),
+        "majority": _Rule(_kept_by_majority, "without a majority for one emotion"),
         "cross-entropy": _Rule(
-            _kept_by_cross_entropy,
-            "without half of the votes for at most three emotions",
-            "the FER+ authors' cross-entropy mode: at most three emotions have more than half of the votes, single "
-            "votes aside",
+            _kept_by_cross_entropy, "without half of the votes for at most three emotions"
         ),
-        "raw": _Rule(
-            _raw,
-            "voted unknown or no face",
-            "the largest number in each row of the file, images without votes taken for the first class, neutral: "
-            "for comparison with figures made so",
-        ),
+        # Rows without votes count as the first class, neutral: for comparison with figures made so.
+        "raw": _Rule(_raw, "voted unknown or no face"),
     }
 )

@@ -15,13 +15,7 @@ from pydantic import Field, model_validator
 from fer_deploy.contract import InputSpec
 from fer_deploy.data.account import also_in
 from fer_deploy.data.faces import Faces, data_root
-from fer_deploy.data.fer2013 import (
-    FER2013_5_LABELS,
-    FER2013_LABELS,
-    FILE_NAME,
-    Split,
-    load_fer2013,
-)
+from fer_deploy.data.fer2013 import FER2013_5_LABELS, FER2013_LABELS, FILE_NAME, Split, load_fer2013
 from fer_deploy.data.ferplus import FERPLUS_LABELS, Protocol
 from fer_deploy.data.image_folder import class_folders, load_image_folder
 from fer_deploy.data.rafdb import RAFDB5_LABELS, RAFDB_LABELS, load_rafdb

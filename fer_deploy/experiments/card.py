@@ -16,11 +16,11 @@ from fer_deploy.data.faces import Faces
 from fer_deploy.data.registry import DatasetSpec, Role, open_dataset
 from fer_deploy.errors import ModelError, TargetError
 from fer_deploy.experiments.study import mean_over_seeds
-from fer_deploy.measure.corrupted import Pixels, corrupted_figures, corrupted_inference, some_of
+from fer_deploy.measure.corrupted import corrupted_figures, corrupted_inference, some_of
 from fer_deploy.measure.figures import AccuracyFigures, ClassFigures, CorruptedFigures, ParityFigures
 from fer_deploy.measure.measurement import Measurement, as_emulated
 from fer_deploy.measure.parity import accuracy_figures, parity_figures
-from fer_deploy.measure.subject import Inference, infer
+from fer_deploy.measure.subject import float_inference, infer
 from fer_deploy.model import Model, load_model
 from fer_deploy.pipeline.config import ExportSection, QuantizeSection
 from fer_deploy.pipeline.export import Graphs, Plan, draw_calibration, write_artifact_of
@@ -225,9 +225,7 @@ def _over_seeds(figures: Sequence[Measurement | None]) -> Measurement | None:
 
 
 def _corrupted_answers(graph: Graph, faces: Faces) -> Logits:
-    def answer(pixels: Pixels) -> Inference:
-        return Inference(graph.logits(pixels, "evaluating corrupted images"), None)
-
+    answer = partial(float_inference, graph, note="evaluating corrupted images")
     return corrupted_inference(answer, faces, _SEED).logits
 
 

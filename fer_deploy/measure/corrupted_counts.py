@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 
 from fer_deploy.measure.counted import NO_PEOPLE, packed_flags, proportion, unpacked_flags
 from fer_deploy.measure.figures import CorruptedFigures, CorruptedKind
-from fer_deploy.measure.measurement import Interval, Measurement, Unit, measured, not_measured
+from fer_deploy.measure.measurement import Measurement, Unit, measured, not_measured
+from fer_deploy.measure.statistics import share_interval
 
 Flags = NDArray[np.bool_]
-#: Normal quantile of a two-sided 95 % interval.
-_Z = 1.959964
 
 
 class KindOf(NamedTuple):
@@ -91,12 +90,5 @@ def _rows(kinds: Sequence[KindOf]) -> Iterator[tuple[KindOf, slice]]:
 def _mean(cells: Flags) -> Measurement:
     """Return the share of True in (M, N), with an interval over the N images: the M answers about one are not apart."""
     each = cells.mean(axis=0)
-    value = float(each.mean())
     conditions = {"images": cells.shape[1], "pictures of each": cells.shape[0]}
-    if len(each) < 2:
-        return measured(value, Unit.FRACTION, conditions=conditions)
-    half = _Z * float(each.std(ddof=1)) / float(np.sqrt(len(each)))
-    low, high = max(0.0, value - half), min(1.0, value + half)
-    return measured(
-        value, Unit.FRACTION, Interval(low=low, high=high, method="95 %, normal over images"), conditions
-    )
+    return measured(float(each.mean()), Unit.FRACTION, share_interval(each), conditions)

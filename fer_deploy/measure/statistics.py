@@ -194,6 +194,17 @@ def quantile_interval(samples: NDArray[np.float64], quantile: float) -> Interval
     return Interval(low=float(ordered[low]), high=float(ordered[high]), method="95 %, order statistics")
 
 
+def share_interval(shares: NDArray[np.float64]) -> Interval | None:
+    """Return the normal interval of the mean of shares 0..1, one an image; None of a single one."""
+    if len(shares) < 2:
+        return None
+    half = _Z * float(shares.std(ddof=1)) / math.sqrt(len(shares))
+    centre = float(shares.mean())
+    return Interval(
+        low=max(0.0, centre - half), high=min(1.0, centre + half), method=f"{_level(_Z)}, normal over images"
+    )
+
+
 def mean_interval(values: Sequence[float]) -> Interval:
     """Return Student's t interval of the mean of at least two independent values (runs with different seeds)."""
     count = len(values)

@@ -13,7 +13,7 @@ from fer_deploy.data.pictures import Picture, as_picture
 from fer_deploy.data.preprocess import Box, face_pixels
 from fer_deploy.frozen import Unknown
 from fer_deploy.model import Model, load_model
-from fer_deploy.quantize.graph import batches
+from fer_deploy.quantize.graph import Graph, batches
 from fer_deploy.quantize.layers import torch_layers
 from fer_deploy.quantize.ptq import float_graph
 from fer_deploy.targets.artifact import INFO_FILE, Artifact, open_artifact
@@ -50,6 +50,11 @@ def artifact_logits(artifact: Artifact, pixels: NDArray[np.uint8], threads: int 
     return infer(artifact, pixels, threads).logits
 
 
+def float_inference(graph: Graph, pixels: NDArray[np.uint8], note: str) -> Inference:
+    """Return what a float graph answers to uint8 pixels (N, C, H, W), under the progress bar ``note``."""
+    return Inference(graph.logits(pixels, note), None)
+
+
 @dataclass(frozen=True)
 class Subject:
     """An artifact that this machine can run, or a float model, which torch runs.
@@ -81,7 +86,7 @@ class Subject:
         """
         if isinstance(self.source, Artifact):
             return infer(self.source, pixels)
-        return Inference(float_graph(self.source).logits(pixels, f"evaluating {self.source.name}"), None)
+        return float_inference(float_graph(self.source), pixels, f"evaluating {self.source.name}")
 
     def predict(self, image: Picture, box: Box | None = None) -> Prediction:
         """Return its answer to one picture; arguments and errors as :meth:`Artifact.predict`."""

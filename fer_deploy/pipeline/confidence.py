@@ -33,8 +33,8 @@ def fit_confidence(folder: Path, dataset: DatasetSpec, coverage: float | None) -
         coverage: share of the images that is to keep an answer; None for no threshold.
 
     Raises:
-        ModelError: ``folder`` is no zoo folder.
-        DataError: the images are missing, or drawn by code.
+        ModelError: ``folder`` is no zoo folder, or the images are drawn by code.
+        DataError: the images are missing.
     """
     if not folder.is_dir():
         raise ModelError(

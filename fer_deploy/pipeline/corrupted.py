@@ -14,7 +14,7 @@ from fer_deploy.frozen import Unknown
 from fer_deploy.measure.corrupted import Pixels, corrupted_figures, corrupted_inference, some_of
 from fer_deploy.measure.figures import CorruptedFigures
 from fer_deploy.measure.measurement import as_emulated
-from fer_deploy.measure.subject import Inference, infer, open_subject
+from fer_deploy.measure.subject import Inference, float_inference, infer, open_subject
 from fer_deploy.pipeline.compare import require_same_images
 from fer_deploy.pipeline.config import CorruptionsSection
 from fer_deploy.pipeline.inputs import Inputs
@@ -63,7 +63,9 @@ def corrupted_of(
 
     weights, contract = inputs.model.weights_sha256, inputs.model.contract.sha256
     made_from = digest(weights=weights, contract=contract, settings=settings)
-    reference = of("float-model", made_from, partial(_float_answers, plain))
+    reference = of(
+        "float-model", made_from, partial(float_inference, plain, note="evaluating the float model")
+    )
     assert isinstance(reference, Inference)
     found: dict[str | None, CorruptedFigures] = {None: corrupted_figures(reference.logits, faces, asked.seed)}
     for artifact in artifacts:
@@ -75,10 +77,6 @@ def corrupted_of(
             figures = corrupted_figures(answers.logits, faces, asked.seed, reference.logits)
             found[artifact.key] = as_emulated(figures, answers.emulation)
     return found
-
-
-def _float_answers(plain: Graph, pixels: Pixels) -> Inference:
-    return Inference(plain.logits(pixels, "evaluating the float model"), None)
 
 
 def evaluate_corrupted(

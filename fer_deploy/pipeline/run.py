@@ -20,7 +20,7 @@ from fer_deploy.measure.figures import RuntimeFigures
 from fer_deploy.measure.latency import all_runtime_figures
 from fer_deploy.measure.layer_times import with_layer_times
 from fer_deploy.measure.parity import accuracy_figures, require_spread
-from fer_deploy.measure.subject import Inference, infer
+from fer_deploy.measure.subject import Inference, float_inference, infer
 from fer_deploy.pipeline.config import Config
 from fer_deploy.pipeline.corrupted import corrupted_of
 from fer_deploy.pipeline.export import Exported, Graphs, write_artifact_of
@@ -175,7 +175,7 @@ class Run:
         model = self._inputs.model
 
         def answer() -> Inference:
-            return Inference(plain.logits(self._inputs.test.pixels, "evaluating the float model"), None)
+            return float_inference(plain, self._inputs.test.pixels, "evaluating the float model")
 
         inputs = digest(
             weights=model.weights_sha256, contract=model.contract.sha256, images=self._dataset.sha256

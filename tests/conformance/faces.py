@@ -10,9 +10,7 @@ import torch
 
 from fer_deploy.contract import Contract, InputSpec, TrainedOn
 from fer_deploy.data.faces import Faces, one_hot
-from fer_deploy.data.ferplus import (
-    FERPLUS_LABELS,
-)
+from fer_deploy.data.ferplus import FERPLUS_LABELS
 from fer_deploy.data.registry import DatasetSpec, open_dataset
 from fer_deploy.quantize.recipe import CalibrationSet, choose_calibration
 from fixtures.real_data import real_faces

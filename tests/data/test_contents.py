@@ -8,12 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from fer_deploy.data.contents import ROLES, SplitContents, contents_of
-from fer_deploy.data.fer2013 import (
-    FILE_NAME,
-)
-from fer_deploy.data.ferplus import (
-    FERPLUS_LABELS,
-)
+from fer_deploy.data.fer2013 import FILE_NAME
+from fer_deploy.data.ferplus import FERPLUS_LABELS
 from fer_deploy.data.registry import DatasetSpec
 from fer_deploy.frozen import Unknown
 

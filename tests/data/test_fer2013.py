@@ -13,17 +13,8 @@ from PIL import Image
 
 from fer_deploy.contract import InputSpec
 from fer_deploy.data.faces import Faces
-from fer_deploy.data.fer2013 import (
-    FER2013_5_LABELS,
-    FER2013_LABELS,
-    FILE_NAME,
-    SPLITS,
-    Split,
-    load_fer2013,
-)
-from fer_deploy.data.ferplus import (
-    FERPLUS_LABELS,
-)
+from fer_deploy.data.fer2013 import FER2013_5_LABELS, FER2013_LABELS, FILE_NAME, SPLITS, Split, load_fer2013
+from fer_deploy.data.ferplus import FERPLUS_LABELS
 from fer_deploy.data.preprocess import face_pixels
 from fer_deploy.errors import DataError
 from fixtures.fer_sources import votes

@@ -13,13 +13,8 @@ from pydantic import ValidationError
 
 from fer_deploy.contract import InputSpec
 from fer_deploy.data.faces import Faces, one_hot
-from fer_deploy.data.fer2013 import (
-    FER2013_LABELS,
-    FILE_NAME,
-)
-from fer_deploy.data.ferplus import (
-    FERPLUS_LABELS,
-)
+from fer_deploy.data.fer2013 import FER2013_LABELS, FILE_NAME
+from fer_deploy.data.ferplus import FERPLUS_LABELS
 from fer_deploy.data.rafdb import RAFDB5_LABELS, RAFDB_LABELS
 from fer_deploy.data.registry import DatasetSpec, Role, held_out, labels_of, open_dataset
 from fer_deploy.errors import DataError

@@ -8,9 +8,7 @@ import numpy as np
 import pytest
 
 from fer_deploy.data.faces import DATA_VARIABLE
-from fer_deploy.data.ferplus import (
-    FERPLUS_LABELS,
-)
+from fer_deploy.data.ferplus import FERPLUS_LABELS
 from fer_deploy.data.registry import DatasetSpec, at_hand, open_dataset
 from fer_deploy.data.sample import COUNTS, sample_faces
 from fer_deploy.errors import DataError

@@ -12,9 +12,7 @@ import torch
 from click.testing import CliRunner
 
 from fer_deploy.cli import main
-from fer_deploy.data.ferplus import (
-    FERPLUS_LABELS,
-)
+from fer_deploy.data.ferplus import FERPLUS_LABELS
 from fer_deploy.data.registry import DatasetSpec
 from fer_deploy.errors import ModelError
 from fer_deploy.experiments.card import confused_with, measure_card, render_card, weak_classes

@@ -7,13 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_deploy.data.fer2013 import (
-    FER2013_LABELS,
-    SPLITS,
-)
-from fer_deploy.data.ferplus import (
-    ferplus_majority,
-)
+from fer_deploy.data.fer2013 import FER2013_LABELS, SPLITS
+from fer_deploy.data.ferplus import ferplus_majority
 from fer_deploy.data.imports.rows import ImportedRows
 
 #: Images per class of FER2013, in the order of its labels, as ../shared/data/README.md of this project hands them

@@ -11,9 +11,7 @@ from torch import Tensor
 from fer_deploy.contract import InputSpec
 from fer_deploy.data.corruptions import CORRUPTIONS
 from fer_deploy.data.fer2013_pairs import NO_FACE
-from fer_deploy.data.ferplus import (
-    FERPLUS_LABELS,
-)
+from fer_deploy.data.ferplus import FERPLUS_LABELS
 from fer_deploy.train.augment import normalised
 from fer_deploy.train.family.data import DeviceFaces
 

@@ -17,14 +17,9 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from fer_deploy.contract import Contract, InputSpec, TrainedOn
-from fer_deploy.data.fer2013 import (
-    FER2013_5_LABELS,
-    FER2013_LABELS,
-)
+from fer_deploy.data.fer2013 import FER2013_5_LABELS, FER2013_LABELS
 from fer_deploy.data.fer2013_pairs import NO_FACE
-from fer_deploy.data.ferplus import (
-    FERPLUS_LABELS,
-)
+from fer_deploy.data.ferplus import FERPLUS_LABELS
 from fer_deploy.errors import ModelError, TrainingError, first_line
 from fer_deploy.files import sha256_of, write_atomic
 from fer_deploy.frozen import Frozen, first_problem
@@ -140,14 +135,19 @@ def write_students(
             public_test=dict(found),
         )
         state = {key.split("|")[1]: value for key, value in weights.items() if key.startswith(f"{name}|")}
-        files.append(folder / f"{architecture}-{seed}.safetensors")
+        files.append(student_path(folder, architecture, seed))
         write_atomic(files[-1], save(state, {_ENTRY: json.dumps(info.model_dump(mode="json"))}))
     return files
 
 
+def student_path(folder: Path, architecture: str, seed: int | str) -> Path:
+    """Return where a student lies in a folder of students."""
+    return folder / f"{architecture}-{seed}.safetensors"
+
+
 def _start_digest(recipe: FamilyRecipe, architecture: str, seed: int) -> str | None:
     folder = recipe.students.start
-    return None if folder is None else sha256_of(folder / f"{architecture}-{seed}.safetensors")
+    return None if folder is None else sha256_of(student_path(folder, architecture, seed))
 
 
 def go_on_from(network: nn.Module, file: Path, architecture: str) -> int:

@@ -15,7 +15,7 @@ from fer_deploy.train.family.data import DeviceFaces, Order, corrupt, non_faces
 from fer_deploy.train.family.recipe import FamilyRecipe
 from fer_deploy.train.family.scores import answers, corrupted, scores
 from fer_deploy.train.family.steps import AveragedSgd, captured, side_by_side
-from fer_deploy.train.family.student_file import go_on_from
+from fer_deploy.train.family.student_file import go_on_from, student_path
 from fer_deploy.train.family.teachers import Ensemble, KeptAnswers, both_cross_entropies, half_precision
 from fer_deploy.zoo import build
 
@@ -38,7 +38,7 @@ class Student:
                 module.p = 0.0
         self._start, self._rows = None, NO_FACE + 1
         if recipe.students.start is not None:
-            file = recipe.students.start / f"{architecture}-{seed}.safetensors"
+            file = student_path(recipe.students.start, architecture, seed)
             self._rows = go_on_from(network, file, architecture)
             self._start = {name: value.clone() for name, value in network.state_dict().items()}
         network.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
