@@ -1,4 +1,4 @@
-"""``fer-deploy calibrate``: the ranges that a calibration set gives, kept beside a model's weights."""
+"""``fer-deploy calibrate``: what a calibration set gives, ranges and rounding, kept beside a model's weights."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from fer_deploy.model import load_model
 from fer_deploy.model.folder import MODEL_FILE
 from fer_deploy.pipeline.config import QuantizeSection
 from fer_deploy.pipeline.export import calibration_for
-from fer_deploy.quantize.carried import ranges_of
+from fer_deploy.quantize.carried import ranges_of, rounding_of
 from fer_deploy.quantize.prepare import prepare
+from fer_deploy.quantize.ptq import nearest_integers, round_weights
 from fer_deploy.quantize.recipe import CARRIED_FILE, CarriedCalibration
 
 
@@ -35,7 +36,9 @@ def calibrate(folder: Path, data: DatasetSpec, section: QuantizeSection) -> tupl
     training = open_dataset(data, "train", model.contract.labels, model.contract.input)
     calibration = calibration_for(training, section.calibration_images, section.seed)
     prepared = prepare(model, calibration, section.ptq)
+    moved = round_weights(prepared, nearest_integers(prepared), calibration)
     kept = CarriedCalibration(
+        schema_version="2.0",
         weights_sha256=model.weights_sha256,
         contract_sha256=model.contract.sha256,
         options=section.ptq,
@@ -44,6 +47,7 @@ def calibrate(folder: Path, data: DatasetSpec, section: QuantizeSection) -> tupl
         rows=calibration.rows,
         seed=calibration.seed,
         ranges=ranges_of(prepared.observed),
+        rounding=rounding_of(moved),
     )
     file = folder / CARRIED_FILE
     write_atomic(file, kept.model_dump_json(indent=1) + "\n")

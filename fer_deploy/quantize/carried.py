@@ -1,4 +1,4 @@
-"""Calibration that a model carries: the ranges that its observers saw, for those who have not its images.
+"""Calibration that a model carries: ranges and rounding that images gave, for those who have not these images.
 
 The file lies beside a zoo folder's weights, is made by ``fer-deploy calibrate``, and holds for one set of weights, one
 contract and one choice of options. Artifacts made with it are the same bytes as those made with the images.
@@ -6,17 +6,28 @@ contract and one choice of options. Artifacts made with it are the same bytes as
 
 from __future__ import annotations
 
+import base64
+import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from pydantic import ValidationError
 
 from fer_deploy.errors import QuantizationError
 from fer_deploy.frozen import Unknown, first_problem
 from fer_deploy.model import Model
-from fer_deploy.quantize.layers import layer_name
+from fer_deploy.quantize.layers import layer_name, weighted_layers
 from fer_deploy.quantize.preflight import observers
-from fer_deploy.quantize.recipe import CARRIED_FILE, CarriedCalibration, CarriedRange, PtqOptions
+from fer_deploy.quantize.recipe import (
+    CARRIED_FILE,
+    CarriedCalibration,
+    CarriedRange,
+    CarriedRounding,
+    PtqOptions,
+)
+from fer_deploy.quantize.rounding import integer_weights
 
 if TYPE_CHECKING:
     import torch
@@ -92,6 +103,44 @@ def take_ranges(observed: torch.fx.GraphModule, ranges: tuple[CarriedRange, ...]
         answer = torch.tensor([one.scale]), torch.tensor([one.zero_point], dtype=torch.int64)
         observer.min_val, observer.max_val = torch.tensor(one.low), torch.tensor(one.high)
         observer.calculate_qparams = lambda answer=answer: answer
+
+
+def rounding_of(moved: Mapping[str, torch.Tensor]) -> tuple[CarriedRounding, ...]:
+    """Return what :func:`fer_deploy.quantize.rounding.round_by_gptq` moved, as it is kept."""
+    return tuple(
+        CarriedRounding(
+            layer=layer, steps=base64.b64encode(zlib.compress(steps.numpy().tobytes(), 9)).decode()
+        )
+        for layer, steps in moved.items()
+    )
+
+
+def take_rounding(converted: torch.fx.GraphModule, rounding: tuple[CarriedRounding, ...]) -> None:
+    """Move the nearest integers of a converted graph to where the images moved them, in place.
+
+    Raises:
+        QuantizationError: the rounding is of another graph.
+    """
+    import torch
+
+    kept = {one.layer: one.steps for one in rounding}
+    places = integer_weights(converted)
+    for node in weighted_layers(converted):
+        steps = kept.pop(layer_name(node), None)
+        if steps is None:
+            continue
+        try:
+            values = np.frombuffer(zlib.decompress(base64.b64decode(steps)), np.int8)
+            integers, _ = places[node.name]
+            integers += torch.from_numpy(values.reshape(integers.shape).copy())
+        except (KeyError, ValueError, zlib.error):
+            kept[layer_name(node)] = steps
+            break
+    if kept:
+        raise QuantizationError(
+            f"the rounding of {next(iter(kept))} that the model carries is of another graph; make it again with "
+            "`fer-deploy calibrate`"
+        )
 
 
 def _activations(observed: torch.fx.GraphModule) -> list[tuple[torch.fx.Node, Any]]:

@@ -25,9 +25,11 @@ if TYPE_CHECKING:
     import torch
 
 _CALIBRATION_BATCH = 64
-#: Images on which channel statistics are taken (bias correction, equalisation): all their activations of
-#: one layer are in memory at once, about 190 MB for fer_s.
-_STATISTICS_IMAGES = 256
+#: Pixels of the images on which a layer's statistics are taken (rounding, bias correction, equalisation): 256 images of
+#: 48 x 48. All their activations of one layer are in memory at once, about 190 MB for fer_s.
+_STATISTICS_PIXELS = 256 * 48 * 48
+#: At least so many images, however large they are.
+_LEAST_IMAGES = 16
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ def prepare(
     folded = copy_graph(form.module)
     if options.equalization:
         before = run_module(folded, form.evidence.pixels, form.fixed_batch)
-        equalize(folded, statistics_pixels(form.fixed_batch, calibration))
+        equalize(folded, statistics_pixels(form.fixed_batch, calibration)[: form.fixed_batch])
         proofs.append(_equalized(form, folded, before))
     observed, proven = _observed(form, folded, calibration, options)
     if calibration.carried is None:
@@ -128,11 +130,16 @@ def _observed(
 
 
 def statistics_pixels(fixed_batch: int | None, calibration: CalibrationSet) -> torch.Tensor:
-    """Return the calibration images that channel statistics are taken on, float32 (N, C, H, W)."""
+    """Return the calibration images that a layer's statistics are taken on, float32 (N, C, H, W).
+
+    N is a multiple of ``fixed_batch`` where there is one.
+    """
     import torch
 
-    count = fixed_batch or _STATISTICS_IMAGES
-    return torch.from_numpy(calibration.faces.pixels[:count].astype("float32"))
+    pixels = calibration.faces.pixels
+    count = max(_LEAST_IMAGES, _STATISTICS_PIXELS // (pixels.shape[2] * pixels.shape[3]), fixed_batch or 1)
+    count = min(count, len(pixels))
+    return torch.from_numpy(pixels[: count - count % (fixed_batch or 1)].astype("float32"))
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from fer_deploy.model import Model, deployable
 from fer_deploy.progress import say
 from fer_deploy.quantize.bias import channel_means, correct_biases, snap_biases
 from fer_deploy.quantize.canonical import Canonical, canonical, copy_graph
+from fer_deploy.quantize.carried import take_rounding
 from fer_deploy.quantize.graph import Graph, run_module, scales_of
 from fer_deploy.quantize.layers import layer_name, weighted_layers
 from fer_deploy.quantize.parting import costliest_layers, said
@@ -33,6 +34,7 @@ from fer_deploy.quantize.proof import (
     within_rounding,
 )
 from fer_deploy.quantize.recipe import FLOAT, W8A8_PTQ, CalibrationSet, PtqOptions, Recipe
+from fer_deploy.quantize.rounding import round_by_gptq
 from fer_deploy.quantize.scales import widen_activation_scales, widen_weight_scales
 
 if TYPE_CHECKING:
@@ -129,16 +131,13 @@ def convert(prepared: Prepared, recipe: Recipe, calibration: CalibrationSet) -> 
     Raises:
         QuantizationError: no operation was quantized, or a scale is not a positive number.
     """
-    from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e
-
     model, options = prepared.model, prepared.options
-    observed = copy_graph(prepared.observed)
-    widen_weight_scales(observed)
-    with known_warnings():
-        converted: torch.fx.GraphModule = convert_pt2e(observed)
-    widen_activation_scales(converted)
+    converted = nearest_integers(prepared)
+    if recipe.method == "ptq":  # trained weights lie on the grid already
+        round_weights(prepared, converted, calibration)
     if options.bias_correction:
         pixels = statistics_pixels(prepared.fixed_batch, calibration)
+        pixels = pixels[: prepared.fixed_batch]
         correct_biases(converted, channel_means(prepared.float_graph, pixels), pixels)
     before = run_module(converted, prepared.evidence.pixels, prepared.fixed_batch)
     snap_biases(converted)
@@ -164,6 +163,38 @@ def convert(prepared: Prepared, recipe: Recipe, calibration: CalibrationSet) -> 
         proofs=(*prepared.proofs, *proofs),
         costs=tuple(costs.items()),
     )
+
+
+def nearest_integers(prepared: Prepared) -> torch.fx.GraphModule:
+    """Return the converted graph of a prepared model, each weight at its nearest integer."""
+    from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e
+
+    observed = copy_graph(prepared.observed)
+    widen_weight_scales(observed)
+    with known_warnings():
+        converted: torch.fx.GraphModule = convert_pt2e(observed)
+    widen_activation_scales(converted)
+    return converted
+
+
+def round_weights(
+    prepared: Prepared, converted: torch.fx.GraphModule, calibration: CalibrationSet
+) -> dict[str, torch.Tensor]:
+    """Move the nearest integers of a converted graph as the options say, in place.
+
+    Returns what :func:`fer_deploy.quantize.rounding.round_by_gptq` does; nothing where integers stay, or where the
+    calibration set carries where they went.
+
+    Raises:
+        QuantizationError: what it carries is of another graph.
+    """
+    if prepared.options.rounding == "nearest":
+        return {}
+    if calibration.carried is not None:
+        take_rounding(converted, calibration.carried.rounding)
+        return {}
+    pixels = statistics_pixels(prepared.fixed_batch, calibration)
+    return round_by_gptq(converted, prepared.float_graph, pixels, prepared.fixed_batch)
 
 
 def _quantization_proofs(

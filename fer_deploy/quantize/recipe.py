@@ -72,6 +72,7 @@ def parse_recipe(text: str) -> Recipe:
 
 ObserverName = Literal["min-max", "histogram", "percentile", "mse"]
 OBSERVERS: tuple[ObserverName, ...] = get_args(ObserverName)
+Rounding = Literal["nearest", "gptq"]
 
 
 class PtqOptions(Frozen):
@@ -88,6 +89,11 @@ class PtqOptions(Frozen):
         gt=50,
         lt=100,
         description="share of the activations inside the range, per cent; observer 'percentile' only",
+    )
+    rounding: Rounding = Field(
+        default="gptq",
+        description="to which integers weights go: each to its nearest, or such that the layer's output on "
+        "calibration images changes least; w8a8-ptq only",
     )
     bias_correction: bool = Field(
         default=False, description="shift biases by each channel's mean quantization error"
@@ -131,10 +137,17 @@ class CarriedRange(Frozen):
     zero_point: int
 
 
-class CarriedCalibration(Frozen):
-    """``calibration.json``: the ranges, and what they hold for."""
+class CarriedRounding(Frozen):
+    """Where the weights of one layer went, other than to their nearest integers."""
 
-    schema_version: Literal["1.0"] = "1.0"
+    layer: str
+    steps: str = Field(description="by how many steps: int8 in the weight's order, zlib, base64")
+
+
+class CarriedCalibration(Frozen):
+    """``calibration.json``: the ranges, how weights were rounded, and what both hold for."""
+
+    schema_version: Literal["2.0"]
     weights_sha256: str
     contract_sha256: str
     options: PtqOptions
@@ -143,6 +156,7 @@ class CarriedCalibration(Frozen):
     rows: tuple[int, ...] = Field(description="rows of the images in their source")
     seed: int
     ranges: tuple[CarriedRange, ...] = Field(description="in the order of the prepared graph")
+    rounding: tuple[CarriedRounding, ...] = Field(description="of the layers whose weights images decided")
 
 
 @dataclass(frozen=True)
@@ -152,7 +166,7 @@ class CalibrationSet:
     Attributes:
         faces: the images; where ``carried`` is there, those that steps are proven on.
         seed: drew them.
-        carried: ranges that were observed on other images, and take the place of what these would give.
+        carried: ranges and rounding that other images gave, and that take the place of what these would give.
     """
 
     faces: Faces

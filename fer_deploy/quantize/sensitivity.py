@@ -14,6 +14,7 @@ from fer_deploy.quantize.graph import Graph
 from fer_deploy.quantize.prepare import Prepared, prepare
 from fer_deploy.quantize.ptq import convert
 from fer_deploy.quantize.recipe import W8A8_PTQ, CalibrationSet, PtqOptions
+from fer_deploy.quantize.rounding import rounded_weights
 from fer_deploy.quantize.switchboard import Switchboard, decibel
 
 
@@ -67,12 +68,13 @@ def sensitivity(
     Raises:
         QuantizationError: see :func:`fer_deploy.quantize.prepare.prepare`.
     """
-    return layer_sensitivities(prepare(model, calibration, options or PtqOptions()), faces)
+    prepared = prepare(model, calibration, options or PtqOptions())
+    return layer_sensitivities(prepared, faces, convert(prepared, W8A8_PTQ, calibration))
 
 
-def layer_sensitivities(prepared: Prepared, faces: Faces) -> list[LayerSensitivity]:
-    """Return the sensitivity of each layer of a prepared model; see :func:`sensitivity`."""
-    switch = Switchboard(prepared)
+def layer_sensitivities(prepared: Prepared, faces: Faces, graph: Graph) -> list[LayerSensitivity]:
+    """Return the sensitivity of each layer of a prepared model, with the weights of ``graph``, converted from it."""
+    switch = Switchboard(prepared, rounded_weights(graph.module))
     reference = switch.logits(faces.pixels, frozenset())
     answers = reference.argmax(axis=1)
     right = float((answers == faces.targets).mean())
@@ -121,7 +123,8 @@ def mixed_precision(
     """
     chosen = options or PtqOptions()
     prepared = prepare(model, calibration, chosen)
-    ranked = sorted(layer_sensitivities(prepared, faces), key=lambda one: one.logits_sqnr_db)
+    whole = convert(prepared, W8A8_PTQ, calibration)
+    ranked = sorted(layer_sensitivities(prepared, faces, whole), key=lambda one: one.logits_sqnr_db)
     order = tuple(one.layer for one in ranked)
     reference = Switchboard(prepared).logits(faces.pixels, frozenset()).argmax(axis=1)
     right = float((reference == faces.targets).mean())
@@ -130,7 +133,7 @@ def mixed_precision(
     def drop_with(count: int) -> float:
         if count not in graphs:
             mixed = chosen.model_copy(update={"float_layers": (*chosen.float_layers, *order[:count])})
-            graph = convert(prepare(model, calibration, mixed), W8A8_PTQ, calibration)
+            graph = convert(prepare(model, calibration, mixed), W8A8_PTQ, calibration) if count else whole
             answers = graph.logits(faces.pixels, f"{count} layers in float").argmax(axis=1)
             graphs[count] = graph, right - float((answers == faces.targets).mean())
             say(f"{count} of {len(order)} layers in float: accuracy drop {100 * graphs[count][1]:.2f} points")

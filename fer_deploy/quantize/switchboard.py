@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -48,8 +50,20 @@ class Switchboard:
     operations without a weight and the rounding of biases.
     """
 
-    def __init__(self, prepared: Prepared) -> None:
+    def __init__(self, prepared: Prepared, rounded: Mapping[str, torch.Tensor] | None = None) -> None:
+        """Switch everything off.
+
+        Args:
+            prepared: the calibrated model.
+            rounded: weights of layers that conversion does not round to the nearest, by layer.
+        """
         self._graph = prepared.observed
+        self._rounded = {
+            node.args[1].name: partial(_given, weight)
+            for node in prepared.observed.graph.nodes
+            if (weight := (rounded or {}).get(layer_name(node))) is not None
+            and node.target in weighted_operators()
+        }
         self._batch = prepared.fixed_batch or _BATCH
         self._quantizers = fake_quantizers(self._graph)
         self._of_layer = {
@@ -90,6 +104,8 @@ class Switchboard:
         """Return the fake-quantizer that stands for an observer node, or None when it is no observer."""
         if node.op != "call_module":
             return None
+        if node.name in self._rounded:
+            return self._rounded[node.name]
         return self._quantizers.get(id(self._graph.get_submodule(str(node.target))))
 
     def _around(self, node: torch.fx.Node) -> set[str]:
@@ -105,6 +121,11 @@ class Switchboard:
         tensor = value[0] if isinstance(value, (tuple, list)) else value
         logits: NDArray[np.float32] = tensor.numpy().astype(np.float32)
         return logits
+
+
+def _given(value: torch.Tensor, _: torch.Tensor) -> torch.Tensor:
+    """Stand for the observer of a weight whose rounded values are known."""
+    return value
 
 
 def layer_end(node: torch.fx.Node) -> torch.fx.Node:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,8 +24,15 @@ from fer_deploy.pipeline.export import (
     draw_calibration,
     write_artifact_of,
 )
-from fer_deploy.quantize.carried import take_ranges
-from fer_deploy.quantize.recipe import CARRIED_FILE, CalibrationSet, CarriedCalibration, PtqOptions
+from fer_deploy.quantize.carried import rounding_of, take_ranges
+from fer_deploy.quantize.ptq import quantize_ptq
+from fer_deploy.quantize.recipe import (
+    CARRIED_FILE,
+    CalibrationSet,
+    CarriedCalibration,
+    CarriedRounding,
+    PtqOptions,
+)
 
 SECTION = QuantizeSection(calibration_images=64)
 PAIR = ("onnx", "w8a8-ptq")
@@ -127,3 +136,36 @@ def test_drawn_faces_give_no_ranges_to_keep(folder: Path) -> None:
         calibrate(folder, SAMPLE, SECTION)
     with pytest.raises(ConfigError, match=r"is no model folder: it has no model\.toml"):
         calibrate(folder.parent, SAMPLE, SECTION)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda one: one.model_copy(update={"layer": "network.elsewhere"}),
+        lambda one: one.model_copy(update={"steps": one.steps[: len(one.steps) // 2]}),
+        lambda one: one.model_copy(
+            update={"steps": rounding_of({one.layer: torch.zeros(2, dtype=torch.int8)})[0].steps}
+        ),
+    ],
+    ids=["another layer", "cut short", "another shape"],
+)
+def test_rounding_of_another_graph_is_refused(
+    folder: Path, spoil: Callable[[CarriedRounding], CarriedRounding]
+) -> None:
+    model = load_model(folder)
+    calibration = drawn(model, SAMPLE)
+    assert calibration.carried is not None
+    first, *rest = calibration.carried.rounding
+    carried = calibration.carried.model_copy(update={"rounding": (spoil(first), *rest)})
+    with pytest.raises(
+        QuantizationError, match=r"rounding of \S+ .* another graph; .* `fer-deploy calibrate`"
+    ):
+        quantize_ptq(model, dataclasses.replace(calibration, carried=carried), SECTION.ptq)
+
+
+def test_an_older_file_is_made_again(folder: Path, tmp_path: Path) -> None:
+    older = Path(shutil.copytree(folder, tmp_path / "edges"))
+    file = older / CARRIED_FILE
+    file.write_text(file.read_text().replace('"schema_version": "2.0"', '"schema_version": "1.0"'))
+    with pytest.raises(QuantizationError, match=r"schema_version.* `fer-deploy calibrate`"):
+        drawn(load_model(older), SAMPLE)

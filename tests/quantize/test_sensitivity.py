@@ -10,7 +10,8 @@ from fer_deploy.quantize.layers import layer_name, weighted_layers
 from fer_deploy.quantize.prepare import Prepared, prepare
 from fer_deploy.quantize.ptq import convert, float_graph
 from fer_deploy.quantize.recipe import W8A8_PTQ, CalibrationSet, PtqOptions, choose_calibration
-from fer_deploy.quantize.sensitivity import layer_sensitivities, mixed_precision
+from fer_deploy.quantize.rounding import rounded_weights
+from fer_deploy.quantize.sensitivity import layer_sensitivities, mixed_precision, sensitivity
 from fer_deploy.quantize.switchboard import Switchboard
 from fixtures.outside import Outside
 
@@ -35,15 +36,17 @@ def test_all_layers_on_is_nearly_the_quantized_graph(
     prepared: Prepared, calibration: CalibrationSet, separable_model: Outside
 ) -> None:
     pixels = separable_model.test.pixels
-    board = Switchboard(prepared)
     graph = convert(prepared, W8A8_PTQ, calibration)
+    board = Switchboard(prepared, rounded_weights(graph.module))
     assert graph.scales is not None
     distance = np.abs(board.logits(pixels, frozenset(board.layers)) - graph.logits(pixels, "int8"))
     assert distance.max() <= 2 * graph.scales.activations[-1].scale
 
 
-def test_every_layer_is_found_and_costs_something(prepared: Prepared, separable_model: Outside) -> None:
-    found = layer_sensitivities(prepared, separable_model.test)
+def test_every_layer_is_found_and_costs_something(
+    prepared: Prepared, calibration: CalibrationSet, separable_model: Outside
+) -> None:
+    found = layer_sensitivities(prepared, separable_model.test, convert(prepared, W8A8_PTQ, calibration))
     assert [one.layer for one in found] == [
         layer_name(node) for node in weighted_layers(prepared.float_graph)
     ]
@@ -76,7 +79,7 @@ def test_search_leaves_the_most_sensitive_layers_in_float(
     assert mixed.graph.options.float_layers == mixed.float_layers
     monkeypatch.undo()
     ranked = sorted(
-        layer_sensitivities(prepare(separable_model.model, calibration, PtqOptions()), test),
+        sensitivity(separable_model.model, calibration, test),
         key=lambda one: one.logits_sqnr_db,
     )
     assert mixed.float_layers == tuple(one.layer for one in ranked[:3])
