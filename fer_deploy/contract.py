@@ -74,6 +74,21 @@ class TrainedOn(Frozen):
     note: str = ""
 
 
+class NoFace(Frozen):
+    """When what a detector found is no face: the sigmoid of ``bias + energy * logsumexp(logits) + weights . logits``.
+
+    A network answers a picture without a face with logits that are smaller together and otherwise related to one
+    another. Fitted by logistic regression on logits that are not divided by the temperature.
+    """
+
+    weights: tuple[float, ...] = Field(description="one per label, in the contract's order")
+    energy: float = Field(description="of the logarithm of the sum of the exponentials of the logits")
+    bias: float
+    above: float = Field(gt=0, lt=1, description="a probability of no face above it is answered 'no face'")
+    kept: float = Field(gt=0, le=1, description="share of the validation faces that are not answered so")
+    fitted_on: str = Field(min_length=1, description="the pictures of no face, and the faces")
+
+
 class Confidence(Frozen):
     """How logits become probabilities that can be believed, and when a model does not answer.
 
@@ -90,6 +105,16 @@ class Confidence(Frozen):
         default=1.0, gt=0, le=1, description="share of the images it was fitted on that keep an answer"
     )
     fitted_on: str = Field(min_length=1, description="data set and split")
+    no_face: NoFace | None = Field(
+        default=None, description="tells pictures without a face; without it every picture is taken for one"
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_there(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        values: dict[str, Any] = write(self)
+        if values.get("no_face") is None:
+            values.pop("no_face", None)
+        return values
 
 
 class Contract(Frozen):
@@ -120,6 +145,19 @@ class Contract(Frozen):
     def unsure_below(self) -> float:
         """The top probability below which the answer is "unsure"; 0 where no threshold was chosen."""
         return 0.0 if self.confidence is None else self.confidence.unsure_below
+
+    @property
+    def no_face(self) -> NoFace | None:
+        """What tells pictures without a face; None where nothing does."""
+        return None if self.confidence is None else self.confidence.no_face
+
+    @model_validator(mode="after")
+    def _every_label_has_a_weight(self) -> Contract:
+        if self.no_face is not None and len(self.no_face.weights) != len(self.labels):
+            raise ValueError(
+                f"confidence.no_face has {len(self.no_face.weights)} weights for {len(self.labels)} labels"
+            )
+        return self
 
     @field_validator("labels")
     @classmethod

@@ -19,18 +19,32 @@ from fer_deploy.cli.options import PATH, Number, data_options
     show_default=True,
     help="Share of the validation images that keep an answer; below it the answer is 'unsure'. 1: all.",
 )
-def command(folder: Path, dataset: str | None, data: Path | None, coverage: float) -> None:
+@click.option(
+    "--keep-faces",
+    type=Number(min=0, max=1, min_open=True),
+    default=0.98,
+    show_default=True,
+    help="Share of the validation images that are taken for faces; above it the answer is 'no face'. 1: every picture.",
+)
+def command(folder: Path, dataset: str | None, data: Path | None, coverage: float, keep_faces: float) -> None:
     """Fit how sure a model is, and write it into its contract.
 
     FOLDER is a zoo folder, such as models/fer_s. A temperature and the probability below which the answer is "unsure"
-    are fitted on the validation split and written to [contract.confidence] of model.toml; every artifact made then
-    carries them, and the apps read them. Artifacts and calibration.json of the old contract have to be made again.
+    are fitted on the validation split, and a rule by which the logits tell a picture without a face on the training
+    split, with pictures made of its faces and those that annotators voted to be none. They are written to
+    [contract.confidence] of model.toml; every artifact made then carries them, and the apps read them. Artifacts and
+    calibration.json of the old contract have to be made again.
     """
     from fer_deploy.pipeline.confidence import fit_confidence
     from fer_deploy.pipeline.evaluate import dataset_spec
     from fer_deploy.report.wording import describe
 
-    found = fit_confidence(folder, dataset_spec(dataset, data), coverage if coverage < 1 else None)
+    found = fit_confidence(
+        folder,
+        dataset_spec(dataset, data),
+        coverage if coverage < 1 else None,
+        keep_faces if keep_faces < 1 else None,
+    )
     sure = found.contract.confidence
     assert sure is not None
     click.echo(
@@ -43,4 +57,10 @@ def command(folder: Path, dataset: str | None, data: Path | None, coverage: floa
         click.echo(
             f"answered {describe(found.after.answered)}, accuracy of the answered "
             f"{describe(found.after.accuracy_of_answered)}"
+        )
+    if found.no_face is not None:
+        told = found.no_face
+        click.echo(
+            f"no face: AUROC {describe(told.auroc_voted)} of images voted none, {describe(told.auroc_made)} of "
+            f"pictures made of faces; {describe(told.faces_kept)} of the faces are taken for one"
         )

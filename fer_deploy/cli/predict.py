@@ -61,7 +61,10 @@ def _print(source: str, contract: Contract, answer: Prediction, as_json: bool) -
             "model": source,
             "contract_sha256": contract.sha256,
             "top": answer.label,
+            "answered": answer.answered,
             "unsure": answer.unsure,
+            "no_face": answer.no_face,
+            "is_face": answer.is_face,
             "temperature": contract.temperature,
             "classes": [
                 {"label": label, "probability": share, "logit": logits[label]} for label, share in order
@@ -69,7 +72,9 @@ def _print(source: str, contract: Contract, answer: Prediction, as_json: bool) -
         }
         print_json(json.dumps(said, indent=2))
         return
-    if answer.unsure:
+    if answer.no_face is not None and not answer.is_face:
+        click.echo(f"no face: probability {answer.no_face:.1%}; were it one:")
+    elif answer.unsure:
         click.echo(f"unsure: no label reaches {contract.unsure_below:.1%}")
     width = max(len(label) for label in contract.labels)
     for label, share in order:

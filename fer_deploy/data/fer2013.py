@@ -163,7 +163,7 @@ def load_fer2013(
     return Faces(
         name=f"{'FER+' if labels == 'ferplus' else 'FER2013'} {split}{_mode(protocol, labels)}",
         labels=names,
-        pixels=_to_spec(table.images[keep], spec),
+        pixels=to_spec(table.images[keep], spec),
         targets=targets,
         distribution=distribution,
         rows=rows,
@@ -179,7 +179,8 @@ def _mode(protocol: Protocol | None, labels: str) -> str:
     return "" if protocol in (None, PLURALITY) else f" ({protocol} mode)"
 
 
-def _to_spec(images: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.uint8]:
+def to_spec(images: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.uint8]:
+    """Return grey images uint8 (N, H, W) preprocessed for ``spec``, uint8 (N, C, H, W)."""
     if spec.color == "grey" and (spec.height, spec.width) == images.shape[1:]:
         # Not images[:, None]: its stride of 0 is refused by ExecuTorch.
         return images.reshape(len(images), *spec.shape[1:])

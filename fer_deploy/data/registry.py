@@ -29,7 +29,8 @@ Role = Literal["train", "validation", "test"]
 HOLD_OUT_ONE_IN = 10
 #: Chooses which images are held out; another value would make validation figures incomparable.
 HOLD_OUT_SEED = 0
-_FER_SPLITS: dict[Role, Split] = {"train": "Training", "validation": "PublicTest", "test": "PrivateTest"}
+#: FER2013's name of the split that plays a role.
+FER_SPLITS: dict[Role, Split] = {"train": "Training", "validation": "PublicTest", "test": "PrivateTest"}
 
 
 class DatasetSpec(Frozen):
@@ -132,7 +133,7 @@ def open_dataset(
         )
     match spec.kind:
         case "ferplus" | "fer2013" | "fer2013_5":
-            return load_fer2013(_FER_SPLITS[role], input_spec, spec.kind, _npz(spec.path), spec.protocol)
+            return load_fer2013(FER_SPLITS[role], input_spec, spec.kind, npz_of(spec.path), spec.protocol)
         case "rafdb" | "rafdb5":
             root, classes = _required_path(spec), _rafdb_classes(spec)
             if role != "test":
@@ -211,7 +212,8 @@ def _rafdb_classes(spec: DatasetSpec) -> Literal[7, 5]:
     return 5 if spec.kind == "rafdb5" else 7
 
 
-def _npz(path: Path | None) -> Path | None:
+def npz_of(path: Path | None) -> Path | None:
+    """Return the npz that a path or the folder around it names; None for ``FER_DATA``'s."""
     return path / FILE_NAME if path is not None and path.is_dir() else path
 
 

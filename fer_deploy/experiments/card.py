@@ -19,17 +19,19 @@ from fer_deploy.experiments.study import mean_over_seeds
 from fer_deploy.measure.corrupted import corrupted_figures, corrupted_inference, some_of
 from fer_deploy.measure.figures import AccuracyFigures, ClassFigures, CorruptedFigures, ParityFigures
 from fer_deploy.measure.measurement import Measurement, as_emulated
+from fer_deploy.measure.no_face import NoFaceFigures
 from fer_deploy.measure.parity import accuracy_figures, parity_figures
 from fer_deploy.measure.subject import float_inference, infer
 from fer_deploy.model import Model, load_model
 from fer_deploy.pipeline.config import ExportSection, QuantizeSection
 from fer_deploy.pipeline.export import Graphs, Plan, draw_calibration, write_artifact_of
+from fer_deploy.pipeline.no_face import Answer, NoFacePictures, judge_no_face, no_face_pictures
 from fer_deploy.pipeline.summaries import dataset_summary, model_summary, size_figure
 from fer_deploy.quantize.graph import Graph
 from fer_deploy.quantize.ptq import float_graph
 from fer_deploy.report.schema import DatasetSummary, MissingArtifact, ModelSummary
 from fer_deploy.report.wording import amount, describe, interval
-from fer_deploy.targets.artifact import tool_versions
+from fer_deploy.targets.artifact import Artifact, tool_versions
 from fer_deploy.targets.registry import target_classes
 from fer_deploy.train.family.student_file import FAMILY_RECIPE_FILE, SplitFrom, read_split
 from fer_deploy.views.markdown import fill
@@ -58,7 +60,9 @@ class Int8Figures:
     size: Measurement
     accuracy: AccuracyFigures
     parity: ParityFigures
-    corrupted: CorruptedFigures
+    corrupted: CorruptedFigures | None
+    """None where the answers are emulated, which takes long."""
+    no_face: NoFaceFigures | None
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,8 @@ class Card:
         seeds: models of the same recipe with other seeds.
         test_over_seeds: mean accuracy on the test split over the model and ``seeds``; None where there are no others.
         agreed_over_seeds: the same where most annotators agree; None where there are no others, or no votes.
-        int8: the artifacts that run on any host, on that split.
+        int8: the artifacts of every target that has the recipe, on that split.
+        no_face: how the float model tells pictures without a face; None where its contract has no rule.
         corrupted: the float model under corruption of some images of that split.
         before: the same of the model in ``before/`` that this one went on from; None where there is none.
     """
@@ -99,6 +104,7 @@ class Card:
     test_over_seeds: Measurement | None
     agreed_over_seeds: Measurement | None
     int8: tuple[Int8Figures, ...]
+    no_face: NoFaceFigures | None
     corrupted: CorruptedFigures
     before: CorruptedFigures | None
     versions: dict[str, str]
@@ -173,6 +179,7 @@ def measure_card(folder: Path, dataset: DatasetSpec) -> Card:
     origin = read_split(folder)
     some = some_of(test_faces, CORRUPTED_IMAGES, _SEED)
     spoilt = _corrupted_answers(graph, some)
+    pictures = no_face_pictures(dataset, "test", test_faces) if model.contract.no_face else None
     before = folder / BEFORE_FOLDER
     recipe = folder / (RECIPE_FILE if origin is None else FAMILY_RECIPE_FILE)
     return Card(
@@ -185,7 +192,8 @@ def measure_card(folder: Path, dataset: DatasetSpec) -> Card:
         seeds=seeds,
         test_over_seeds=_over_seeds([one.accuracy for one in tested]),
         agreed_over_seeds=_over_seeds([one.accuracy_where_agreed for one in tested]),
-        int8=_int8_figures(model, dataset, (test_faces, test_logits), (some, spoilt)),
+        int8=_int8_figures(model, dataset, (test_faces, test_logits), (some, spoilt), pictures),
+        no_face=_no_face(model, graph.logits, test_logits, pictures),
         corrupted=corrupted_figures(spoilt, some, _SEED),
         before=(
             corrupted_figures(_corrupted_answers(float_graph(load_model(before)), some), some, _SEED)
@@ -224,13 +232,24 @@ def _over_seeds(figures: Sequence[Measurement | None]) -> Measurement | None:
     return mean_over_seeds(known) if len(known) == len(figures) > 1 else None
 
 
+def _no_face(
+    model: Model, answer: Answer, faces: Logits, pictures: NoFacePictures | None
+) -> NoFaceFigures | None:
+    rule = model.contract.no_face
+    return None if rule is None or pictures is None else judge_no_face(rule, answer, faces, pictures)
+
+
 def _corrupted_answers(graph: Graph, faces: Faces) -> Logits:
     answer = partial(float_inference, graph, note="evaluating corrupted images")
     return corrupted_inference(answer, faces, _SEED).logits
 
 
 def _int8_figures(
-    model: Model, dataset: DatasetSpec, tested: tuple[Faces, Logits], corrupted: tuple[Faces, Logits]
+    model: Model,
+    dataset: DatasetSpec,
+    tested: tuple[Faces, Logits],
+    corrupted: tuple[Faces, Logits],
+    pictures: NoFacePictures | None,
 ) -> tuple[Int8Figures, ...]:
     """Return how the artifacts that ``fer-deploy run`` would write with its defaults do.
 
@@ -239,10 +258,10 @@ def _int8_figures(
         dataset: where calibration images come from.
         tested: the test faces, and the float model's logits on them.
         corrupted: those of them that are corrupted, and the float model's logits under every corruption.
+        pictures: of no face, of the same split; None where the contract has no rule.
     """
     (faces, reference), (some, spoilt) = tested, corrupted
-    # every host can run these, so that a card is the same wherever it is made
-    targets = tuple(target.name for target in target_classes() if target.everywhere)
+    targets = tuple(target.name for target in target_classes() if _RECIPE in target.recipes)
     plan = Plan(tuple((target, _RECIPE) for target in targets), ())
     quantize = QuantizeSection()
     calibration = draw_calibration(model, plan, dataset, quantize)
@@ -255,8 +274,11 @@ def _int8_figures(
             if isinstance(one, MissingArtifact):
                 raise TargetError(f"{one.key} was not made, and a card shows every target: {one.reason}")
             info, answers = one.artifact.info, infer(one.artifact, faces.pixels)
-            theirs = corrupted_inference(partial(infer, one.artifact), some, _SEED)
-            under = corrupted_figures(theirs.logits, some, _SEED, spoilt)
+            under = None
+            if answers.emulation is None:
+                theirs = corrupted_inference(partial(infer, one.artifact), some, _SEED)
+                under = corrupted_figures(theirs.logits, some, _SEED, spoilt)
+            told = _no_face(model, partial(_answer, one.artifact), answers.logits, pictures)
             figures.append(
                 Int8Figures(
                     target=info.target,
@@ -265,7 +287,12 @@ def _int8_figures(
                         accuracy_figures(answers.logits, faces, info.contract.confidence), answers.emulation
                     ),
                     parity=as_emulated(parity_figures(reference, answers.logits, faces), answers.emulation),
-                    corrupted=as_emulated(under, answers.emulation),
+                    corrupted=under,
+                    no_face=None if told is None else as_emulated(told, answers.emulation),
                 )
             )
         return tuple(figures)
+
+
+def _answer(artifact: Artifact, pixels: NDArray[np.uint8], _: str) -> Logits:
+    return infer(artifact, pixels).logits

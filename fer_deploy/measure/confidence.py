@@ -7,9 +7,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_deploy.contract import Confidence
+from fer_deploy.contract import Confidence, NoFace
 from fer_deploy.data.faces import Faces
-from fer_deploy.targets.prediction import softmax
+from fer_deploy.targets.prediction import no_face_probability, softmax
 
 Logits = NDArray[np.float32]
 #: Temperatures that are looked at; a trained classifier's lies near 1.
@@ -52,23 +52,39 @@ def fitted_temperature(logits: Logits, targets: NDArray[np.int64]) -> float:
     return math.exp((low + high) / 2)
 
 
-def fitted_confidence(logits: Logits, faces: Faces, coverage: float | None) -> Confidence:
+def answered_rows(logits: Logits, confidence: Confidence) -> NDArray[np.bool_]:
+    """Return which of the pictures with logits (N, K) are answered: taken for a face, and with a sure label."""
+    sure = softmax(logits, confidence.temperature).max(axis=1) >= confidence.unsure_below
+    rule = confidence.no_face
+    answered: NDArray[np.bool_] = (
+        sure if rule is None else sure & (no_face_probability(logits, rule) <= rule.above)
+    )
+    return answered
+
+
+def fitted_confidence(
+    logits: Logits, faces: Faces, coverage: float | None, no_face: NoFace | None = None
+) -> Confidence:
     """Return temperature and threshold for logits (N, K) on ``faces``.
 
     Args:
         logits: the float model's.
         faces: validation images.
         coverage: share of them that is to keep an answer; None for no threshold.
+        no_face: rule by which some of them have none already.
     """
     # Four digits: more would be noise of the images, and the number is read by people and three languages.
     temperature = float(f"{fitted_temperature(logits, faces.targets):.4g}")
     below = 0.0
     if coverage is not None and coverage < 1:
         top = softmax(logits, temperature).max(axis=1)
+        if no_face is not None:
+            top = np.where(no_face_probability(logits, no_face) <= no_face.above, top, 0.0)
         below = float(f"{np.quantile(top, 1 - coverage):.4f}")
     return Confidence(
         temperature=temperature,
         unsure_below=min(below, 0.9999),
         coverage=coverage if coverage is not None and below else 1.0,
         fitted_on=faces.name,
+        no_face=no_face,
     )

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from fer_deploy.contract import Confidence
 from fer_deploy.data.faces import Faces
 from fer_deploy.errors import ModelError
+from fer_deploy.measure.confidence import answered_rows
 from fer_deploy.measure.counted import (
     NO_PEOPLE,
     Truth,
@@ -25,7 +26,6 @@ from fer_deploy.measure.figures import (
 )
 from fer_deploy.measure.measurement import Measurement, Unit, measured, not_measured
 from fer_deploy.measure.statistics import expected_calibration_error, reliability
-from fer_deploy.targets.prediction import softmax
 
 Logits = NDArray[np.float32]
 #: Standard deviation of a logit over images below which a model is taken for untrained. Trained nets
@@ -83,10 +83,9 @@ def _answered(
     logits: Logits, faces: Faces, confidence: Confidence | None
 ) -> tuple[Measurement, Measurement] | tuple[None, None]:
     """Return the share of images that are answered and the accuracy on them; None without a threshold."""
-    if confidence is None or not confidence.unsure_below:
+    if confidence is None or not (confidence.unsure_below or confidence.no_face):
         return None, None
-    top = softmax(logits, confidence.temperature).max(axis=1)
-    answered = top >= confidence.unsure_below
+    answered = answered_rows(logits, confidence)
     right = logits.argmax(axis=1) == faces.targets
     conditions = {"answered from": f"{confidence.unsure_below:g}"}
     nothing = not_measured(Unit.FRACTION, "no image is answered")

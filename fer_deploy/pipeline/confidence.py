@@ -10,8 +10,10 @@ from fer_deploy.data.registry import DatasetSpec, open_dataset
 from fer_deploy.errors import ModelError
 from fer_deploy.measure.confidence import fitted_confidence
 from fer_deploy.measure.figures import AccuracyFigures
+from fer_deploy.measure.no_face import NoFaceFigures
 from fer_deploy.measure.parity import accuracy_figures
 from fer_deploy.model import load_model, rewrite_contract
+from fer_deploy.pipeline.no_face import fit_no_face, judge_no_face, no_face_pictures
 from fer_deploy.quantize.ptq import float_graph
 
 
@@ -22,15 +24,22 @@ class FittedConfidence:
     contract: Contract
     before: AccuracyFigures
     after: AccuracyFigures
+    no_face: NoFaceFigures | None
+    """On the images of the fit's threshold; None where no rule was asked for."""
 
 
-def fit_confidence(folder: Path, dataset: DatasetSpec, coverage: float | None) -> FittedConfidence:
-    """Fit temperature and threshold on the validation split, and write them into ``folder/model.toml``.
+def fit_confidence(
+    folder: Path, dataset: DatasetSpec, coverage: float | None, keep_faces: float | None
+) -> FittedConfidence:
+    """Fit how sure a model is, and write it into ``folder/model.toml``.
+
+    Temperature and thresholds are fitted on the validation split, the rule for "no face" on the training split.
 
     Args:
         folder: zoo folder.
-        dataset: whose validation split it is; never its test split.
-        coverage: share of the images that is to keep an answer; None for no threshold.
+        dataset: whose splits they are; its test split is not looked at.
+        coverage: share of the validation images that is to keep an answer; None for no threshold.
+        keep_faces: share of them that is to be taken for faces; None: every picture is.
 
     Raises:
         ModelError: ``folder`` is no zoo folder, or the images are drawn by code.
@@ -47,8 +56,17 @@ def fit_confidence(folder: Path, dataset: DatasetSpec, coverage: float | None) -
             f"{faces.name} is drawn by code, and how sure a model is of people cannot be fitted on it; name images of "
             "people with --dataset"
         )
-    logits = float_graph(model).logits(faces.pixels, f"evaluating {faces.name}")
-    found = fitted_confidence(logits, faces, coverage)
+    graph = float_graph(model)
+    logits = graph.logits(faces.pixels, f"evaluating {faces.name}")
+    rule, told = None, None
+    if keep_faces is not None:
+        training = open_dataset(dataset, "train", model.contract.labels, model.contract.input)
+        pictures = no_face_pictures(dataset, "train", training)
+        rule = fit_no_face(graph.logits, training, pictures, (faces, logits), keep_faces)
+        told = judge_no_face(rule, graph.logits, logits, no_face_pictures(dataset, "validation", faces))
+    found = fitted_confidence(logits, faces, coverage, rule)
     contract = model.contract.model_copy(update={"confidence": found})
     rewrite_contract(folder, contract)
-    return FittedConfidence(contract, accuracy_figures(logits, faces), accuracy_figures(logits, faces, found))
+    return FittedConfidence(
+        contract, accuracy_figures(logits, faces), accuracy_figures(logits, faces, found), told
+    )

@@ -63,7 +63,11 @@ def _prediction(answer: Prediction) -> list[str]:
     order = sorted(answer.probabilities.items(), key=lambda one: one[1], reverse=True)
     shares = ", ".join(f"{label} {share:.1%}" for label, share in order[:_NAMED])
     how = "" if answer.emulation is None else " (emulated)"
-    said = f"unsure, most probably {answer.label}" if answer.unsure else answer.label
+    said = answer.label
+    if not answer.is_face:
+        said = f"no face ({answer.no_face:.1%}), else {answer.label}"
+    elif answer.unsure:
+        said = f"unsure, most probably {answer.label}"
     return [f"Prediction {said}: {shares}{how}"]
 
 

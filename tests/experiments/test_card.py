@@ -16,6 +16,7 @@ from fer_deploy.data.ferplus import FERPLUS_LABELS
 from fer_deploy.data.registry import DatasetSpec
 from fer_deploy.errors import ModelError
 from fer_deploy.experiments.card import confused_with, measure_card, render_card, weak_classes
+from fer_deploy.measure.measurement import Provenance
 from fer_deploy.measure.parity import accuracy_figures
 from fer_deploy.model import load_model, save_model
 from fer_deploy.report.wording import amount, describe, interval
@@ -38,11 +39,15 @@ def test_the_card_holds_the_measured_figures(model_folder: Path, faces_folder: P
         assert describe(split.figures.accuracy) in text
     for one in card.test.figures.classes:
         assert describe(one.recall) in text
-    assert [one.target for one in card.int8] == ["executorch", "onnx"]
+    assert {one.target for one in card.int8} == {"executorch", "onnx", "coreml"}
     for int8 in card.int8:
         assert f"| {int8.target} | {describe(int8.size)} | {describe(int8.accuracy.accuracy)} |" in text
         assert int8.target in result.output
         assert int8.parity.agreement.value == pytest.approx(1.0, abs=0.1)
+        assert (int8.corrupted is None) == (int8.accuracy.accuracy.provenance == Provenance.EMULATED)
+        assert int8.no_face is None
+        if int8.corrupted is None:
+            continue
         assert int8.corrupted.agreement is not None
         assert f"{amount(int8.corrupted.agreement)} {interval(int8.corrupted.agreement)}" in text
     for kind in card.corrupted.kinds:
@@ -55,6 +60,26 @@ def test_the_card_holds_the_measured_figures(model_folder: Path, faces_folder: P
     assert "epochs = 6" in text
     assert card.model.weights_sha256 in text
     assert "must not be used" in text
+
+
+def test_a_card_says_how_pictures_without_a_face_are_told(
+    model_folder: Path, faces_folder: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(model_folder, tmp_path / "edges"))
+    data = ["--dataset", "folder", "--data", str(faces_folder)]
+    fitted = CliRunner().invoke(main, ["confidence", str(folder), *data])
+    assert fitted.exit_code == 0, fitted.output
+    card = measure_card(folder, DatasetSpec(kind="folder", path=faces_folder))
+    text = render_card(card)
+    rule = card.model.contract.no_face
+    assert rule is not None
+    assert f"above\n{100 * rule.above:.1f} %" in text
+    told = [card.no_face, *(one.no_face for one in card.int8)]
+    for name, one in zip(("float", *(f"{int8.target} int8" for int8 in card.int8)), told, strict=True):
+        assert one is not None
+        assert one.auroc_voted.value is None, "nobody voted on these images"
+        assert f"| {name} | not measured" in text
+        assert f"| {describe(one.auroc_made)} | {describe(one.faces_kept)} |" in text
 
 
 def test_other_seeds_are_listed_and_averaged(model_folder: Path, faces_folder: Path, tmp_path: Path) -> None:

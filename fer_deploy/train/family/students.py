@@ -10,8 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fer_deploy.data.fer2013_pairs import NO_FACE
+from fer_deploy.data.no_face import non_faces
 from fer_deploy.train.augment import augment, normalised
-from fer_deploy.train.family.data import DeviceFaces, Order, corrupt, non_faces
+from fer_deploy.train.family.data import DeviceFaces, Order, corrupt
 from fer_deploy.train.family.recipe import FamilyRecipe
 from fer_deploy.train.family.scores import answers, corrupted, scores
 from fer_deploy.train.family.steps import AveragedSgd, captured, side_by_side

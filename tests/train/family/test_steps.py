@@ -10,7 +10,7 @@ from torch import nn
 
 from fer_deploy.data.corruptions import HELD_OUT
 from fer_deploy.errors import ModelError, TrainingError
-from fer_deploy.train.family.data import Order, corrupt, non_faces
+from fer_deploy.train.family.data import Order, corrupt
 from fer_deploy.train.family.recipe import CorruptSpec, FamilyRecipe, load_family_recipe
 from fer_deploy.train.family.scores import auroc
 from fer_deploy.train.family.steps import AveragedSgd, cosine, train
@@ -131,17 +131,6 @@ def test_corrupt_touches_the_share_it_is_asked_for() -> None:
     assert torch.equal(corrupt(pixels, spec, torch.tensor(0.0), torch.Generator()), pixels)
     assert made.min() >= 0
     assert made.max() <= 255
-
-
-def test_non_faces_come_from_the_seed() -> None:
-    pixels = (torch.rand(8, 1, 48, 48, generator=torch.Generator().manual_seed(0)) * 255).round()
-    one, other = (non_faces(pixels, 16, torch.Generator().manual_seed(2)) for _ in range(2))
-    assert one.shape == (16, 1, 48, 48)
-    assert torch.equal(one, other)
-    assert one.min() >= 0
-    assert one.max() <= 255
-    # The first quarter holds the pixels of the faces, elsewhere.
-    assert torch.equal(one[0].flatten().sort().values, pixels[0].flatten().sort().values)
 
 
 def test_area_under_the_curve() -> None:
