@@ -2,14 +2,12 @@
 
     python benchmarks/ptq_ablation.py [--model models/fer_s] [--write docs/quantization.md]
 
-Every combination of observer, fused clamps, cross-layer equalisation and bias correction is calibrated on
-the same 512 training images and evaluated, eagerly in torch, on the whole test split.
+Each option is changed alone, calibrated on the same 512 training images and evaluated, eagerly in torch, on the whole
+test split.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import itertools
 import sys
 from pathlib import Path
 
@@ -26,21 +24,30 @@ from fer_deploy.data.registry import DatasetSpec, open_dataset
 from fer_deploy.measure.parity import parity_figures
 from fer_deploy.model import load_model
 from fer_deploy.progress import say
-from fer_deploy.quantize.prepare import prepare
+from fer_deploy.quantize.canonical import canonical
+from fer_deploy.quantize.layers import layer_name, weighted_layers
+from fer_deploy.quantize.prepare import calibration_evidence, prepare
 from fer_deploy.quantize.ptq import convert, float_graph
-from fer_deploy.quantize.recipe import OBSERVERS, W8A8_PTQ, PtqOptions, choose_calibration
+from fer_deploy.quantize.recipe import OBSERVERS, W8A8_PTQ, PtqOptions, choose_calibration, parse_options
 from fer_deploy.report.wording import describe
 
-HEADER = (
-    "observer",
-    "fused clamp",
-    "equalised",
-    "bias corrected",
-    "drop, points",
-    "agreement",
-    "SQNR, dB",
-    "RMS logit",
-)
+HEADER = ("", "drop, points", "agreement", "SQNR, dB", "RMS logit")
+
+
+def variants(last: str) -> dict[str, PtqOptions]:
+    """Return each option changed alone, and rounding and bias correction together; ``last`` is the last layer."""
+    changed: dict[str, dict[str, object]] = {
+        "as it is by default": {},
+        "weights to the nearest": {"rounding": "nearest"},
+        "biases corrected": {"bias_correction": True},
+        "weights to the nearest, biases corrected": {"rounding": "nearest", "bias_correction": True},
+        **{f"observer {name}": {"observer": name} for name in OBSERVERS if name != PtqOptions().observer},
+        "clamps not fused": {"fused_clamps": False},
+        "equalised": {"equalization": True},
+        "pools with ranges of their own": {"own_pool_ranges": True},
+        "the last layer in float": {"float_layers": (last,)},
+    }
+    return {name: parse_options(**options) for name, options in changed.items()}
 
 
 @click.command()
@@ -57,15 +64,13 @@ def main(reference: str, calibration_images: int, images: int | None, page: Path
     if images:
         test = test.subset(np.arange(images))
     reference_logits = float_graph(model).logits(test.pixels, "float")
+    form = canonical(model, calibration_evidence(model, calibration))
+    last = layer_name(weighted_layers(form.module)[-1])
     rows = []
-    for observer, fused, equalized in itertools.product(OBSERVERS, (True, False), (False, True)):
-        options = PtqOptions(observer=observer, fused_clamps=fused, equalization=equalized)
-        prepared = prepare(model, calibration, options)
-        for corrected in (False, True):
-            chosen = options.model_copy(update={"bias_correction": corrected})
-            say(f"{observer}, fused {fused}, equalised {equalized}, corrected {corrected}")
-            graph = convert(dataclasses.replace(prepared, options=chosen), W8A8_PTQ, calibration)
-            rows.append(_row(chosen, reference_logits, graph.logits(test.pixels, "int8"), test))
+    for name, options in variants(last).items():
+        say(name)
+        graph = convert(prepare(model, calibration, options, form), W8A8_PTQ, calibration)
+        rows.append((name, *_figures(reference_logits, graph.logits(test.pixels, "int8"), test)))
     text = table(HEADER, rows) + (
         f"\n\n{test.name}, {len(test):,} images; intervals are 95 %. "
         + conditions(model.weights_sha256, "python benchmarks/ptq_ablation.py")
@@ -75,14 +80,9 @@ def main(reference: str, calibration_images: int, images: int | None, page: Path
         replace_section(page, "ptq ablation", text)
 
 
-def _row(
-    options: PtqOptions, reference: NDArray[np.float32], logits: NDArray[np.float32], test: Faces
-) -> tuple[str, ...]:
+def _figures(reference: NDArray[np.float32], logits: NDArray[np.float32], test: Faces) -> tuple[str, ...]:
     figures = parity_figures(reference, logits, test)
-    flags = (options.fused_clamps, options.equalization, options.bias_correction)
     return (
-        options.observer,
-        *("yes" if flag else "no" for flag in flags),
         *(
             describe(figure).removesuffix(" (measured)").removesuffix(" points").replace(" points ", " ")
             for figure in (figures.drop, figures.agreement)

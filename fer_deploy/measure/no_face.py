@@ -63,8 +63,8 @@ def fitted_no_face(faces: Logits, others: Logits, validation: Logits, keep: floa
     area = auroc(held, strange)
     if area < _LEAST_AREA:
         raise ModelError(
-            f"the logits do not tell faces from other pictures: AUROC {area:.2f}, and {_LEAST_AREA} is the least that a "
-            "rule is made of; leave it out with --keep-faces 1"
+            f"the logits do not tell faces from other pictures: AUROC {area:.2f}, and {_LEAST_AREA} is the least "
+            "that a rule is made of; leave it out with --keep-faces 1"
         )
     above = float(f"{np.quantile(held, keep):.4g}")
     return rule.model_copy(update={"above": min(max(above, _EDGE), 1 - _EDGE)})
