@@ -38,7 +38,21 @@ def files() -> dict[str, bytes]:
                 "std": [64.0, 60.0, 70.25],
             },
             "trained_on": {"dataset": "none: made for tests", "note": 'quotes " and umlauts äöü'},
-            "confidence": {"temperature": 0.8, "unsure_below": 0.6, "coverage": 0.9, "fitted_on": "nothing"},
+            "confidence": {
+                "temperature": 0.8,
+                "unsure_below": 0.6,
+                "coverage": 0.9,
+                "fitted_on": "nothing",
+                # Bright pixels are a face and dark ones none, since the stand-in's logits are pixels.
+                "no_face": {
+                    "weights": [0.02, -0.01, 0.03],
+                    "energy": -1.5,
+                    "bias": 6.0,
+                    "above": 0.7,
+                    "kept": 0.99,
+                    "fitted_on": "nothing",
+                },
+            },
         }
     )
     inputs = golden_inputs(contract.input)

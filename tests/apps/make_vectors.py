@@ -21,10 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from fer_deploy.contract import Confidence, Contract, InputSpec, TrainedOn
+from fer_deploy.contract import Confidence, Contract, InputSpec, NoFace, TrainedOn
 from fer_deploy.data.preprocess import Box, face_pixels, widened
 from fer_deploy.files import write_atomic
-from fer_deploy.targets.prediction import prediction_of
+from fer_deploy.targets.prediction import no_face_features, prediction_of
 
 COMMITTED = Path(__file__).with_name("vectors") / "preprocessing.json"
 SEED, COUNT = 20, 240
@@ -154,7 +154,7 @@ def document(seed: int = SEED, count: int = COUNT) -> dict[str, Any]:
     return {
         "vectors": vectors,
         "widened": boxes,
-        "softmax": [_softmax(draw, classes, temperature, below) for classes, temperature, below in _ANSWERS],
+        "answers": [_answer(draw, row) for row in ANSWERS],
         "quantiles": [_quantiles(draw, count) for count in (1, 2, 7, 300)],
     }
 
@@ -166,26 +166,75 @@ def _widening(draw: random.Random) -> dict[str, Any]:
     return {"box": box, "margin": margin, "widened": widened(box, margin)}
 
 
-#: Classes, temperature and the probability below which there is no answer; the last one's logits are close.
-_ANSWERS = ((2, 1.0, 0.0), (7, 1.0, 0.0), (8, 0.7, 0.6), (8, 2.5, 0.99), (8, 12.0, 0.6), (7, 25.0, 0.3))
+@dataclass(frozen=True)
+class Answered:
+    """How the logits of one answer are drawn, and the contract that they are answered under."""
+
+    classes: int
+    temperature: float
+    unsure_below: float
+    mean: float = 0.0
+    spread: float = 8.0
+    no_face_score: float | None = None
+    """What the rule is made to give, so that every seed has the same answers; None: a contract without one."""
+    above: float = 0.7
 
 
-def _softmax(draw: random.Random, classes: int, temperature: float, below: float) -> dict[str, Any]:
-    logits = np.array([[draw.gauss(0, 8) for _ in range(classes)]], dtype=np.float32)
+#: What each language has to tell apart: a label, "unsure" and "no face", with a rule and without, and logits whose
+#: exponentials no double holds.
+ANSWERS = (
+    Answered(2, 1.0, 0.0),
+    Answered(7, 1.0, 0.0),
+    Answered(8, 0.7, 0.6),
+    Answered(8, 2.5, 0.99),
+    Answered(8, 12.0, 0.6),
+    Answered(7, 25.0, 0.3),
+    Answered(7, 1.0, 0.0, no_face_score=-1.5),
+    Answered(8, 0.7, 0.0, no_face_score=0.5),  # a probability of 0.62, which is not above 0.7
+    Answered(8, 25.0, 0.9, no_face_score=-0.5),
+    Answered(8, 0.7, 0.0, no_face_score=1.5),
+    Answered(7, 25.0, 0.9, no_face_score=2.5),  # unsure as well: "no face" goes first
+    Answered(7, 1.0, 0.0, spread=1000.0, no_face_score=-1.5),
+    Answered(8, 1.0, 0.0, mean=1000.0, no_face_score=1.5),
+    Answered(8, 12.0, 0.9, mean=-1000.0, no_face_score=-0.5, above=0.4),
+    Answered(7, 1.0, 0.0, no_face_score=-900.0),
+    Answered(7, 1.0, 0.0, no_face_score=900.0),
+)
+
+
+def _answer(draw: random.Random, row: Answered) -> dict[str, Any]:
+    drawn = [[draw.gauss(row.mean, row.spread) for _ in range(row.classes)]]
+    logits = np.array(drawn, dtype=np.float32)
+    rule = None if row.no_face_score is None else _rule(draw, logits, row.no_face_score, row.above)
     contract = Contract(
-        labels=tuple(f"label {index}" for index in range(classes)),
+        labels=tuple(f"label {index}" for index in range(row.classes)),
         input=InputSpec(height=16, width=16, color="grey", mean=(0.0,), std=(1.0,)),
         trained_on=TrainedOn(dataset="none"),
-        confidence=Confidence(temperature=temperature, unsure_below=below, fitted_on="none"),
+        confidence=Confidence(
+            temperature=row.temperature, unsure_below=row.unsure_below, fitted_on="none", no_face=rule
+        ),
     )
     said = prediction_of(logits[0], contract)
+    why = "no face" if not said.is_face else "unsure" if said.unsure else None
     return {
         "logits": logits[0].tolist(),
-        "temperature": temperature,
-        "unsure_below": below,
+        "temperature": row.temperature,
+        "unsure_below": row.unsure_below,
+        "no_face": rule and rule.model_dump(mode="json", include={"weights", "energy", "bias", "above"}),
         "probabilities": list(said.probabilities.values()),
-        "answer": None if said.unsure else contract.labels.index(said.label),
+        "no_face_probability": said.no_face,
+        "answer": contract.labels.index(said.label) if said.answered else None,
+        "why": why,
     }
+
+
+def _rule(draw: random.Random, logits: NDArray[np.float32], score: float, above: float) -> NoFace:
+    """Return a rule that gives ``logits`` about this score: its bias makes up for weights drawn at random."""
+    weights = tuple(round(draw.gauss(0, 0.3), 4) for _ in range(logits.shape[1]))
+    energy = round(draw.gauss(-0.5, 0.1), 4)
+    without_bias = float((no_face_features(logits) @ np.array([*weights, energy]))[0])
+    bias = round(score - without_bias, 4)
+    return NoFace(weights=weights, energy=energy, bias=bias, above=above, kept=0.99, fitted_on="none")
 
 
 def _quantiles(draw: random.Random, count: int) -> dict[str, Any]:

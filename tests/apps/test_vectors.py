@@ -16,15 +16,35 @@ def test_committed_vectors_are_the_reference_s() -> None:
     committed = json.loads(make_vectors.COMMITTED.read_text())
     wanted = json.loads(make_vectors.text(make_vectors.document()))
     # numpy's exp differs in its last bit between AVX-512 and AVX2; the apps are held to the same 1e-12.
-    softmaxes = [*zip(committed.pop("softmax"), wanted.pop("softmax"), strict=True)]
+    answers = [*zip(committed.pop("answers"), wanted.pop("answers"), strict=True)]
     assert committed == wanted, why
-    # Answers and "unsure", at temperatures below and above 1: what each language has to tell apart.
-    assert {one["answer"] is None for one, _ in softmaxes} == {True, False}
-    assert {one["temperature"] < 1 for one, _ in softmaxes} == {True, False}
-    for one, other in softmaxes:
-        for key in ("logits", "temperature", "unsure_below", "answer"):
-            assert one[key] == other[key], why
-        assert one["probabilities"] == pytest.approx(other["probabilities"], rel=0, abs=1e-12), why
+    for one, other in answers:
+        figures = [[*row.pop("probabilities"), row.pop("no_face_probability") or 0.0] for row in (one, other)]
+        assert figures[0] == pytest.approx(figures[1], rel=0, abs=1e-12), why
+        assert one == other, why
+
+
+def test_answers_cover_labels_unsure_and_no_face() -> None:
+    rows = json.loads(make_vectors.COMMITTED.read_text())["answers"]
+    assert all((row["answer"] is None) == (row["why"] is not None) for row in rows)
+    assert all((row["no_face"] is None) == (row["no_face_probability"] is None) for row in rows)
+    kinds = {(row["no_face"] is not None, row["why"]) for row in rows}
+    # What each language has to tell apart, with a rule for "no face" and without.
+    assert kinds == {(False, None), (False, "unsure"), (True, None), (True, "unsure"), (True, "no face")}
+    assert {row["temperature"] < 1 for row in rows} == {True, False}
+    none = [row for row in rows if row["why"] == "no face"]
+    # "No face" goes before "unsure".
+    assert {max(row["probabilities"]) < row["unsure_below"] for row in none} == {True, False}
+    # A probability that is high, and still not above what the rule asks.
+    assert any(0.5 < row["no_face_probability"] <= row["no_face"]["above"] for row in rows if row["no_face"])
+
+
+def test_answers_cover_logits_whose_exponentials_no_double_holds() -> None:
+    rows = [row for row in json.loads(make_vectors.COMMITTED.read_text())["answers"] if row["no_face"]]
+    assert any(max(row["logits"]) > 900 and row["why"] is None for row in rows)
+    assert any(min(row["logits"]) > 900 and row["why"] == "no face" for row in rows)
+    assert any(max(row["logits"]) < -900 for row in rows)
+    assert {row["no_face_probability"] > 1 - 1e-12 for row in rows} == {True, False}
 
 
 def test_committed_file_is_one_vector_a_line() -> None:
@@ -77,4 +97,4 @@ def test_committed_artifact_is_what_fer_deploy_writes() -> None:
 
 def test_vectors_are_plain_json() -> None:
     document = json.loads(make_vectors.COMMITTED.read_text())
-    assert set(document) == {"vectors", "widened", "softmax", "quantiles"}
+    assert set(document) == {"vectors", "widened", "answers", "quantiles"}

@@ -71,19 +71,57 @@ public struct Contract: Decodable, Equatable, Sendable {
         public let dataset: String
     }
 
+    /// Tells pictures without a face by their logits, with one weight per label; see ``noFaceProbability(_:_:)``.
+    public struct NoFace: Decodable, Equatable, Sendable {
+        public let weights: [Double]
+        public let energy: Double
+        public let bias: Double
+        public let above: Double
+
+        public init(weights: [Double], energy: Double, bias: Double, above: Double) {
+            self.weights = weights
+            self.energy = energy
+            self.bias = bias
+            self.above = above
+        }
+
+        func validate(labels: Int) throws {
+            guard weights.count == labels else {
+                throw ArtifactError(
+                    "contract.confidence.no_face.weights has \(weights.count) values for \(labels) labels")
+            }
+            guard (weights + [energy, bias]).allSatisfy(\.isFinite) else {
+                throw ArtifactError("contract.confidence.no_face has a number that is not finite")
+            }
+            guard above > 0, above < 1 else {
+                throw ArtifactError("contract.confidence.no_face.above is not between 0 and 1: \(above)")
+            }
+        }
+    }
+
     /// Logits are divided by `temperature` before the softmax; a top probability below `unsureBelow` is no answer.
+    /// Without `noFace` every picture is taken for a face.
     public struct Confidence: Decodable, Equatable, Sendable {
         public let temperature: Double
         public let unsureBelow: Double
+        public let noFace: NoFace?
 
-        public init(temperature: Double, unsureBelow: Double) {
+        public init(temperature: Double, unsureBelow: Double, noFace: NoFace? = nil) {
             self.temperature = temperature
             self.unsureBelow = unsureBelow
+            self.noFace = noFace
         }
 
         enum CodingKeys: String, CodingKey {
             case temperature
             case unsureBelow = "unsure_below"
+            case noFace = "no_face"
+        }
+
+        /// Whether a picture is taken for a face when `probability` is that it shows none; nil where nothing tells.
+        public func isFace(_ probability: Double?) -> Bool {
+            guard let noFace, let probability else { return true }
+            return probability <= noFace.above
         }
     }
 
@@ -112,6 +150,7 @@ public struct Contract: Decodable, Equatable, Sendable {
         guard (0..<1).contains(confidence.unsureBelow) else {
             throw ArtifactError("contract.confidence.unsure_below is not from 0 to below 1: \(confidence.unsureBelow)")
         }
+        try confidence.noFace?.validate(labels: labels.count)
         try input.validate()
     }
 }

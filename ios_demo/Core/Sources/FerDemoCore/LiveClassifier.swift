@@ -21,7 +21,8 @@ public struct Seen: Sendable {
 
 /// From camera pictures to what the screen shows: pixels by the contract, logits, softmax, smoothing, history.
 ///
-/// It checks itself against the golden logits first and classifies nothing when this device disagrees.
+/// It checks itself against the golden logits first and classifies nothing when this device disagrees. What the model
+/// takes for no face changes neither the smoothed probabilities of the labels nor their history.
 public final class LiveClassifier {
     public let verdict: GoldenVerdict
 
@@ -34,6 +35,7 @@ public final class LiveClassifier {
     private let engine: Engine
     private let nanoseconds: () -> UInt64
     private var smoothing = Smoothing(seconds: smoothingSeconds, forgetAfter: forgetSeconds)
+    private var noFaceSmoothing = Smoothing(seconds: smoothingSeconds, forgetAfter: forgetSeconds)
     private var history = History(seconds: historySeconds)
     private var inferenceMs: [Double] = []
 
@@ -54,7 +56,7 @@ public final class LiveClassifier {
                 Double(box.left) / width, Double(box.top) / height, Double(box.right) / width,
                 Double(box.bottom) / height,
             ]
-            if verdict.agrees { state.probabilities = try classify(seen.picture, box, time) }
+            if verdict.agrees { (state.answer, state.probabilities) = judged(try logits(seen.picture, box), time) }
         }
         state.verdict = verdict
         state.history = history.points
@@ -63,15 +65,23 @@ public final class LiveClassifier {
         return state
     }
 
-    private func classify(_ picture: RgbImage, _ box: Box, _ time: Double) throws -> [Double] {
+    private func logits(_ picture: RgbImage, _ box: Box) throws -> [Float] {
         let pixels = FacePixels.floats(FacePixels.of(picture, artifact.info.contract.input, box: box))
         let start = nanoseconds()
         let logits = try engine.logits(pixels)
         inferenceMs.append(Double(nanoseconds() - start) / 1e6)
         inferenceMs.removeFirst(max(0, inferenceMs.count - Self.timedFrames))
-        let smoothed = smoothing.add(time: time, softmax(logits, temperature: artifact.info.contract.confidence.temperature))
+        return logits
+    }
+
+    /// For what is no face the last face's probabilities are held, so that a moment's doubt does not empty the bars.
+    private func judged(_ logits: [Float], _ time: Double) -> (Answer, [Double]?) {
+        let confidence = artifact.info.contract.confidence
+        let noFace = confidence.noFace.map { noFaceSmoothing.add(time: time, [noFaceProbability(logits, $0)])[0] }
+        guard confidence.isFace(noFace) else { return (.noFace, smoothing.held(time: time)) }
+        let smoothed = smoothing.add(time: time, softmax(logits, temperature: confidence.temperature))
         history.add(time: time, smoothed)
-        return smoothed
+        return (answer(smoothed, noFace: noFace, confidence), smoothed)
     }
 
     /// What the screen shows of `artifact` before it is loaded.
@@ -80,7 +90,6 @@ public final class LiveClassifier {
         var state = ScreenState(title: "\(info.model), \(info.recipe), on \(info.runtime)", historySeconds: historySeconds)
         state.labels = info.contract.labels
         state.trainedOn = info.contract.trainedOn.dataset
-        state.unsureBelow = info.contract.confidence.unsureBelow
         return state
     }
 

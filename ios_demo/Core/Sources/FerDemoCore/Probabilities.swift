@@ -8,10 +8,46 @@ public func softmax(_ logits: [Float], temperature: Double = 1) -> [Double] {
     return exponents.map { $0 / total }
 }
 
-/// Returns which label `probabilities` answer, or nil where none of them reaches `unsureBelow`: "unsure".
-public func answer(_ probabilities: [Double], unsureBelow: Double) -> Int? {
-    guard let best = probabilities.indices.max(by: { probabilities[$0] < probabilities[$1] }) else { return nil }
-    return probabilities[best] >= unsureBelow ? best : nil
+/// Returns the probability, by `rule`, that a picture with these `logits` shows no face.
+///
+/// They are the network's own, not divided by the temperature: dividing would take away how large they are together.
+public func noFaceProbability(_ logits: [Float], _ rule: Contract.NoFace) -> Double {
+    let wide = logits.map(Double.init)
+    let largest = wide.max() ?? 0  // Taken out of the exponentials, which would overflow.
+    let energy = largest + log(wide.reduce(0) { $0 + exp($1 - largest) })
+    let score = zip(rule.weights, wide).reduce(rule.bias + rule.energy * energy) { $0 + $1.0 * $1.1 }
+    return 1 / (1 + exp(-score))
+}
+
+/// What a model says of a picture: a label, or ``why`` there is none.
+public enum Answer: Equatable, Sendable {
+    /// The label with this number in the contract.
+    case label(Int)
+    /// No label is probable enough.
+    case unsure
+    /// What was found is taken for no face, whatever the labels' probabilities are.
+    case noFace
+
+    /// What is said where there is no label.
+    public var why: String? {
+        switch self {
+        case .label: nil
+        case .unsure: "unsure"
+        case .noFace: "no face"
+        }
+    }
+
+    /// The label's number in the contract.
+    public var label: Int? { if case .label(let index) = self { index } else { nil } }
+}
+
+/// Returns what `probabilities` of the labels and `noFace`, that of no face, answer under `confidence`.
+public func answer(_ probabilities: [Double], noFace: Double?, _ confidence: Contract.Confidence) -> Answer {
+    guard confidence.isFace(noFace) else { return .noFace }
+    guard let best = probabilities.indices.max(by: { probabilities[$0] < probabilities[$1] }),
+        !(probabilities[best] < confidence.unsureBelow)
+    else { return .unsure }
+    return .label(best)
 }
 
 /// Exponential smoothing of probabilities over time, independent of the frame rate: after `seconds` without
@@ -37,6 +73,11 @@ public struct Smoothing: Sendable {
         }
         last = time
         return state
+    }
+
+    /// Returns the last smoothed probabilities, or nil where they are forgotten at `time`.
+    public func held(time: Double) -> [Double]? {
+        state.isEmpty || time - last > forgetAfter ? nil : state
     }
 }
 

@@ -28,8 +28,8 @@ public struct ScreenState: Sendable {
     /// The face in fractions of the upright picture: left, top, right, bottom.
     public var face: [Double]?
     public var inferenceMs: [Double] = []
-    /// Without a probability of at least this the model does not answer.
-    public var unsureBelow = 0.0
+    /// What the model says of the face now; when that is `.noFace`, `probabilities` are of the face before.
+    public var answer: Answer?
 
     public init(title: String, historySeconds: Double) {
         self.title = title
@@ -60,17 +60,19 @@ public struct Screen: Sendable {
         var out: [Shape] = [
             .rectangle(x: 0, y: cameraSide, width: width, height: height - cameraSide, fill: Palette.background)
         ]
-        if let face = state.face { out.append(faceFrame(face)) }
+        if let face = state.face {
+            out.append(faceFrame(face, state.answer == .noFace ? Palette.dim : Palette.white))
+        }
         out += banner(state)
         if state.problem == nil, state.verdict?.agrees != false { out += bars(state) + curves(state) }
         return out + footer(state)
     }
 
-    private func faceFrame(_ face: [Double]) -> Shape {
+    private func faceFrame(_ face: [Double], _ colour: UInt32) -> Shape {
         let edges = face.map { $0 * cameraSide }
         return .frame(
             x: edges[0], y: edges[1], width: edges[2] - edges[0], height: edges[3] - edges[1], line: unit / 4,
-            colour: Palette.white)
+            colour: colour)
     }
 
     private func banner(_ state: ScreenState) -> [Shape] {
@@ -96,22 +98,21 @@ public struct Screen: Sendable {
         let row = Rows.bars * unit / Double(state.labels.count)
         let start = 10 * unit
         let length = width - start - 6 * unit
-        let best = state.probabilities.flatMap { answer($0, unsureBelow: state.unsureBelow) }
-        let unsure: [Shape] =
-            state.probabilities == nil || best != nil
-            ? [] : [text("unsure", width - edge, top - unit / 5, unit, Palette.dim, atEnd: true)]
-        return unsure + state.labels.enumerated().flatMap { index, label -> [Shape] in
+        let why = [state.answer?.why].compactMap { $0 }.map {
+            text($0, width - edge, top - unit / 5, unit, Palette.dim, atEnd: true)
+        }
+        return why + state.labels.enumerated().flatMap { index, label -> [Shape] in
             let share = state.probabilities?[index]
             let y = top + Double(index) * row
             let size = min(1.4 * unit, row * 0.8)
             let base = y + row / 2 + size * 0.35
-            let colour = index == best ? Palette.white : Palette.dim
+            let colour = index == state.answer?.label ? Palette.white : Palette.dim
+            let fill = state.answer == .noFace ? Palette.grey : Palette.label(index)
             let bar = (y: y + row * 0.15, height: row * 0.7)
             return [
                 text(label, edge, base, size, colour),
                 .rectangle(x: start, y: bar.y, width: length, height: bar.height, fill: Palette.track),
-                .rectangle(
-                    x: start, y: bar.y, width: length * (share ?? 0), height: bar.height, fill: Palette.label(index)),
+                .rectangle(x: start, y: bar.y, width: length * (share ?? 0), height: bar.height, fill: fill),
                 text(share.map { "\(Int((100 * $0).rounded())) %" } ?? "–", width - edge, base, size, colour, atEnd: true),
             ]
         }

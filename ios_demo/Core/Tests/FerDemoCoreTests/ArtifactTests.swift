@@ -74,6 +74,10 @@ final class ArtifactTests: XCTestCase {
             ("artifact.json", "\"happiness\"", "\"neutral\"", "labels must be two or more"),
             ("artifact.json", "\"crop_margin\": 0.1", "\"crop_margin\": 1.1", "crop_margin is not in 0..1"),
             ("artifact.json", "\"std\": [", "\"std\": [1,", "contract.input.std has 4 values for 3 channels"),
+            ("artifact.json", "\"above\": 0.7", "\"above\": 1", "contract.confidence.no_face.above is not between 0 and 1: 1.0"),
+            ("artifact.json", "\"above\": 0.7", "\"above\": 0", "no_face.above is not between 0 and 1: 0.0"),
+            ("artifact.json", "\"weights\": [", "\"weights\": [1,", "no_face.weights has 4 values for 3 labels"),
+            ("artifact.json", "\"bias\": 6.0,", "", "contract.confidence.no_face.bias is missing"),
             ("artifact.json", "{", "", "artifact.json is not JSON"),
             ("artifact.json", "\"file\": \"model.onnx\"", "\"file\": \"../x.onnx\"", "does not exist"),
             ("golden.json", "\"artifact_sha256\": \"", "\"artifact_sha256\": \"0", "are not of the same export"),
@@ -83,6 +87,14 @@ final class ArtifactTests: XCTestCase {
         for (file, from, to, wanted) in cases {
             let message = try complaint(file, from, to)
             XCTAssertTrue(message.contains(wanted), "'\(message)' does not say '\(wanted)'")
+        }
+    }
+
+    func testARuleOfNumbersThatAreNotFiniteIsRefused() {
+        // No JSON has them; what reads it may differ between Linux and a phone.
+        for (weight, energy, bias) in [(Double.nan, 1.0, 1.0), (1, .infinity, 1), (1, 1, -.infinity)] {
+            let rule = Contract.NoFace(weights: [0, weight], energy: energy, bias: bias, above: 0.5)
+            XCTAssertThrowsError(try rule.validate(labels: 2)) { XCTAssertTrue("\($0)".contains("not finite")) }
         }
     }
 

@@ -1,3 +1,4 @@
+import Foundation
 import XCTest
 
 @testable import FerDemoCore
@@ -5,16 +6,21 @@ import XCTest
 final class LiveClassifierTests: XCTestCase {
     private let image = RgbImage(width: 60, height: 60, bytes: (0..<10800).map { UInt8(truncatingIfNeeded: $0 * 7) })
 
+    private let dark = RgbImage(width: 60, height: 60, bytes: Array(repeating: 0, count: 10800))
+    private let box = Box(left: 10, top: 20, right: 40, bottom: 50)
+
     func testAFaceGivesTheSoftmaxOfItsPixelsLogits() throws {
         let artifact = try Artifact(folder: Vectors.artifact)
-        let box = try XCTUnwrap(Box(left: 10, top: 20, right: 40, bottom: 50))
         let state = try LiveClassifier(artifact, PixelEngine()).state(Seen(picture: image, face: box), time: 1)
         let pixels = FacePixels.of(image, artifact.info.contract.input, box: box)
         let confidence = artifact.info.contract.confidence
-        XCTAssertEqual(confidence, Contract.Confidence(temperature: 0.8, unsureBelow: 0.6))
+        let rule = Contract.NoFace(weights: [0.02, -0.01, 0.03], energy: -1.5, bias: 6, above: 0.7)
+        XCTAssertEqual(confidence, Contract.Confidence(temperature: 0.8, unsureBelow: 0.6, noFace: rule))
         let logits = PixelEngine().logits(FacePixels.floats(pixels))
         XCTAssertEqual(state.probabilities, softmax(logits, temperature: confidence.temperature))
-        XCTAssertEqual(state.unsureBelow, confidence.unsureBelow)
+        let said = try answer(XCTUnwrap(state.probabilities), noFace: noFaceProbability(logits, rule), confidence)
+        XCTAssertEqual(state.answer, said)
+        XCTAssertNotEqual(state.answer, .noFace)
         XCTAssertEqual(state.face, [1.0 / 6, 1.0 / 3, 2.0 / 3, 5.0 / 6])
         XCTAssertEqual(state.history.count, 1)
         XCTAssertEqual(state.inferenceMs.count, 1)
@@ -24,13 +30,55 @@ final class LiveClassifierTests: XCTestCase {
 
     func testWithoutAFaceThereAreNoProbabilitiesAndHistoryRunsOut() throws {
         let classifier = try LiveClassifier(Artifact(folder: Vectors.artifact), PixelEngine())
-        let box = Box(left: 10, top: 20, right: 40, bottom: 50)
         _ = try classifier.state(Seen(picture: image, face: box), time: 1)
         XCTAssertEqual(try classifier.state(Seen(picture: image, face: nil), time: 2).history.count, 1)
         let later = try classifier.state(Seen(picture: image, face: nil), time: 12)
         XCTAssertNil(later.probabilities)
+        XCTAssertNil(later.answer)
         XCTAssertNil(later.face)
         XCTAssertEqual(later.history, [])
+    }
+
+    func testWhatIsNoFaceIsSaidAtOnceWhereNoFaceWasBefore() throws {
+        let classifier = try LiveClassifier(Artifact(folder: Vectors.artifact), PixelEngine())
+        let state = try classifier.state(Seen(picture: dark, face: box), time: 1)
+        XCTAssertEqual(state.answer, .noFace)
+        XCTAssertNil(state.probabilities)
+        XCTAssertEqual(state.history, [])
+        XCTAssertNotNil(state.face)
+    }
+
+    func testAFaceThatTurnsIntoNoneIsHeldForAMomentAndHistoryKeepsNoPointOfIt() throws {
+        let classifier = try LiveClassifier(Artifact(folder: Vectors.artifact), PixelEngine())
+        _ = try classifier.state(Seen(picture: image, face: box), time: 1)
+        let doubt = try classifier.state(Seen(picture: dark, face: box), time: 1.1)  // One frame is not enough.
+        XCTAssertNotEqual(doubt.answer, .noFace)
+        let held = try classifier.state(Seen(picture: dark, face: box), time: 1.6)
+        XCTAssertEqual(held.answer, .noFace)
+        XCTAssertEqual(held.probabilities, doubt.probabilities)
+        XCTAssertEqual(held.history.count, 2)
+        let forgotten = try classifier.state(Seen(picture: dark, face: box), time: 2.2)
+        XCTAssertEqual(forgotten.answer, .noFace)
+        XCTAssertNil(forgotten.probabilities)
+        XCTAssertEqual(forgotten.history.count, 2)
+        let back = try classifier.state(Seen(picture: image, face: box), time: 4)
+        XCTAssertNotEqual(back.answer, .noFace)
+        XCTAssertEqual(back.history.count, 3)
+    }
+
+    func testWithoutARuleEveryPictureIsTakenForAFace() throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
+        try FileManager.default.copyItem(at: Vectors.artifact, to: folder)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let file = folder.appendingPathComponent("artifact.json")
+        let text = try String(contentsOf: file, encoding: .utf8)
+        let changed = text.replacingOccurrences(of: "\"no_face\"", with: "\"of a later version\"")
+        try changed.write(to: file, atomically: true, encoding: .utf8)
+        let plain = try Artifact(folder: folder)
+        XCTAssertNil(plain.info.contract.confidence.noFace)
+        let state = try LiveClassifier(plain, PixelEngine()).state(Seen(picture: dark, face: box), time: 1)
+        XCTAssertEqual(state.answer, .unsure)  // Black is a third of each label.
+        XCTAssertEqual(state.history.count, 1)
     }
 
     func testTheMiddleSquareIsCutOutAndTheFaceMovesWithIt() throws {
@@ -45,7 +93,6 @@ final class LiveClassifierTests: XCTestCase {
         let engine = PixelEngine(error: 1)
         let classifier = try LiveClassifier(Artifact(folder: Vectors.artifact), engine)
         let runs = engine.runs
-        let box = Box(left: 10, top: 20, right: 40, bottom: 50)
         XCTAssertNil(try classifier.state(Seen(picture: image, face: box), time: 1).probabilities)
         XCTAssertEqual(engine.runs, runs)
     }

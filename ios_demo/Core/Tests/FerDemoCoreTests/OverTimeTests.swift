@@ -26,6 +26,14 @@ final class OverTimeTests: XCTestCase {
         XCTAssertEqual(smoothing.add(time: 2.1, right), right)
     }
 
+    func testTheLastIsHeldUntilItIsForgotten() {
+        var smoothing = Smoothing(seconds: 0.5, forgetAfter: 2)
+        XCTAssertNil(smoothing.held(time: 0))
+        _ = smoothing.add(time: 1, left)
+        XCTAssertEqual(smoothing.held(time: 3), left)
+        XCTAssertNil(smoothing.held(time: 3.1))
+    }
+
     func testHistoryKeepsItsSeconds() {
         var history = History(seconds: 3)
         for time in 0...5 { history.add(time: Double(time), left) }

@@ -25,14 +25,24 @@ final class PreprocessingTests: XCTestCase {
         }
     }
 
-    func testSoftmaxAndQuantilesArePythons() throws {
-        for row in try Vectors.document().softmax {
+    func testAnswersArePythons() throws {
+        for row in try Vectors.document().answers {
+            let confidence = Contract.Confidence(
+                temperature: row.temperature, unsureBelow: row.unsure_below, noFace: row.no_face)
             let probabilities = softmax(row.logits, temperature: row.temperature)
             for (got, wanted) in zip(probabilities, row.probabilities) {
                 XCTAssertEqual(got, wanted, accuracy: 1e-12)
             }
-            XCTAssertEqual(answer(probabilities, unsureBelow: row.unsure_below), row.answer)
+            let noFace = row.no_face.map { noFaceProbability(row.logits, $0) }
+            XCTAssertEqual(noFace == nil, row.no_face_probability == nil)
+            if let noFace, let wanted = row.no_face_probability { XCTAssertEqual(noFace, wanted, accuracy: 1e-12) }
+            let said = answer(probabilities, noFace: noFace, confidence)
+            XCTAssertEqual(said.label, row.answer)
+            XCTAssertEqual(said.why, row.why)
         }
+    }
+
+    func testQuantilesArePythons() throws {
         for row in try Vectors.document().quantiles {
             for (share, wanted) in [(0.5, row.p50), (0.9, row.p90), (0.95, row.p95), (0.99, row.p99)] {
                 XCTAssertEqual(quantile(row.samples, share), wanted, accuracy: 1e-12)

@@ -23,6 +23,7 @@ final class ScreenTests: XCTestCase {
         state.trainedOn = "a dataset"
         state.verdict = GoldenVerdict(worst: 0.0125, worstVector: "blobs-2", allowed: 0.1)
         state.probabilities = probabilities(10)
+        state.answer = .label(1)
         state.history = (0...100).map { History.Point(time: Double($0) / 10, probabilities: probabilities(Double($0) / 10)) }
         state.now = 10
         state.face = [0.28, 0.22, 0.72, 0.78]
@@ -37,12 +38,34 @@ final class ScreenTests: XCTestCase {
         return state
     }
 
+    private func running(saying answer: Answer) -> ScreenState {
+        var state = running
+        state.answer = answer
+        return state
+    }
+
+    private func highlighted(_ state: ScreenState) -> [String] {
+        screen.shapes(state).compactMap {
+            if case .text(let string, _, _, _, 0xFFFFFF, _) = $0, labels.contains(string) { string } else { nil }
+        }
+    }
+
+    private func bars(_ state: ScreenState) -> [(width: Double, fill: UInt32)] {
+        let all = screen.shapes(state).compactMap { shape -> (width: Double, fill: UInt32)? in
+            if case .rectangle(_, _, let width, _, let fill) = shape { (width, fill) } else { nil }
+        }
+        return labels.indices.map { all[2 + 2 * $0 + 1] }
+    }
+
     private func texts(_ state: ScreenState) -> [String] {
         screen.shapes(state).compactMap { if case .text(let string, _, _, _, _, _) = $0 { string } else { nil } }
     }
 
     func testEverythingLiesOnTheScreen() {
-        let states = [running, disagreeing, LiveClassifier.failed("why it failed, at some length")]
+        let states = [
+            running, running(saying: .unsure), running(saying: .noFace), disagreeing,
+            LiveClassifier.failed("why it failed, at some length"),
+        ]
         for (width, height) in [(393.0, 852.0), (320.0, 568.0), (834.0, 1194.0)] {
             for shape in states.flatMap(Screen(width: width, height: height).shapes) {
                 let points: [(Double, Double)]
@@ -57,6 +80,30 @@ final class ScreenTests: XCTestCase {
                 }
             }
         }
+    }
+
+    func testWithoutALabelTheReasonIsSaidAndNoneIsHighlighted() {
+        let reasons = ["unsure", "no face"]
+        XCTAssertEqual(highlighted(running), ["happiness"])
+        XCTAssertEqual(texts(running).filter(reasons.contains), [])
+        for (answer, why) in [(Answer.unsure, "unsure"), (.noFace, "no face")] {
+            XCTAssertEqual(highlighted(running(saying: answer)), [])
+            XCTAssertEqual(texts(running(saying: answer)).filter(reasons.contains), [why])
+        }
+    }
+
+    func testBarsAndFrameDimForWhatIsNoFace() {
+        var noFace = running(saying: .noFace)
+        XCTAssertEqual(bars(running).map(\.fill), bars(running(saying: .unsure)).map(\.fill))
+        XCTAssertEqual(bars(running).map(\.width), bars(noFace).map(\.width))
+        XCTAssertEqual(Set(bars(noFace).map(\.fill)).count, 1)
+        let frames = [running, noFace].flatMap(screen.shapes).compactMap { shape -> UInt32? in
+            if case .frame(_, _, _, _, _, let colour) = shape { colour } else { nil }
+        }
+        XCTAssertEqual(frames, [0xFFFFFF, 0xA9B4C0])
+        noFace.probabilities = nil
+        XCTAssertTrue(texts(noFace).contains("no face"))
+        XCTAssertFalse(texts(noFace).contains { $0.contains("%") })
     }
 
     func testADeviceThatDisagreesShowsRedAndNoProbabilities() {

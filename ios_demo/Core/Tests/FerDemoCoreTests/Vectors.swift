@@ -22,7 +22,7 @@ enum Vectors {
     struct Document: Decodable {
         let vectors: [Vector]
         let widened: [Widening]
-        let softmax: [Softmax]
+        let answers: [Answered]
         let quantiles: [Quantiles]
     }
 
@@ -48,12 +48,15 @@ enum Vectors {
         let widened: [Int]
     }
 
-    struct Softmax: Decodable {
+    struct Answered: Decodable {
         let logits: [Float]
         let temperature: Double
         let unsure_below: Double
+        let no_face: Contract.NoFace?
         let probabilities: [Double]
+        let no_face_probability: Double?
         let answer: Int?
+        let why: String?
     }
 
     struct Quantiles: Decodable {

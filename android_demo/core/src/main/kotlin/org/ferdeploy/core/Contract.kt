@@ -23,8 +23,17 @@ data class InputSpec(
     val shape: List<Int> get() = listOf(1, channels, height, width)
 }
 
-/** Logits are divided by [temperature] before the softmax; a top probability below [unsureBelow] is no answer. */
-data class Confidence(val temperature: Double, val unsureBelow: Double) {
+/** Tells pictures without a face by their logits, with one weight per label; see [noFaceProbability]. */
+data class NoFace(val weights: List<Double>, val energy: Double, val bias: Double, val above: Double)
+
+/**
+ * Logits are divided by [temperature] before the softmax; a top probability below [unsureBelow] is no answer. Without
+ * [noFace] every picture is taken for a face.
+ */
+data class Confidence(val temperature: Double, val unsureBelow: Double, val noFace: NoFace? = null) {
+    /** Whether a picture is taken for a face when [probability] is that it shows none; null where nothing tells. */
+    fun isFace(probability: Double?): Boolean = noFace == null || probability == null || probability <= noFace.above
+
     companion object {
         /** That of a contract without one: the plain softmax, and an answer for every face. */
         val PLAIN = Confidence(temperature = 1.0, unsureBelow = 0.0)
@@ -48,17 +57,29 @@ internal fun contractOf(fields: Fields): Contract {
         labels,
         inputOf(fields.child("input")),
         fields.child("trained_on").text("dataset"),
-        fields.childOrNull("confidence")?.let(::confidenceOf) ?: Confidence.PLAIN,
+        fields.childOrNull("confidence")?.let { confidenceOf(it, labels.size) } ?: Confidence.PLAIN,
     )
 }
 
-private fun confidenceOf(fields: Fields): Confidence {
-    val confidence = Confidence(fields.number("temperature"), fields.number("unsure_below"))
+private fun confidenceOf(fields: Fields, labels: Int): Confidence {
+    val confidence = Confidence(
+        fields.number("temperature"),
+        fields.number("unsure_below"),
+        fields.childOrNull("no_face")?.let { noFaceOf(it, labels) },
+    )
     if (!(confidence.temperature > 0)) fields.fail("temperature", "is not above zero: ${confidence.temperature}")
     if (!(confidence.unsureBelow >= 0 && confidence.unsureBelow < 1)) {
         fields.fail("unsure_below", "is not from 0 to below 1: ${confidence.unsureBelow}")
     }
     return confidence
+}
+
+/** That the numbers are finite is checked by [Json], which reads no others. */
+private fun noFaceOf(fields: Fields, labels: Int): NoFace {
+    val rule = NoFace(fields.numbers("weights"), fields.number("energy"), fields.number("bias"), fields.number("above"))
+    if (rule.weights.size != labels) fields.fail("weights", "has ${rule.weights.size} values for $labels labels")
+    if (!(rule.above > 0 && rule.above < 1)) fields.fail("above", "is not between 0 and 1: ${rule.above}")
+    return rule
 }
 
 private fun inputOf(fields: Fields): InputSpec {

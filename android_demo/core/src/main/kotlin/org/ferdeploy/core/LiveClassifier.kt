@@ -17,13 +17,15 @@ class Seen(val picture: RgbImage, val face: Box?) {
 /**
  * From camera pictures to what the screen shows: pixels by the contract, logits, softmax, smoothing, history.
  *
- * It checks itself against the golden logits first and classifies nothing when this device disagrees.
+ * It checks itself against the golden logits first and classifies nothing when this device disagrees. What the model
+ * takes for no face changes neither the smoothed probabilities of the labels nor their history.
  */
 class LiveClassifier(private val artifact: Artifact, private val engine: Engine) {
     val verdict: GoldenVerdict = artifact.golden.check(engine)
 
     private val contract = artifact.info.contract
     private val smoothing = Smoothing(SMOOTHING_SECONDS, FORGET_SECONDS)
+    private val noFaceSmoothing = Smoothing(SMOOTHING_SECONDS, FORGET_SECONDS)
     private val history = History(HISTORY_SECONDS)
     private val inferenceMs = ArrayDeque<Double>()
 
@@ -31,22 +33,38 @@ class LiveClassifier(private val artifact: Artifact, private val engine: Engine)
     fun state(seen: Seen?, time: Double, nanoTime: () -> Long = System::nanoTime): ScreenState {
         val box = seen?.face
         history.forgetBefore(time - HISTORY_SECONDS)
-        val probabilities = if (seen == null || box == null || !verdict.agrees) null else {
-            val pixels = FacePixels.floats(FacePixels.of(seen.picture, contract.input, box))
-            val start = nanoTime()
-            val logits = engine.logits(pixels)
-            inferenceMs.addLast((nanoTime() - start) / 1e6)
-            if (inferenceMs.size > TIMED_FRAMES) inferenceMs.removeFirst()
-            smoothing.add(time, softmax(logits, contract.confidence.temperature)).also { history.add(time, it) }
+        val judged = if (seen == null || box == null || !verdict.agrees) null else {
+            judged(logits(FacePixels.floats(FacePixels.of(seen.picture, contract.input, box)), nanoTime), time)
         }
         return blank(artifact).copy(
             verdict = verdict,
-            probabilities = probabilities?.toList(),
+            probabilities = judged?.probabilities,
+            answer = judged?.answer,
             history = history.points,
             now = time,
             face = if (seen == null || box == null) null else fractions(box, seen.picture),
             inferenceMs = inferenceMs.toList(),
         )
+    }
+
+    private fun logits(pixels: FloatArray, nanoTime: () -> Long): FloatArray {
+        val start = nanoTime()
+        val logits = engine.logits(pixels)
+        inferenceMs.addLast((nanoTime() - start) / 1e6)
+        if (inferenceMs.size > TIMED_FRAMES) inferenceMs.removeFirst()
+        return logits
+    }
+
+    private class Judged(val answer: Answer, val probabilities: List<Double>?)
+
+    /** For what is no face the last face's probabilities are held, so that a moment's doubt does not empty the bars. */
+    private fun judged(logits: FloatArray, time: Double): Judged {
+        val confidence = contract.confidence
+        val noFace = confidence.noFace?.let { noFaceSmoothing.add(time, doubleArrayOf(noFaceProbability(logits, it)))[0] }
+        if (!confidence.isFace(noFace)) return Judged(Answer.NoFace, smoothing.held(time)?.toList())
+        val smoothed = smoothing.add(time, softmax(logits, confidence.temperature))
+        history.add(time, smoothed)
+        return smoothed.toList().let { Judged(answer(it, noFace, confidence), it) }
     }
 
     private fun fractions(box: Box, picture: RgbImage): List<Double> {
@@ -67,7 +85,6 @@ class LiveClassifier(private val artifact: Artifact, private val engine: Engine)
                 title = "$model, $recipe, on $runtime", labels = contract.labels, trainedOn = contract.trainedOn,
                 verdict = null, problem = null, probabilities = null, history = emptyList(),
                 historySeconds = HISTORY_SECONDS, now = 0.0, face = null, inferenceMs = emptyList(),
-                unsureBelow = contract.confidence.unsureBelow,
             )
         }
 

@@ -1,6 +1,7 @@
 package org.ferdeploy.core
 
 import kotlin.math.exp
+import kotlin.math.ln
 
 /** Returns the softmax of [logits] divided by [temperature], computed in double precision. */
 fun softmax(logits: FloatArray, temperature: Double = 1.0): DoubleArray {
@@ -10,9 +11,39 @@ fun softmax(logits: FloatArray, temperature: Double = 1.0): DoubleArray {
     return DoubleArray(logits.size) { exponents[it] / total }
 }
 
-/** Returns which label [probabilities] answer, or null where none of them reaches [unsureBelow]: "unsure". */
-fun answer(probabilities: List<Double>, unsureBelow: Double): Int? =
-    probabilities.indices.maxBy(probabilities::get).takeIf { probabilities[it] >= unsureBelow }
+/**
+ * Returns the probability, by [rule], that a picture with these [logits] shows no face.
+ *
+ * They are the network's own, not divided by the temperature: dividing would take away how large they are together.
+ */
+fun noFaceProbability(logits: FloatArray, rule: NoFace): Double {
+    val largest = logits.max().toDouble() // Taken out of the exponentials, which would overflow.
+    val energy = largest + ln(logits.sumOf { exp(it - largest) })
+    val score = rule.bias + rule.energy * energy + logits.indices.sumOf { rule.weights[it] * logits[it] }
+    return 1 / (1 + exp(-score))
+}
+
+/** What a model says of a picture: a label, or [why] there is none. */
+sealed class Answer(val why: String?) {
+    /** The label number [index] of the contract. */
+    data class Label(val index: Int) : Answer(null)
+
+    /** No label is probable enough. */
+    data object Unsure : Answer("unsure")
+
+    /** What was found is taken for no face, whatever the labels' probabilities are. */
+    data object NoFace : Answer("no face")
+}
+
+/** Returns what [probabilities] of the labels and [noFace], that of no face, answer under [confidence]. */
+fun answer(probabilities: List<Double>, noFace: Double?, confidence: Confidence): Answer {
+    val best = probabilities.indices.maxBy(probabilities::get)
+    return when {
+        !confidence.isFace(noFace) -> Answer.NoFace
+        probabilities[best] < confidence.unsureBelow -> Answer.Unsure
+        else -> Answer.Label(best)
+    }
+}
 
 /**
  * Exponential smoothing of probabilities over time, independent of the frame rate: after [seconds] without
@@ -33,6 +64,9 @@ class Smoothing(private val seconds: Double, private val forgetAfter: Double) {
         last = time
         return next.copyOf()
     }
+
+    /** Returns the last smoothed probabilities, or null where they are forgotten at [time]. */
+    fun held(time: Double): DoubleArray? = state.takeIf { time - last <= forgetAfter }?.copyOf()
 }
 
 /** The smoothed probabilities of the last [seconds], for the plot over time. */

@@ -28,8 +28,8 @@ data class ScreenState(
     /** The face in fractions of the upright picture: left, top, right, bottom. */
     val face: List<Double>?,
     val inferenceMs: List<Double>,
-    /** Without a probability of at least this the model does not answer. */
-    val unsureBelow: Double = 0.0,
+    /** What the model says of the face now; when that is [Answer.NoFace], [probabilities] are of the face before. */
+    val answer: Answer? = null,
 )
 
 /**
@@ -48,7 +48,7 @@ class Screen(private val width: Float, private val height: Float) {
     fun shapes(state: ScreenState): List<Shape> {
         val out = ArrayList<Shape>()
         out += Shape.Rectangle(0f, cameraSide, width, height - cameraSide, BACKGROUND)
-        state.face?.let { out += faceFrame(it) }
+        state.face?.let { out += faceFrame(it, if (state.answer == Answer.NoFace) DIM else WHITE) }
         out += banner(state)
         val refused = state.problem != null || state.verdict?.agrees == false
         if (!refused) {
@@ -59,9 +59,9 @@ class Screen(private val width: Float, private val height: Float) {
         return out
     }
 
-    private fun faceFrame(face: List<Double>): Shape {
+    private fun faceFrame(face: List<Double>, colour: Long): Shape {
         val (left, top, right, bottom) = face.map { it.toFloat() * cameraSide }
-        return Shape.Frame(left, top, right - left, bottom - top, unit / 4, WHITE)
+        return Shape.Frame(left, top, right - left, bottom - top, unit / 4, colour)
     }
 
     private fun banner(state: ScreenState): List<Shape> {
@@ -86,20 +86,19 @@ class Screen(private val width: Float, private val height: Float) {
         val row = BARS * unit / state.labels.size
         val start = 10 * unit
         val length = width - start - 6 * unit
-        val best = state.probabilities?.let { answer(it, state.unsureBelow) }
-        val unsure = if (state.probabilities == null || best != null) emptyList() else listOf(
-            Shape.Text("unsure", width - edge, top - unit / 5, unit, DIM, true),
-        )
-        return unsure + state.labels.flatMapIndexed { index, label ->
+        val best = (state.answer as? Answer.Label)?.index
+        val why = listOfNotNull(state.answer?.why).map { Shape.Text(it, width - edge, top - unit / 5, unit, DIM, true) }
+        return why + state.labels.flatMapIndexed { index, label ->
             val share = state.probabilities?.get(index)
             val y = top + index * row
             val size = minOf(1.4f * unit, row * 0.8f)
             val base = y + row / 2 + size * 0.35f
             val strength = if (index == best) WHITE else DIM
+            val fill = if (state.answer == Answer.NoFace) GREY else colour(index)
             listOf(
                 Shape.Text(label, edge, base, size, strength),
                 Shape.Rectangle(start, y + row * 0.15f, length, row * 0.7f, TRACK),
-                Shape.Rectangle(start, y + row * 0.15f, length * (share ?: 0.0).toFloat(), row * 0.7f, colour(index)),
+                Shape.Rectangle(start, y + row * 0.15f, length * (share ?: 0.0).toFloat(), row * 0.7f, fill),
                 Shape.Text(share?.let { "${Math.round(100 * it)} %" } ?: "–", width - edge, base, size, strength, true),
             )
         }

@@ -1,9 +1,11 @@
 package org.ferdeploy.core
 
+import java.io.File
 import kotlin.math.abs
 import kotlin.test.Test
 import kotlin.test.assertContentEquals
 import kotlin.test.assertEquals
+import kotlin.test.assertNotEquals
 import kotlin.test.assertNotNull
 import kotlin.test.assertNull
 import kotlin.test.assertTrue
@@ -11,6 +13,7 @@ import kotlin.test.assertTrue
 class LiveClassifierTest {
     private val artifact = Artifact.open(Vectors.artifact)
     private val image = RgbImage(60, 60, ByteArray(3 * 60 * 60) { (it * 7).toByte() })
+    private val dark = RgbImage(60, 60, ByteArray(3 * 60 * 60))
     private val box = Box(10, 20, 40, 50)
 
     @Test
@@ -18,10 +21,11 @@ class LiveClassifierTest {
         val state = LiveClassifier(artifact, PixelEngine()).state(Seen(image, box), 1.0)
         val pixels = FacePixels.of(image, artifact.info.contract.input, box)
         val confidence = artifact.info.contract.confidence
-        assertEquals(Confidence(temperature = 0.8, unsureBelow = 0.6), confidence)
+        assertEquals(Confidence(0.8, 0.6, NoFace(listOf(0.02, -0.01, 0.03), -1.5, 6.0, 0.7)), confidence)
         val logits = PixelEngine().logits(FacePixels.floats(pixels))
         assertContentEquals(softmax(logits, confidence.temperature).toList(), state.probabilities)
-        assertEquals(confidence.unsureBelow, state.unsureBelow)
+        assertEquals(answer(state.probabilities!!, noFaceProbability(logits, confidence.noFace!!), confidence), state.answer)
+        assertNotEquals(Answer.NoFace, state.answer)
         assertEquals(listOf(1 / 6.0, 1 / 3.0, 2 / 3.0, 5 / 6.0), state.face)
         assertEquals(1, state.history.size)
         assertEquals(1, state.inferenceMs.size)
@@ -35,9 +39,52 @@ class LiveClassifierTest {
         assertEquals(1, classifier.state(Seen(image, null), 2.0).history.size)
         val later = classifier.state(Seen(image, null), 12.0)
         assertNull(later.probabilities)
+        assertNull(later.answer)
         assertNull(later.face)
         assertEquals(0, later.history.size)
         assertTrue(abs(later.now - 12.0) < 1e-9)
+    }
+
+    @Test
+    fun `what is no face is said, at once where no face was before`() {
+        val state = LiveClassifier(artifact, PixelEngine()).state(Seen(dark, box), 1.0)
+        assertEquals(Answer.NoFace, state.answer)
+        assertNull(state.probabilities)
+        assertEquals(0, state.history.size)
+        assertNotNull(state.face)
+    }
+
+    @Test
+    fun `a face that turns into none is held for a moment, and history keeps no point of it`() {
+        val classifier = LiveClassifier(artifact, PixelEngine())
+        classifier.state(Seen(image, box), 1.0)
+        val doubt = classifier.state(Seen(dark, box), 1.1) // One frame is not enough.
+        assertNotEquals(Answer.NoFace, doubt.answer)
+        val held = classifier.state(Seen(dark, box), 1.6)
+        assertEquals(Answer.NoFace, held.answer)
+        assertEquals(doubt.probabilities, held.probabilities)
+        assertEquals(2, held.history.size)
+        val forgotten = classifier.state(Seen(dark, box), 2.2)
+        assertEquals(Answer.NoFace, forgotten.answer)
+        assertNull(forgotten.probabilities)
+        assertEquals(2, forgotten.history.size)
+        val back = classifier.state(Seen(image, box), 4.0)
+        assertNotEquals(Answer.NoFace, back.answer)
+        assertEquals(3, back.history.size)
+    }
+
+    @Test
+    fun `without a rule every picture is taken for a face`() {
+        val folder = kotlin.io.path.createTempDirectory("artifact").toFile()
+        Vectors.artifact.copyRecursively(folder, overwrite = true)
+        val file = File(folder, "artifact.json")
+        file.writeText(file.readText().replace("\"no_face\"", "\"of a later version\""))
+        val plain = Artifact.open(folder)
+        folder.deleteRecursively()
+        assertNull(plain.info.contract.confidence.noFace)
+        val state = LiveClassifier(plain, PixelEngine()).state(Seen(dark, box), 1.0)
+        assertEquals(Answer.Unsure, state.answer) // Black is a third of each label.
+        assertEquals(1, state.history.size)
     }
 
     @Test

@@ -4,6 +4,7 @@ import kotlin.math.exp
 import kotlin.test.Test
 import kotlin.test.assertContentEquals
 import kotlin.test.assertEquals
+import kotlin.test.assertNull
 
 class OverTimeTest {
     private val left = doubleArrayOf(1.0, 0.0)
@@ -26,6 +27,15 @@ class OverTimeTest {
         val smoothing = Smoothing(seconds = 0.5, forgetAfter = 2.0)
         assertContentEquals(left, smoothing.add(0.0, left))
         assertContentEquals(right, smoothing.add(2.1, right))
+    }
+
+    @Test
+    fun `the last is held until it is forgotten`() {
+        val smoothing = Smoothing(seconds = 0.5, forgetAfter = 2.0)
+        assertNull(smoothing.held(0.0))
+        smoothing.add(1.0, left)
+        assertContentEquals(left, smoothing.held(3.0))
+        assertNull(smoothing.held(3.1))
     }
 
     @Test

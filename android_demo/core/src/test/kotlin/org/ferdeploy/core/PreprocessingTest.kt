@@ -3,6 +3,7 @@ package org.ferdeploy.core
 import kotlin.test.Test
 import kotlin.test.assertContentEquals
 import kotlin.test.assertEquals
+import kotlin.test.assertNull
 import kotlin.test.assertTrue
 
 class PreprocessingTest {
@@ -35,15 +36,26 @@ class PreprocessingTest {
     }
 
     @Test
-    fun `softmax and quantiles are Python's`() {
-        for (row in Vectors.document.getValue("softmax")) {
+    fun `answers are Python's`() {
+        for (row in Vectors.document.getValue("answers")) {
             val logits = Vectors.numbers(row["logits"]).map { it.toFloat() }.toFloatArray()
-            val probabilities = softmax(logits, row["temperature"] as Double)
-            assertEquals(row["answer"] as Double?, answer(probabilities.toList(), row["unsure_below"] as Double)?.toDouble())
+            val rule = Vectors.noFace(row["no_face"])
+            val confidence = Confidence(row["temperature"] as Double, row["unsure_below"] as Double, rule)
+            val probabilities = softmax(logits, confidence.temperature)
             Vectors.numbers(row["probabilities"]).forEachIndexed { index, wanted ->
                 assertEquals(wanted, probabilities[index], 1e-12)
             }
+            val noFace = rule?.let { noFaceProbability(logits, it) }
+            if (noFace == null) assertNull(row["no_face_probability"])
+            else assertEquals(row["no_face_probability"] as Double, noFace, 1e-12)
+            val said = answer(probabilities.toList(), noFace, confidence)
+            assertEquals(row["answer"] as Double?, (said as? Answer.Label)?.index?.toDouble())
+            assertEquals(row["why"] as String?, said.why)
         }
+    }
+
+    @Test
+    fun `quantiles are Python's`() {
         for (row in Vectors.document.getValue("quantiles")) {
             for (percent in listOf(50, 90, 95, 99)) {
                 assertEquals(row["p$percent"] as Double, quantile(Vectors.numbers(row["samples"]), percent / 100.0), 1e-12)

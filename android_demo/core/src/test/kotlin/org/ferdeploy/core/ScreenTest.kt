@@ -21,11 +21,14 @@ class ScreenTest {
         labels = labels,
         verdict = GoldenVerdict(0.0, "blobs-2", 0.2713),
         probabilities = probabilities(10.0),
+        answer = Answer.Label(1),
         history = (0..100).map { History.Point(it / 10.0, probabilities(it / 10.0)) },
         now = 10.0,
         face = listOf(0.28, 0.22, 0.72, 0.78),
         inferenceMs = List(100) { 1.0 + it / 100.0 },
     )
+    private val unsure = running.copy(answer = Answer.Unsure)
+    private val noFace = running.copy(answer = Answer.NoFace)
     private val disagreeing = running.copy(verdict = GoldenVerdict(0.8125, "checkerboard", 0.2713), face = null)
     private val waiting = LiveClassifier.blank(artifact).copy(labels = labels)
     private val failed = LiveClassifier.failed(
@@ -33,11 +36,17 @@ class ScreenTest {
             "its sha256 is not the one in artifact.json",
     )
 
+    private fun highlighted(state: ScreenState) = screen.shapes(state).filterIsInstance<Shape.Text>()
+        .filter { it.colour == 0xFFFFFFFF }.map { it.text }.filter { it in labels }
+
+    private fun bars(state: ScreenState) = screen.shapes(state).filterIsInstance<Shape.Rectangle>().drop(2)
+        .take(2 * labels.size).filterIndexed { index, _ -> index % 2 == 1 }
+
     private fun texts(state: ScreenState) = screen.shapes(state).filterIsInstance<Shape.Text>().map { it.text }
 
     @Test
     fun `everything lies on the screen`() {
-        for (state in listOf(running, disagreeing, waiting, failed)) {
+        for (state in listOf(running, unsure, noFace, disagreeing, waiting, failed)) {
             for (size in listOf(1080f to 2340f, 720f to 1280f, 1200f to 1600f)) {
                 for (shape in Screen(size.first, size.second).shapes(state)) {
                     val points = when (shape) {
@@ -60,6 +69,27 @@ class ScreenTest {
         for ((index, probability) in running.probabilities!!.withIndex()) {
             assertEquals(probability, (bars[2 * index + 1].width / bars[2 * index].width).toDouble(), 1e-4)
         }
+    }
+
+    @Test
+    fun `without a label the reason is said and none is highlighted`() {
+        assertEquals(listOf("happiness"), highlighted(running))
+        assertFalse(texts(running).any { it == "unsure" || it == "no face" })
+        for ((state, why) in listOf(unsure to "unsure", noFace to "no face")) {
+            assertEquals(emptyList(), highlighted(state))
+            assertEquals(listOf(why), texts(state).filter { it == "unsure" || it == "no face" })
+        }
+    }
+
+    @Test
+    fun `bars and frame dim for what is no face`() {
+        assertEquals(bars(running), bars(unsure))
+        assertEquals(bars(running).map { it.width }, bars(noFace).map { it.width })
+        assertEquals(1, bars(noFace).map { it.fill }.toSet().size)
+        val frames = listOf(running, noFace).map { screen.shapes(it).filterIsInstance<Shape.Frame>().single().colour }
+        assertEquals(listOf(0xFFFFFFFF, 0xFFA9B4C0), frames)
+        val forgotten = noFace.copy(probabilities = null)
+        assertTrue("no face" in texts(forgotten) && texts(forgotten).none { "%" in it })
     }
 
     @Test

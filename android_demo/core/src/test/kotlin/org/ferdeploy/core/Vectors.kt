@@ -20,6 +20,11 @@ internal object Vectors {
         Box(left, top, right, bottom)
     }
 
+    @Suppress("UNCHECKED_CAST")
+    fun noFace(value: Any?): NoFace? = (value as Map<String, Any?>?)?.let {
+        NoFace(numbers(it["weights"]), it["energy"] as Double, it["bias"] as Double, it["above"] as Double)
+    }
+
     fun numbers(value: Any?): List<Double> = (value as List<*>).map { it as Double }
 }
 
