@@ -50,10 +50,11 @@ class ExecuTorchTarget(Target):
             from executorch.exir import to_edge_transform_and_lower
 
             from fer_deploy.targets.executorch.delegates import partition_reasons
+            from fer_deploy.targets.executorch.shortcuts import only_needed_passes
 
             reasons: dict[str, str] = {}
             try:
-                with partition_reasons(reasons):
+                with partition_reasons(reasons), only_needed_passes():
                     edge = to_edge_transform_and_lower(
                         graph.export(), partitioner=[partitioner(self.delegate, graph)]
                     )
