@@ -30,8 +30,13 @@ _CORNER = (0.2, 0.35)
 _BLOB_SIDE = 5
 
 
-def voted_no_face(split: Split, spec: InputSpec, path: Path | None = None) -> NDArray[np.uint8]:
-    """Return the images of a split that most annotators called "unknown" or "not a face", uint8 (N, C, H, W).
+def voted_no_face(
+    split: Split, spec: InputSpec, path: Path | None = None
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Return the images of a split that most annotators called "unknown" or "not a face".
+
+    Returns:
+        uint8 (N, C, H, W), and their rows in the file, int64 (N,).
 
     Raises:
         DataError: the file is missing, is not FER2013's, or holds no votes.
@@ -42,7 +47,7 @@ def voted_no_face(split: Split, spec: InputSpec, path: Path | None = None) -> ND
     keep = (table.usage == split) & ~emotion & (table.votes.sum(axis=1) > 0)
     if split == "Training":
         keep &= ~leaked_twins(table.images, table.usage)
-    return to_spec(table.images[keep], spec)
+    return to_spec(table.images[keep], spec), np.flatnonzero(keep).astype(np.int64)
 
 
 def made_no_face(pixels: NDArray[np.uint8], count: int, seed: int) -> NDArray[np.uint8]:

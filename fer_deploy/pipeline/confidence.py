@@ -62,8 +62,9 @@ def fit_confidence(
     if keep_faces is not None:
         training = open_dataset(dataset, "train", model.contract.labels, model.contract.input)
         pictures = no_face_pictures(dataset, "train", training)
-        rule = fit_no_face(graph.logits, training, pictures, (faces, logits), keep_faces)
-        told = judge_no_face(rule, graph.logits, logits, no_face_pictures(dataset, "validation", faces))
+        theirs = no_face_pictures(dataset, "validation", faces)
+        rule = fit_no_face(graph.logits, (training, pictures), (faces, theirs, logits), keep_faces)
+        told = judge_no_face(rule, graph.logits, logits, theirs)
     found = fitted_confidence(logits, faces, coverage, rule)
     contract = model.contract.model_copy(update={"confidence": found})
     rewrite_contract(folder, contract)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from fer_deploy.data.fer2013 import Split
+from fer_deploy.data.fer2013 import Split, load_fer2013
 from fer_deploy.data.no_face import made_no_face, non_faces, voted_no_face
 from fixtures.synthetic import input_spec
 
@@ -35,5 +35,9 @@ def test_any_size_of_face_will_do_and_the_seed_decides(size: tuple[int, int]) ->
 @pytest.mark.parametrize(("split", "images"), [("PublicTest", 26), ("PrivateTest", 27)])
 @pytest.mark.usefixtures("fer_data")
 def test_what_most_annotators_took_for_no_face(split: Split, images: int) -> None:
-    found = voted_no_face(split, input_spec())
+    found, rows = voted_no_face(split, input_spec())
     assert found.shape == (images, 1, 24, 24)
+    assert len(set(rows)) == images
+    faces = load_fer2013(split, input_spec(), "fer2013").rows
+    assert set(rows) <= set(faces), "FER2013 calls them an expression"
+    assert not set(rows) & set(load_fer2013(split, input_spec(), "ferplus").rows)
