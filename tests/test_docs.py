@@ -13,6 +13,7 @@ import pytest
 
 import fer_deploy
 from fer_deploy.contract import Confidence, parse_contract
+from fer_deploy.experiments.search_schema import Pruning, SearchEstimate, SearchLimits
 from fer_deploy.experiments.study_schema import load_study
 from fer_deploy.gate.budget import Budget, Waiver
 from fer_deploy.pipeline.config import CorruptionsSection
@@ -93,6 +94,10 @@ def _configuration(table: dict[str, Any], tmp_path: Path, text: str) -> None:
             assert not others
             assert [Waiver.model_validate(waiver) for waiver in table.get("waiver", ())] or len(table) > 1
             assert CorruptionsSection.model_validate(table.get("corruptions", {}))
+        case "estimate":
+            assert SearchEstimate.model_validate(table["estimate"])
+            assert Pruning.model_validate(table["pruning"])
+            assert SearchLimits.model_validate(table["limits"])
         case _ if "students" in table:
             assert FamilyRecipe.model_validate(table).students.epochs
         case _:

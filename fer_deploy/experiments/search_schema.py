@@ -1,4 +1,4 @@
-"""What a search is on disk: the file with its space and limits, the schema of what came of it, and that as Markdown."""
+"""What a search is on disk: the TOML file with its space, limits and proxy training."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ import numpy as np
 from pydantic import Field, ValidationError, model_validator
 
 from fer_deploy.contract import InputSpec
+from fer_deploy.devices.estimator.estimate import estimate_latency
+from fer_deploy.devices.estimator.networks import network
+from fer_deploy.devices.estimator.rows import Precision
+from fer_deploy.devices.profile import load_profile
 from fer_deploy.devices.timing import TimingProtocol
 from fer_deploy.errors import ConfigError
 from fer_deploy.experiments.study_schema import read_train_file, train_recipe
-from fer_deploy.files import write_atomic
-from fer_deploy.frozen import Frozen, first_problem
-from fer_deploy.measure.measurement import Measurement
+from fer_deploy.frozen import Frozen, Unknown, first_problem
 from fer_deploy.model import Architecture
-from fer_deploy.report.wording import amount, interval
+from fer_deploy.targets.registry import TARGET_NAMES
 from fer_deploy.train.recipe import TrainRecipe
-from fer_deploy.views.markdown import fill
 
 Option = Literal["width", "depth", "expansion", "activation", "stem_stride", "size"]
 #: The options of a candidate, in the order in which tables list them.
@@ -39,9 +40,13 @@ class Candidate(Frozen):
     architecture: Architecture
     size: int = Field(description="height and width of the input, pixels")
 
+    def chosen(self, option: Option) -> Any:
+        """Return the value of an option."""
+        return self.size if option == "size" else getattr(self.architecture, option)
+
     def value(self, option: Option) -> str:
         """Return the value of an option as text."""
-        return option_text(self.size if option == "size" else getattr(self.architecture, option))
+        return option_text(self.chosen(option))
 
     @property
     def label(self) -> str:
@@ -88,7 +93,7 @@ class Space(Frozen):
 
 
 class SearchLimits(Frozen):
-    """What a candidate may cost at most; one that costs more is drawn again and not trained."""
+    """What a candidate may cost at most; one that costs more is not trained, and the sampler is told so."""
 
     parameters: int | None = Field(default=None, ge=1)
     macs: int | None = Field(default=None, ge=1, description="multiply-accumulates of one inference")
@@ -97,26 +102,66 @@ class SearchLimits(Frozen):
         gt=0,
         description="median of the int8 artifact on this machine; not repeatable elsewhere",
     )
+    estimate_ms: float | None = Field(default=None, gt=0, description="the estimate that [estimate] asks for")
+
+
+class SearchEstimate(Frozen):
+    """``[estimate]``: the device whose estimated latency is the third objective."""
+
+    profile: str = Field(description="a device profile, e.g. pixel-8")
+    target: str = Field(default=TARGET_NAMES[0], description="runtime, as the estimator names it")
+    precision: Precision = "int8"
+    threads: int = Field(default=1, ge=1)
+
+
+class Pruning(Frozen):
+    """``[pruning]``: after which epochs a training may be stopped, and when it is."""
+
+    rungs: tuple[int, ...] = Field(min_length=1, description="epochs, ascending, before the last one")
+    dominators: int = Field(
+        default=2,
+        ge=1,
+        description="a training is stopped at a rung where so many whole ones were no worse in every objective",
+    )
+
+    @model_validator(mode="after")
+    def _ascend(self) -> Pruning:
+        if self.rungs[0] < 1 or any(one >= two for one, two in itertools.pairwise(self.rungs)):
+            raise ValueError(f"rungs must be epochs from 1 on, ascending, got {list(self.rungs)}")
+        return self
 
 
 class SearchSpec(Frozen):
     """A whole search file. Relative paths in it are relative to its folder."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
-    candidates: int = Field(default=24, ge=2, description="how many are trained")
+    candidates: int = Field(default=24, ge=2, description="how many are trained, in full or up to a rung")
     random: int = Field(
-        default=12, ge=2, description="how many of them are drawn at random, before evolution"
+        default=12, ge=2, description="how many of them are drawn at random, before the sampler knows enough"
     )
-    population: int = Field(default=8, ge=2, description="the youngest so many may become parents")
-    tournament: int = Field(default=3, ge=1, description="parents are the best of so many drawn")
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, lt=2**32)
     space: Space
-    limits: SearchLimits
+    limits: SearchLimits = SearchLimits()
+    estimate: SearchEstimate | None = None
+    pruning: Pruning | None = None
     train: dict[str, Any] = Field(description="a training recipe without architecture and seed: the proxy")
     timing: TimingProtocol = TimingProtocol()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _no_evolution(cls, table: Any) -> Any:
+        for key in ("population", "tournament"):
+            if isinstance(table, dict) and key in table:
+                raise ValueError(
+                    f"{key} belonged to the evolution that searches were made by; delete the line, "
+                    "Optuna's sampler needs none"
+                )
+        return table
+
     @model_validator(mode="after")
-    def _enough_points(self) -> SearchSpec:
+    def _fits_together(self) -> SearchSpec:
+        if self.limits.estimate_ms is not None and self.estimate is None:
+            raise ValueError("limits.estimate_ms is a limit on the estimate of a table [estimate]; add one")
         if self.candidates > self.space.points:
             raise ValueError(
                 f"candidates = {self.candidates}, but the space has {self.space.points} points only"
@@ -144,6 +189,7 @@ def load_search(path: Path, data: Path | None = None) -> SearchSpec:
     Raises:
         ConfigError: the file is missing, not TOML, or a key is unknown or out of range.
         ModelError: the zoo cannot build the space's base.
+        DeviceError: no profile has the name in [estimate].
     """
     try:
         spec = SearchSpec.model_validate(read_train_file(path, "search", data))
@@ -151,67 +197,26 @@ def load_search(path: Path, data: Path | None = None) -> SearchSpec:
         raise ConfigError(f"search {path} is not valid: {first_problem(error)}") from None
     first = spec.space.candidate({option: spec.space.values(option)[0] for option in OPTIONS})
     first.architecture.build(2, 1)
-    spec.recipe(first)
+    recipe = spec.recipe(first)
+    if spec.pruning is not None and spec.pruning.rungs[-1] >= recipe.epochs:
+        raise ConfigError(
+            f"search {path} is not valid: pruning.rungs has {spec.pruning.rungs[-1]}, but train.epochs is "
+            f"{recipe.epochs}: nothing is saved by stopping then"
+        )
+    if spec.estimate is not None:
+        _require_estimates(path, spec.estimate)
     return spec
 
 
-TEMPLATE = "search.md.j2"
-
-
-class SearchRow(Frozen):
-    """One candidate; accuracy is that of the short training, on the validation split."""
-
-    label: str
-    options: dict[str, str]
-    parameters: Measurement
-    macs: Measurement
-    latency: Measurement | None = Field(description="None where the search has no limit on it")
-    accuracy: Measurement
-    order: int = Field(description="as the how-manieth it was trained, from 1")
-
-
-class Effect(Frozen):
-    """What one option explains of the candidates' accuracies."""
-
-    option: str
-    share: float = Field(description="variance between the option's values over all variance, 0 to 1")
-    means: dict[str, float] = Field(description="value to mean accuracy, fractions")
-    counts: dict[str, int] = Field(description="value to number of candidates")
-
-
-class SearchReport(Frozen):
-    """A finished search, best candidate first."""
-
-    schema_version: Literal["1.0"] = "1.0"
-    name: str
-    created: str
-    command: str
-    versions: dict[str, str]
-    host: str
-    validation: str
-    spec: str = Field(description="the search file, with every default, as TOML")
-    refused: int = Field(description="candidates that were drawn and cost too much")
-    hours: float = Field(description="wall time of all trainings")
-    rows: tuple[SearchRow, ...]
-    effects: tuple[Effect, ...]
-
-
-def render_search(report: SearchReport) -> str:
-    """Return the search as Markdown."""
-    effects = sorted(
-        (one for one in report.effects if len(one.means) > 1), key=lambda one: one.share, reverse=True
+def _require_estimates(path: Path, asked: SearchEstimate) -> None:
+    """Refuse a device and runtime that have no estimate for any network: not one that is too small."""
+    ordinary = network("mobilenet_v2", 224)
+    assert ordinary is not None
+    found = estimate_latency(
+        load_profile(asked.profile), ordinary, asked.precision, asked.target, asked.threads
     )
-    fixed = [one.option for one in report.effects if len(one.means) < 2]
-    return fill(TEMPLATE, report=report, effects=effects, fixed=fixed, amount=amount, interval=interval)
-
-
-def write_search(report: SearchReport, folder: Path) -> dict[str, Path]:
-    """Write ``search.json`` and ``search.md`` into ``folder`` and return them by file name.
-
-    Raises:
-        OutputError: the folder cannot be created or written.
-    """
-    files = {"search.json": report.model_dump_json(indent=1) + "\n", "search.md": render_search(report)}
-    for name, content in files.items():
-        write_atomic(folder / name, content)
-    return {name: folder / name for name in files}
+    if isinstance(found, Unknown):
+        raise ConfigError(
+            f"search {path} is not valid: [estimate] has nothing to go by: {found.reason}; change the table or "
+            "leave it out"
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,20 @@ from fer_deploy.train.teachers import Teachers, warm_start
 #: Columns of ``log.csv``: losses in nats, accuracies as fractions, seconds of wall time.
 LOG_COLUMNS = ("epoch", "learning_rate", "train_loss", "val_loss", "val_accuracy", "seconds")
 _EVAL_BATCH = 512
+
+
+@dataclass(frozen=True)
+class AfterEpoch:
+    """What is known of a run after one of its epochs; accuracy is that of the averaged weights."""
+
+    epochs: int
+    accuracy: float
+    seconds: float
+    """Wall time of all epochs so far."""
+
+
+#: Told of every epoch, those before a resumption again; may end the run by an exception of its own.
+Watch = Callable[[AfterEpoch], None]
 
 
 @dataclass(frozen=True)
@@ -120,18 +135,22 @@ class Trainer:
         self.best_state = self._copy_of_average()
         self.log: list[list[float]] = []
 
-    def run(self) -> Trained:
+    def run(self, watch: Watch | None = None) -> Trained:
         """Train to the last epoch, going on from the work folder's checkpoint if there is one.
+
+        What ``watch`` raises ends the run; its checkpoint stays, and a later run goes on from there.
 
         Raises:
             TrainingError: the checkpoint is damaged or of another recipe, or the loss is not finite.
             OutputError: another process trains in the work folder, or it cannot be written.
         """
         with alone_in(self.work_dir):
-            return self._run()
+            return self._run(watch)
 
-    def _run(self) -> Trained:
+    def _run(self, watch: Watch | None) -> Trained:
         self._resume()
+        for epochs in range(1, self.epoch + 1):
+            self._tell(watch, epochs)
         while self.epoch < self.recipe.epochs:
             began = time.perf_counter()
             train_loss, rate = self._train_epoch()
@@ -149,9 +168,17 @@ class Trainer:
                 f"epoch {self.epoch}/{self.recipe.epochs}: train loss {train_loss:.4f}, "
                 f"validation loss {val_loss:.4f}, accuracy {accuracy:.2%}, {seconds:.1f} s"
             )
+            self._tell(watch, self.epoch)
         self.average.module.load_state_dict(self.best_state)
-        seconds = sum(row[LOG_COLUMNS.index("seconds")] for row in self.log)
-        return Trained(self.average.module, self.best_epoch, self.best_accuracy, seconds)
+        return Trained(self.average.module, self.best_epoch, self.best_accuracy, self._seconds(self.epoch))
+
+    def _tell(self, watch: Watch | None, epochs: int) -> None:
+        if watch is not None:
+            accuracy = self.log[epochs - 1][LOG_COLUMNS.index("val_accuracy")]
+            watch(AfterEpoch(epochs, accuracy, self._seconds(epochs)))
+
+    def _seconds(self, epochs: int) -> float:
+        return sum(row[LOG_COLUMNS.index("seconds")] for row in self.log[:epochs])
 
     def _copy_of_average(self) -> dict[str, Tensor]:
         return {key: value.detach().cpu().clone() for key, value in self.average.module.state_dict().items()}

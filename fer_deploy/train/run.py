@@ -12,7 +12,7 @@ from fer_deploy.data.faces import Faces
 from fer_deploy.data.registry import open_dataset
 from fer_deploy.model import save_model
 from fer_deploy.progress import say
-from fer_deploy.train.loop import Trained, Trainer
+from fer_deploy.train.loop import Trained, Trainer, Watch
 from fer_deploy.train.recipe import TrainRecipe
 
 #: What each kind of dataset is called in a contract.
@@ -52,10 +52,19 @@ def train_model(
 
 
 def train_on(
-    recipe: TrainRecipe, training: Faces, validation: Faces, work_dir: Path, output: Path, device: str = "cpu"
+    recipe: TrainRecipe,
+    training: Faces,
+    validation: Faces,
+    work_dir: Path,
+    output: Path,
+    device: str = "cpu",
+    watch: Watch | None = None,
 ) -> Trained:
-    """Train on faces that are loaded already; everything else is as in :func:`train_model`."""
-    trained = Trainer(recipe, training, validation, work_dir, device).run()
+    """Train on faces that are loaded already; everything else is as in :func:`train_model`.
+
+    ``watch`` is told of every epoch; what it raises ends the run before ``output`` is written.
+    """
+    trained = Trainer(recipe, training, validation, work_dir, device).run(watch)
     contract = Contract(
         labels=training.labels,
         input=recipe.input,

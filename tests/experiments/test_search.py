@@ -1,48 +1,25 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-import tomli_w
 from click.testing import CliRunner, Result
 
 from fer_deploy.cli import main
-from fer_deploy.errors import ConfigError, ModelError
+from fer_deploy.errors import ConfigError, DeviceError, ModelError
 from fer_deploy.experiments.search import Searcher
-from fer_deploy.experiments.search_schema import SearchReport, load_search
+from fer_deploy.experiments.search_cost import CandidateCost
+from fer_deploy.experiments.search_report import SearchReport
+from fer_deploy.experiments.search_schema import load_search
+from fer_deploy.experiments.search_trials import Draw, ProxyResult
 from fixtures.reading import rendered
-from fixtures.synthetic import tiny_recipe
+from fixtures.searching import search_document, write_search_file
 
 SHIPPED = Path(__file__).resolve().parents[2] / "studies" / "search.toml"
-
-
-def search_document(faces_folder: Path, **changed: Any) -> dict[str, Any]:
-    train = tiny_recipe(epochs=1).model_dump(mode="json", exclude_none=True, exclude={"architecture", "seed"})
-    train["data"] = {"kind": "folder", "path": str(faces_folder)}
-    return {
-        "name": "tiny",
-        "candidates": 4,
-        "random": 2,
-        "population": 2,
-        "tournament": 2,
-        "space": {
-            "base": "fer_xs",
-            "width": [0.25, 0.5, 4.0],
-            "expansion": [2, 3],
-            "activation": ["relu6", "relu"],
-            "size": [16, 24],
-        },
-        "limits": {"parameters": 100_000, "macs": 3_000_000},
-        "train": train,
-    } | changed
-
-
-def write_search_file(folder: Path, document: dict[str, Any]) -> Path:
-    path = folder / "tiny.toml"
-    path.write_text(tomli_w.dumps(document))
-    return path
 
 
 def run(folder: Path, *options: str) -> Result:
@@ -60,11 +37,11 @@ def finished(tmp_path_factory: pytest.TempPathFactory, faces_folder: Path) -> tu
     class Killed(BaseException):
         pass
 
-    def die(self: Searcher, candidate: Any) -> Any:
-        calls.append(candidate)
+    def die(self: Searcher, draw: Draw, cost: CandidateCost) -> ProxyResult:
+        calls.append(draw.candidate)
         if len(calls) == 3:
             raise Killed
-        return ordinary(self, candidate)
+        return ordinary(self, draw, cost)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Searcher, "_proxy", die)
@@ -76,8 +53,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, faces_folder: Path) -> tu
             )
     result = run(folder)
     assert result.exit_code == 0, result.output
-    for candidate in calls[:2]:
-        assert f": {candidate.label}" in result.stderr, "a stopped search must draw the same candidates again"
+    assert f"candidate 3 of 4: {calls[2].label}" in result.stderr, "a stopped search must go on where it was"
     return folder, result
 
 
@@ -108,11 +84,18 @@ def test_ranking_keeps_the_limits(finished: tuple[Path, Result]) -> None:
 def test_markdown_says_what_mattered(finished: tuple[Path, Result]) -> None:
     folder, _ = finished
     text = (folder / "tiny" / "search.md").read_text()
-    for words in ("What mattered", "share of variance", "fer\\_xs x0", "One value only", "cost too much"):
+    for words in (
+        "What is worth its cost",
+        "What mattered",
+        "share of variance",
+        "fer\\_xs x0",
+        "One value only",
+        "cost too much",
+    ):
         assert words in text
     assert "4 candidates" in text
     html = rendered(text)
-    assert html.count("<table>") == 2
+    assert html.count("<table>") == 3
     assert html.count("<tr>") >= 5 + 1
 
 
@@ -123,6 +106,82 @@ def test_third_call_gives_the_same(finished: tuple[Path, Result]) -> None:
     assert again.exit_code == 0, again.output
     assert "train loss" not in again.stderr
     assert json.loads(again.stdout)["rows"] == before["rows"]
+
+
+def test_finished_search_is_read_from_its_journal_alone(
+    finished: tuple[Path, Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, _ = finished
+    monkeypatch.delattr(Searcher, "_proxy")
+    journal = folder / "tiny" / "search.journal"
+    again = run(folder, "--json", "--work-dir", str(tmp_path / "runs"), "--storage", str(journal))
+    assert again.exit_code == 0, again.output
+    assert (
+        json.loads(again.stdout)["rows"] == json.loads((folder / "tiny" / "search.json").read_text())["rows"]
+    )
+    assert str(folder) not in journal.read_text()
+
+
+def test_two_processes_share_one_search(tmp_path: Path, faces_folder: Path) -> None:
+    file = write_search_file(tmp_path, search_document(faces_folder, candidates=6))
+    command = [sys.executable, "-m", "fer_deploy", "search", str(file), "--threads", "1"]
+    command += ["--storage", f"sqlite:///{tmp_path / 'trials.db'}", "--work-dir", str(tmp_path / "runs")]
+    both = [
+        subprocess.Popen(
+            [*command, "--output", str(tmp_path / name)],
+            stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            text=True,
+        )
+        for name in ("one", "other")
+    ]
+    said = [process.communicate(timeout=240)[1] for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    reports = [
+        SearchReport.model_validate_json((tmp_path / name / "search.json").read_bytes())
+        for name in ("one", "other")
+    ]
+    # whoever ends last has all of them: one more than asked for at most, since both may be at the last one
+    rows = max((report.rows for report in reports), key=len)
+    assert len({row.label for row in rows}) == len(rows)
+    assert len(rows) in (6, 7)
+    trained = [text.count("epoch 1/1: train loss") for text in said]
+    assert sum(trained) == len(rows)
+    assert min(trained) >= 1
+
+
+def test_pruning_stops_what_others_dominate(tmp_path: Path, faces_folder: Path) -> None:
+    document = search_document(faces_folder, candidates=8, pruning={"rungs": [1], "dominators": 1})
+    document["train"]["epochs"] = 2
+    write_search_file(tmp_path, document)
+    result = run(tmp_path, "--json")
+    assert result.exit_code == 0, result.output
+    rows = json.loads(result.stdout)["rows"]
+    stopped = [row for row in rows if row["stopped_after"] is not None]
+    assert 0 < len(stopped) < len(rows)
+    assert rows[-len(stopped) :] == stopped, "those that were stopped come last"
+    assert result.stderr.count("epoch 2/2: train loss") == len(rows) - len(stopped)
+    page = (tmp_path / "tiny" / "search.md").read_text()
+    assert f"of which {len(stopped)} were stopped early" in page
+    assert page.count(", stopped after epoch 1 |") == len(stopped)
+
+
+def test_estimate_is_an_objective(tmp_path: Path, faces_folder: Path) -> None:
+    document = search_document(
+        faces_folder,
+        candidates=2,
+        estimate={"profile": "pixel-8"},
+        limits={"estimate_ms": 50.0},
+        space={"base": "fer_xs", "width": [0.25, 3.0, 4.0], "size": [48]},
+    )
+    write_search_file(tmp_path, document)
+    result = run(tmp_path)
+    assert result.exit_code == 0, result.output
+    report = SearchReport.model_validate_json((tmp_path / "tiny" / "search.json").read_bytes())
+    assert all(len(row.costs) == 3 for row in report.rows)
+    assert [row.options["width"] for row in report.rows if row.options["width"] == "0.25"] == []
+    assert "estimated latency on Google Pixel 8" in (tmp_path / "tiny" / "search.md").read_text()
+    assert "estimate" in result.stdout
 
 
 def test_limits_that_nothing_keeps(tmp_path: Path, faces_folder: Path) -> None:
@@ -162,6 +221,16 @@ def test_latency_limit_is_measured(tmp_path: Path, faces_folder: Path) -> None:
             ModelError,
             "'squeezenet' has no depth",
         ),
+        ({"population": 8}, ConfigError, "population belonged to the evolution"),
+        ({"limits": {"estimate_ms": 3.0}}, ConfigError, r"add one"),
+        ({"estimate": {"profile": "nokia-3310"}}, DeviceError, "nokia-3310"),
+        (
+            {"estimate": {"profile": "pixel-8", "target": "onnx"}},
+            ConfigError,
+            r"\[estimate\] has nothing to go by: no published row",
+        ),
+        ({"pruning": {"rungs": [1]}}, ConfigError, "train.epochs is 1: nothing is saved"),
+        ({"pruning": {"rungs": [2, 2]}}, ConfigError, "ascending"),
         ({"space": {"size": [8, 16]}, "candidates": 2}, ConfigError, "size 8"),
         ({"space": {"width": [1.0, 1.0]}, "candidates": 2}, ConfigError, "width lists a value twice"),
         ({"limits": {"flops": 1}}, ConfigError, "limits.flops: unknown key"),

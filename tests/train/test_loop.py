@@ -11,7 +11,7 @@ from fer_deploy.data.faces import Faces
 from fer_deploy.errors import TrainingError
 from fer_deploy.train import loop
 from fer_deploy.train.epochs import learning_rate_at
-from fer_deploy.train.loop import LOG_COLUMNS, Trained, Trainer
+from fer_deploy.train.loop import LOG_COLUMNS, AfterEpoch, Trained, Trainer
 from fer_deploy.train.recipe import AugmentSpec, TrainRecipe
 from fixtures.synthetic import separable_faces, tiny_recipe
 
@@ -188,3 +188,26 @@ def test_images_per_epoch_are_drawn_anew(faces: tuple[Faces, Faces], tmp_path: P
     whole = Trainer(tiny_recipe(epochs=1, batch_size=16, images_per_epoch=500), *faces, tmp_path / "whole")
     whole.run()
     assert whole.average.step == 6, "more than there are is all of them"
+
+
+def test_a_watch_is_told_of_every_epoch_and_may_end_the_run(
+    faces: tuple[Faces, Faces], tmp_path: Path, uninterrupted: Trained
+) -> None:
+    class Enough(Exception):
+        pass
+
+    seen: list[AfterEpoch] = []
+
+    def stop_at_first(at: AfterEpoch) -> None:
+        seen.append(at)
+        raise Enough
+
+    with pytest.raises(Enough):
+        Trainer(AUGMENTED, *faces, tmp_path).run(stop_at_first)
+    again: list[AfterEpoch] = []
+    trained = Trainer(AUGMENTED, *faces, tmp_path).run(again.append)
+    assert [at.epochs for at in again] == list(range(1, AUGMENTED.epochs + 1))
+    assert again[0] == seen[0]
+    assert max(at.accuracy for at in again) == trained.best_accuracy
+    assert again[-1].seconds == pytest.approx(trained.seconds)
+    _assert_same(trained, uninterrupted)
