@@ -64,7 +64,7 @@ def test_an_artifact_and_the_model_say_the_same_of_a_picture(fitted: Path, tmp_p
         assert one["unsure"] == (shares.max() < model.contract.unsure_below)
 
 
-def test_unsure_is_said(fitted: Path, tmp_path: Path) -> None:
+def test_no_face_and_unsure_are_said(fitted: Path, tmp_path: Path) -> None:
     folder = tmp_path / "doubtful"
     shutil.copytree(fitted, folder)
     text = (folder / "model.toml").read_text()
@@ -72,11 +72,15 @@ def test_unsure_is_said(fitted: Path, tmp_path: Path) -> None:
     assert sure is not None
     # So flat that no class of four can reach 99.99 %.
     text = text.replace(f"temperature = {sure.temperature}", "temperature = 100.0")
-    (folder / "model.toml").write_text(
-        text.replace(f"unsure_below = {sure.unsure_below}", "unsure_below = 0.9999")
-    )
+    text = text.replace(f"unsure_below = {sure.unsure_below}", "unsure_below = 0.9999")
+    (folder / "model.toml").write_text(text)
     picture = tmp_path / "face.png"
     Image.new("L", (64, 64), 128).save(picture)
+    result = CliRunner().invoke(main, ["predict", str(picture), "--model", str(folder)])
+    assert "no face: probability" in result.output, result.output
+    assert "Prediction no face (" in repr(_predict(folder, picture))
+    assert sure.no_face is not None
+    (folder / "model.toml").write_text(text.replace(f"above = {sure.no_face.above}", "above = 0.999999999"))
     result = CliRunner().invoke(main, ["predict", str(picture), "--model", str(folder)])
     assert "unsure: no label reaches 100.0%" in result.output, result.output
     assert "unsure, most probably" in repr(_predict(folder, picture))
