@@ -36,7 +36,17 @@ _FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"__init__", "__main__"}),
 )
 _FLOOR_OF = {room: floor for floor, rooms in enumerate(_FLOORS) for room in rooms}
-_HEAVY = ("torch", "torchao", "executorch", "coremltools", "onnx", "onnxruntime", "numpy", "pydantic", "optuna")
+_HEAVY = (
+    "torch",
+    "torchao",
+    "executorch",
+    "coremltools",
+    "onnx",
+    "onnxruntime",
+    "numpy",
+    "pydantic",
+    "optuna",
+)
 
 
 def _modules() -> dict[str, Path]:
