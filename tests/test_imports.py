@@ -174,7 +174,8 @@ def test_no_heavy_import_at_module_level_outside_train_and_zoo(module: str) -> N
         heavy -= {"torch"}  # itself imported only when a session is opened
     if module == "fer_deploy.experiments.search_sampler":
         heavy -= {"optuna"}  # itself imported only to draw
-    if module == "fer_deploy.data.draws" or module.startswith("fer_deploy.data.corruptions"):
+    drawing = ("fer_deploy.data.draws", "fer_deploy.data.no_face")
+    if module in drawing or module.startswith("fer_deploy.data.corruptions"):
         heavy -= {"torch"}  # themselves imported only to corrupt or to train
     found = []
     for node in ast.parse(_MODULES[module].read_text(encoding="utf-8")).body:

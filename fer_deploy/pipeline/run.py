@@ -20,7 +20,8 @@ from fer_deploy.measure.figures import RuntimeFigures
 from fer_deploy.measure.latency import all_runtime_figures
 from fer_deploy.measure.layer_times import with_layer_times
 from fer_deploy.measure.parity import accuracy_figures, require_spread
-from fer_deploy.measure.subject import Inference, float_inference, infer
+from fer_deploy.measure.subject import Inference, float_inference
+from fer_deploy.pipeline.beside import Beside
 from fer_deploy.pipeline.config import Config
 from fer_deploy.pipeline.corrupted import corrupted_of
 from fer_deploy.pipeline.export import Exported, Graphs, write_artifact_of
@@ -45,7 +46,6 @@ from fer_deploy.quantize.recipe import parse_recipe
 from fer_deploy.report.schema import DeviceReport, MissingArtifact, Report
 from fer_deploy.targets.artifact import Artifact, tool_versions
 from fer_deploy.targets.base import Delegation
-from fer_deploy.targets.registry import get_target
 from fer_deploy.views.write import write_views
 
 Logits = NDArray[np.float32]
@@ -108,11 +108,12 @@ class Run:
             require_spread(reference, model.source)
             if calibration is not None and not calibration.faces.drawn:
                 check_fit(model, calibration.faces, self._graphs.traced)
-        exported, missing = self._export()
-        answers = {}
-        for made in exported:
-            with self.stages.stage(f"evaluating {made.artifact.key}"):
-                answers[made.artifact.key] = self._host_answers(made)
+        with Beside(test.pixels) as beside:
+            exported, missing = self._export(beside)
+            answers = {}
+            for made in exported:
+                with self.stages.stage(f"evaluating {made.artifact.key}"):
+                    answers[made.artifact.key] = self._answers_of(made, beside)
         spoilt = corrupted_of(
             plain,
             self._inputs,
@@ -184,8 +185,8 @@ class Run:
         assert isinstance(answers, Inference)
         return answers.logits
 
-    def _export(self) -> tuple[list[Exported], list[MissingArtifact]]:
-        """Return the artifacts of the plan, and those that could not be made.
+    def _export(self, beside: Beside) -> tuple[list[Exported], list[MissingArtifact]]:
+        """Return the artifacts of the plan, and those that could not be made; ``beside`` evaluates each meanwhile.
 
         Raises:
             TargetError: none could be made.
@@ -198,6 +199,8 @@ class Run:
                 missing.append(made)
             else:
                 exported.append(made)
+                if not self._store.has(ANSWERS, made.artifact.key, self._answers_from(made)):
+                    beside.ask(made.artifact)
         if not exported:
             reasons = dict.fromkeys(artifact.reason for artifact in missing)
             raise TargetError(f"no artifact could be made: {'; '.join(reasons)}")
@@ -247,21 +250,16 @@ class Run:
             settings=settings,
         )
 
-    def _host_answers(self, made: Exported) -> Inference | Unknown:
+    def _answers_from(self, made: Exported) -> str:
+        """Return the digest of everything that an artifact's answers depend on."""
+        return digest(file=made.artifact.info.sha256, images=self._dataset.sha256)
+
+    def _answers_of(self, made: Exported, beside: Beside) -> Inference | Unknown:
         """Return the artifact's answers to the test images, or why this machine cannot give them."""
         artifact = made.artifact
-
-        def answer() -> Inference | Unknown:
-            obstacle = get_target(artifact.info.target).host_obstacle()
-            if obstacle is not None:
-                return Unknown(reason=obstacle)
-            try:
-                return infer(artifact, self._inputs.test.pixels)
-            except TargetError as error:  # an emulation that lacks an operation
-                return Unknown(reason=str(error))
-
-        inputs = digest(file=artifact.info.sha256, images=self._dataset.sha256)
-        return self._store.once(ANSWERS, artifact.key, inputs, answer)
+        return self._store.once(
+            ANSWERS, artifact.key, self._answers_from(made), lambda: beside.answers(artifact)
+        )
 
     def _device_report(
         self, exported: list[Exported], device: DeviceProfile, comparer: LayerComparer

@@ -156,18 +156,32 @@ class Store:
             reuse: whether an earlier one may stand for it; False where it depends on more than a digest can tell.
         """
         file = self._folder / f"{kind.prefix}-{name}"
-        if reuse and not self._fresh:
+        if reuse:
             # damaged is as good as not there
             with contextlib.suppress(*_DAMAGED):
-                made_from, _, content = file.read_bytes().partition(b"\n")
-                if made_from.decode() == inputs:
-                    value = kind.load(content)
-                    self.reused.append(kind.label.format(name))
-                    return value
+                value = self._kept(kind, name, inputs)
+                self.reused.append(kind.label.format(name))
+                return value
         made = make()
         if not isinstance(made, Unknown):
             write_atomic(file, inputs.encode() + b"\n" + kind.dump(made))
         return made
+
+    def has(self, kind: Kind[Value], name: str, inputs: str) -> bool:
+        """Return whether :meth:`once` would reuse the thing of this kind and name."""
+        with contextlib.suppress(*_DAMAGED):
+            self._kept(kind, name, inputs)
+            return True
+        return False
+
+    def _kept(self, kind: Kind[Value], name: str, inputs: str) -> Value:
+        """Return what is kept; raises one of ``_DAMAGED`` where that is nothing, or was made from other inputs."""
+        if self._fresh:
+            raise KeyError(name)
+        made_from, _, content = (self._folder / f"{kind.prefix}-{name}").read_bytes().partition(b"\n")
+        if made_from.decode() != inputs:
+            raise KeyError(name)
+        return kind.load(content)
 
     def finish(self) -> None:
         """Forget the timings: the report that needed them is written."""

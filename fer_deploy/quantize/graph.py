@@ -20,7 +20,8 @@ from fer_deploy.quantize.recipe import PtqOptions, Recipe
 if TYPE_CHECKING:
     import torch
 
-_EVAL_BATCH = 256
+#: Images that run at once. Where all activations of a batch leave the cache an image takes up to three times as long.
+_EVAL_BATCH = 32
 
 
 class ActivationScale(Frozen):

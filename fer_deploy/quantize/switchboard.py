@@ -20,7 +20,8 @@ from fer_deploy.train.fake_quantize import ActivationQuantizer, WeightQuantizer
 if TYPE_CHECKING:
     import torch
 
-_BATCH = 128
+#: As in :mod:`fer_deploy.quantize.graph`.
+_BATCH = 32
 
 
 def decibel(signal: float, noise: float) -> float:

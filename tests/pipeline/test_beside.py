@@ -1,0 +1,91 @@
+"""A second process answers as this one does, and where it cannot, this one answers."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fer_deploy.data.faces import Faces
+from fer_deploy.errors import ArtifactError
+from fer_deploy.frozen import Unknown
+from fer_deploy.measure.subject import Inference
+from fer_deploy.pipeline import beside as module
+from fer_deploy.pipeline.beside import Beside, host_answers
+from fer_deploy.targets.artifact import open_artifact
+from fixtures.lowered import Lower
+
+PAIRS = (("onnx", "float"), ("executorch", "w8a8-ptq"), ("coreml", "w8a8-ptq"))
+
+
+@pytest.fixture(autouse=True)
+def worth_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_WORTH_IT", 1)
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+
+
+def equal(one: Inference | Unknown, other: Inference | Unknown) -> bool:
+    assert isinstance(one, Inference)
+    assert isinstance(other, Inference)
+    return np.array_equal(one.logits, other.logits) and one.emulation == other.emulation
+
+
+def test_the_second_process_answers_as_this_one(
+    lowered: Lower, test_faces: Faces, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    artifacts = [lowered(*pair)[0] for pair in PAIRS]
+    here = [host_answers(artifact, test_faces.pixels) for artifact in artifacts]
+    with Beside(test_faces.pixels) as beside:
+        for artifact in artifacts:
+            beside.ask(artifact)
+        with monkeypatch.context() as patched:
+            patched.setattr(module, "host_answers", None)  # nothing is answered here
+            there = [beside.answers(artifact) for artifact in reversed(artifacts)]
+    assert all(map(equal, here, reversed(there)))
+
+
+def test_a_process_that_ends_is_replaced_by_this_one(lowered: Lower, test_faces: Faces) -> None:
+    artifact, _ = lowered("onnx", "float")
+    with Beside(test_faces.pixels) as beside:
+        beside.ask(artifact)
+        first = beside.answers(artifact)
+        assert beside._process is not None
+        beside._process.kill()
+        beside.ask(artifact)
+        assert equal(beside.answers(artifact), first)
+
+
+def test_nothing_is_started_where_it_does_not_help(
+    lowered: Lower, test_faces: Faces, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    artifact, _ = lowered("onnx", "float")
+    monkeypatch.setattr(subprocess, "Popen", None)
+    with Beside(test_faces.pixels) as unasked:
+        assert equal(unasked.answers(artifact), host_answers(artifact, test_faces.pixels))
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    with Beside(test_faces.pixels) as alone:
+        alone.ask(artifact)
+        assert equal(alone.answers(artifact), host_answers(artifact, test_faces.pixels))
+
+
+def test_what_is_wrong_with_an_artifact_is_said_here(
+    lowered: Lower, test_faces: Faces, tmp_path: Path
+) -> None:
+    artifact, _ = lowered("onnx", "float")
+    broken = open_artifact(Path(shutil.copytree(artifact.folder, tmp_path / "onnx-float")))
+    broken.file.write_bytes(b"no model")
+    with Beside(test_faces.pixels) as beside:
+        beside.ask(broken)
+        with pytest.raises(ArtifactError):
+            beside.answers(broken)
+
+
+def test_questions_left_open_are_dropped_with_the_process(lowered: Lower, test_faces: Faces) -> None:
+    with Beside(test_faces.pixels) as beside:
+        for pair in PAIRS:
+            beside.ask(lowered(*pair)[0])
+    assert beside._process is None
