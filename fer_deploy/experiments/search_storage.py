@@ -6,7 +6,8 @@ import contextlib
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 JOURNAL = "search.journal"
 #: What may change between two calls of one search: how many candidates are asked for, and what only names the file.
 _NOT_IN_DIGEST = {"candidates", "random", "name"}
+#: How often a database is opened that another process is just making, and the seconds between.
+_TRIES, _BETWEEN_TRIES = 5, 1.0
 
 
 def require_optuna() -> None:
@@ -99,10 +102,25 @@ def _storage(storage: str) -> optuna.storages.BaseStorage:
     if "://" in storage:
         # others may be writing: the driver's own patience ends after five seconds
         patience = {"connect_args": {"timeout": 60}} if storage.startswith("sqlite") else {}
-        return RDBStorage(storage, engine_kwargs=patience)
+        return _made_by_one(lambda: RDBStorage(storage, engine_kwargs=patience))
     path = Path(storage)
     path.parent.mkdir(parents=True, exist_ok=True)
     return JournalStorage(JournalFileBackend(str(path)))
+
+
+def _made_by_one(make: Callable[[], optuna.storages.BaseStorage]) -> optuna.storages.BaseStorage:
+    """Return what ``make`` gives, tried again where another process makes the same tables at the same moment."""
+    from sqlalchemy.exc import IntegrityError, OperationalError
+
+    for left in reversed(range(_TRIES)):
+        try:
+            return make()
+        except (IntegrityError, OperationalError) as error:
+            taken = "already exists" in str(error) or isinstance(error, IntegrityError)
+            if not taken or left == 0:
+                raise
+            time.sleep(_BETWEEN_TRIES)
+    raise AssertionError("unreachable")
 
 
 def shown(storage: str) -> str:
