@@ -186,7 +186,9 @@ def test_estimate_is_an_objective(tmp_path: Path, faces_folder: Path) -> None:
 
 def test_limits_that_nothing_keeps(tmp_path: Path, faces_folder: Path) -> None:
     space = {"base": "fer_xs", "width": [0.25, 0.5]}
-    write_search_file(tmp_path, search_document(faces_folder, space=space, limits={"parameters": 10}))
+    write_search_file(
+        tmp_path, search_document(faces_folder, candidates=2, space=space, limits={"parameters": 10})
+    )
     result = run(tmp_path)
     assert result.exit_code == 2
     assert "found only 0 candidates within its limits" in result.stderr
