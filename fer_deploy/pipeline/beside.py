@@ -105,7 +105,11 @@ class Beside:
     def _told(self, folder: Path) -> Inference | Unknown:
         if self._process is None:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", __name__], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+                [sys.executable, "-m", __name__],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                # one processor is its; the pools of two processes on all of them wait for each other
+                env=os.environ | dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"),
             )
             _send(self._process.stdin, self._pixels)
         _send(self._process.stdin, str(folder))
