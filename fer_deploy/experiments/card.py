@@ -60,8 +60,7 @@ class Int8Figures:
     size: Measurement
     accuracy: AccuracyFigures
     parity: ParityFigures
-    corrupted: CorruptedFigures | None
-    """None where the answers are emulated, which takes long."""
+    corrupted: CorruptedFigures | None  # None where answers are emulated, which takes long
     no_face: NoFaceFigures | None
 
 
@@ -179,7 +178,8 @@ def measure_card(folder: Path, dataset: DatasetSpec) -> Card:
     origin = read_split(folder)
     some = some_of(test_faces, CORRUPTED_IMAGES, _SEED)
     spoilt = _corrupted_answers(graph, some)
-    pictures = no_face_pictures(dataset, "test", test_faces) if model.contract.no_face else None
+    rule, spec = model.contract.no_face, model.contract.input
+    pictures = no_face_pictures(dataset, "test", test_faces, spec) if rule else None
     before = folder / BEFORE_FOLDER
     recipe = folder / (RECIPE_FILE if origin is None else FAMILY_RECIPE_FILE)
     return Card(

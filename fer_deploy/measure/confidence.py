@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fer_deploy.contract import Confidence, NoFace
 from fer_deploy.data.faces import Faces
-from fer_deploy.targets.prediction import no_face_probability, softmax
+from fer_deploy.targets.prediction import softmax, taken_for_faces
 
 Logits = NDArray[np.float32]
 #: Temperatures that are looked at; a trained classifier's lies near 1.
@@ -55,10 +55,7 @@ def fitted_temperature(logits: Logits, targets: NDArray[np.int64]) -> float:
 def answered_rows(logits: Logits, confidence: Confidence) -> NDArray[np.bool_]:
     """Return which of the pictures with logits (N, K) are answered: taken for a face, and with a sure label."""
     sure = softmax(logits, confidence.temperature).max(axis=1) >= confidence.unsure_below
-    rule = confidence.no_face
-    answered: NDArray[np.bool_] = (
-        sure if rule is None else sure & (no_face_probability(logits, rule) <= rule.above)
-    )
+    answered: NDArray[np.bool_] = sure & taken_for_faces(logits, confidence.no_face)
     return answered
 
 
@@ -78,8 +75,7 @@ def fitted_confidence(
     below = 0.0
     if coverage is not None and coverage < 1:
         top = softmax(logits, temperature).max(axis=1)
-        if no_face is not None:
-            top = np.where(no_face_probability(logits, no_face) <= no_face.above, top, 0.0)
+        top = np.where(taken_for_faces(logits, no_face), top, 0.0)
         below = float(f"{np.quantile(top, 1 - coverage):.4f}")
     return Confidence(
         temperature=temperature,

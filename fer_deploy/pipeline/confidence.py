@@ -61,8 +61,8 @@ def fit_confidence(
     rule, told = None, None
     if keep_faces is not None:
         training = open_dataset(dataset, "train", model.contract.labels, model.contract.input)
-        pictures = no_face_pictures(dataset, "train", training)
-        theirs = no_face_pictures(dataset, "validation", faces)
+        pictures = no_face_pictures(dataset, "train", training, model.contract.input)
+        theirs = no_face_pictures(dataset, "validation", faces, model.contract.input)
         rule = fit_no_face(graph.logits, (training, pictures), (faces, theirs, logits), keep_faces)
         told = judge_no_face(rule, graph.logits, logits, theirs)
     found = fitted_confidence(logits, faces, coverage, rule)

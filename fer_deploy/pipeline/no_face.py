@@ -45,8 +45,15 @@ class NoFacePictures:
         return f"{voted}{len(self.made):,} made of faces"
 
 
-def no_face_pictures(dataset: DatasetSpec, role: Role, faces: Faces) -> NoFacePictures:
-    """Return pictures of no face that belong to a split: ``faces`` are its images, of which some are made."""
+def no_face_pictures(dataset: DatasetSpec, role: Role, faces: Faces, spec: InputSpec) -> NoFacePictures:
+    """Return pictures of no face that belong to a split.
+
+    Args:
+        dataset: whose split it is.
+        role: of the split.
+        faces: its images, of which some pictures are made.
+        spec: for which they are preprocessed.
+    """
     from fer_deploy.data.no_face import made_no_face, voted_no_face
 
     count = min(_MADE, len(faces) // 8 * 4)
@@ -54,14 +61,6 @@ def no_face_pictures(dataset: DatasetSpec, role: Role, faces: Faces) -> NoFacePi
         raise DataError(
             f"{faces.name} has {len(faces)} images, too few to make pictures of no face of; give at least 8"
         )
-    spec = InputSpec.model_construct(
-        height=faces.pixels.shape[2],
-        width=faces.pixels.shape[3],
-        color="grey" if faces.pixels.shape[1] == 1 else "rgb",
-        resize="bilinear",
-        antialias=True,
-        crop_margin=0.0,
-    )
     voted, rows = None, np.empty(0, dtype=np.int64)
     if dataset.kind in ("ferplus", "fer2013", "fer2013_5"):
         with suppress(DataError):  # an npz without votes: the faces were read from it, so it is there

@@ -155,7 +155,6 @@ class Store:
             make: makes it; that it cannot be made is an :class:`Unknown`, which is not kept.
             reuse: whether an earlier one may stand for it; False where it depends on more than a digest can tell.
         """
-        file = self._folder / f"{kind.prefix}-{name}"
         if reuse:
             # damaged is as good as not there
             with contextlib.suppress(*_DAMAGED):
@@ -164,7 +163,7 @@ class Store:
                 return value
         made = make()
         if not isinstance(made, Unknown):
-            write_atomic(file, inputs.encode() + b"\n" + kind.dump(made))
+            write_atomic(self._file(kind, name), inputs.encode() + b"\n" + kind.dump(made))
         return made
 
     def has(self, kind: Kind[Value], name: str, inputs: str) -> bool:
@@ -178,10 +177,13 @@ class Store:
         """Return what is kept; raises one of ``_DAMAGED`` where that is nothing, or was made from other inputs."""
         if self._fresh:
             raise KeyError(name)
-        made_from, _, content = (self._folder / f"{kind.prefix}-{name}").read_bytes().partition(b"\n")
+        made_from, _, content = self._file(kind, name).read_bytes().partition(b"\n")
         if made_from.decode() != inputs:
             raise KeyError(name)
         return kind.load(content)
+
+    def _file(self, kind: Kind[Value], name: str) -> Path:
+        return self._folder / f"{kind.prefix}-{name}"
 
     def finish(self) -> None:
         """Forget the timings: the report that needed them is written."""

@@ -65,6 +65,14 @@ def no_face_probability(logits: NDArray[np.float32], rule: NoFace) -> NDArray[np
     return result
 
 
+def taken_for_faces(logits: NDArray[np.float32], rule: NoFace | None) -> NDArray[np.bool_]:
+    """Return which pictures with logits (N, K) are taken for a face, bool (N,): all of them without a rule."""
+    if rule is None:
+        return np.ones(len(logits), dtype=bool)
+    taken: NDArray[np.bool_] = no_face_probability(logits, rule) <= rule.above
+    return taken
+
+
 def prediction_of(
     logits: NDArray[np.float32], contract: Contract, emulation: str | None = None
 ) -> Prediction:
@@ -78,6 +86,6 @@ def prediction_of(
         logits=logits,
         unsure=float(shares[best]) < contract.unsure_below,
         no_face=no_face,
-        is_face=rule is None or no_face is None or no_face <= rule.above,
+        is_face=bool(taken_for_faces(logits[None], rule)[0]),
         emulation=emulation,
     )
