@@ -12,6 +12,7 @@ import pickle
 import struct
 import subprocess
 import sys
+import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -58,6 +59,9 @@ class Beside:
         """Start nothing yet; ``pixels`` are the test images, uint8 (N, C, H, W)."""
         self._pixels = pixels
         self._process: subprocess.Popen[bytes] | None = None
+        self._closed = False
+        # Held while a process is started: none starts once this one has looked for the one to end.
+        self._starting = threading.Lock()
         # One thread talks to the process, so that neither waits for a full pipe.
         self._talker = ThreadPoolExecutor(max_workers=1)
         self._asked: dict[str, Future[Inference | Unknown]] = {}
@@ -72,10 +76,11 @@ class Beside:
 
     def close(self) -> None:
         """End the process; what it was asked and has not answered is dropped."""
-        self._talker.shutdown(wait=False, cancel_futures=True)
-        if self._process is not None:
-            self._process.kill()
-        self._talker.shutdown()
+        with self._starting:
+            self._closed = True
+            if self._process is not None:
+                self._process.kill()
+        self._talker.shutdown(cancel_futures=True)
         if self._process is not None:
             self._process.wait()
             for stream in (self._process.stdin, self._process.stdout):
@@ -103,7 +108,22 @@ class Beside:
         return host_answers(artifact, self._pixels)
 
     def _told(self, folder: Path) -> Inference | Unknown:
-        if self._process is None:
+        new = self._process is None
+        process = self._process or self._started()
+        if new:
+            _send(process.stdin, self._pixels)
+        _send(process.stdin, str(folder))
+        return _receive(process.stdout)
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        """Start the process and return it.
+
+        Raises:
+            EOFError: this object has been closed.
+        """
+        with self._starting:
+            if self._closed:
+                raise EOFError
             self._process = subprocess.Popen(
                 [sys.executable, "-m", __name__],
                 stdin=subprocess.PIPE,
@@ -111,9 +131,7 @@ class Beside:
                 # one processor is its; the pools of two processes on all of them wait for each other
                 env=os.environ | dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"),
             )
-            _send(self._process.stdin, self._pixels)
-        _send(self._process.stdin, str(folder))
-        return _receive(self._process.stdout)
+            return self._process
 
 
 def _send(stream: IO[bytes] | None, value: object) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -89,3 +91,39 @@ def test_questions_left_open_are_dropped_with_the_process(lowered: Lower, test_f
         for pair in PAIRS:
             beside.ask(lowered(*pair)[0])
     assert beside._process is None
+
+
+def test_closing_while_the_process_starts_ends_it(
+    lowered: Lower, test_faces: Faces, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first question is still starting the process when the run ends: it is not waited for."""
+    artifact, _ = lowered("onnx", "float")
+    start, begun, closing = subprocess.Popen, threading.Event(), threading.Event()
+    started: list[subprocess.Popen[bytes]] = []
+
+    def slow(command: list[str], **options: Any) -> subprocess.Popen[bytes]:
+        begun.set()
+        closing.wait(60)
+        started.append(start(command, **options))
+        return started[0]
+
+    monkeypatch.setattr(subprocess, "Popen", slow)
+    beside = Beside(test_faces.pixels)
+    beside.ask(artifact)
+    assert begun.wait(60)
+    end = threading.Thread(target=beside.close, daemon=True)
+    end.start()
+    closing.set()
+    end.join(60)
+    assert not end.is_alive()
+    assert [process.returncode is not None for process in started] == [True]
+
+
+def test_a_closed_one_starts_nothing(
+    lowered: Lower, test_faces: Faces, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beside = Beside(test_faces.pixels)
+    beside.close()
+    monkeypatch.setattr(subprocess, "Popen", None)
+    with pytest.raises(EOFError):
+        beside._told(lowered("onnx", "float")[0].folder)
