@@ -177,11 +177,11 @@ def _effect(spec: SearchSpec, option: Option, whole: list[FinishedTrial]) -> Eff
 
 
 def _text(spec: SearchSpec) -> str:
-    import tomli_w
+    import tomlkit
 
     # without the data's path, which is this machine's own, and without null, which TOML has no word for
     table = spec.model_dump(mode="json", exclude_none=True, exclude={"train": {"data": {"path"}}})
     for option in OPTIONS:
         if table["space"][option] == [None]:
             del table["space"][option]
-    return tomli_w.dumps(table)
+    return tomlkit.dumps(table)

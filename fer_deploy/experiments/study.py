@@ -264,10 +264,10 @@ def mean_over_seeds(figures: list[Measurement]) -> Measurement:
 
 
 def _recipe_text(recipe: TrainRecipe) -> str:
-    import tomli_w
+    import tomlkit
 
     # without the data's path, which is this machine's own
     table = recipe.model_dump(
         mode="json", exclude_none=True, exclude={"architecture": True, "seed": True, "data": {"path"}}
     )
-    return tomli_w.dumps(table)
+    return tomlkit.dumps(table)

@@ -1,12 +1,12 @@
 """Models: a network and its Contract, from a zoo folder, an exported program, or a factory."""
 
+from fer_deploy.model.contract_file import contract_file, write_confidence
 from fer_deploy.model.definition import Model, check_against_contract, count_parameters, deployable
 from fer_deploy.model.folder import (
     MODEL_FILE,
     WEIGHTS_FILE,
     Architecture,
     Weights,
-    rewrite_contract,
     save_model,
 )
 from fer_deploy.model.load import load_model
@@ -18,9 +18,10 @@ __all__ = [
     "Model",
     "Weights",
     "check_against_contract",
+    "contract_file",
     "count_parameters",
     "deployable",
     "load_model",
-    "rewrite_contract",
     "save_model",
+    "write_confidence",
 ]

@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError
 
 from fer_deploy.contract import Contract, contract_table, parse_contract
 from fer_deploy.errors import ModelError, first_line
-from fer_deploy.files import read_toml, sha256_of, write_atomic, write_together
+from fer_deploy.files import read_toml, sha256_of, write_together
 from fer_deploy.frozen import Frozen, first_problem
 from fer_deploy.model.definition import Model
 from fer_deploy.safe_load import load_dict
@@ -104,7 +104,7 @@ def save_model(
         OutputError: the folder cannot be written.
     """
     import safetensors.torch
-    import tomli_w
+    import tomlkit
 
     state = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
     weights = safetensors.torch.save(state)
@@ -113,22 +113,7 @@ def save_model(
         "architecture": architecture.model_dump(mode="json", exclude_none=True),
         "weights": {"file": WEIGHTS_FILE, "sha256": hashlib.sha256(weights).hexdigest()},
     }
-    write_together(folder, extra | {WEIGHTS_FILE: weights, MODEL_FILE: tomli_w.dumps(document).encode()})
-
-
-def rewrite_contract(folder: Path, contract: Contract) -> None:
-    """Replace the contract in a zoo folder's model.toml; its other tables stay.
-
-    Raises:
-        ModelError: there is no model.toml, or it is damaged.
-        OutputError: it cannot be written.
-    """
-    import tomli_w
-
-    file = folder / MODEL_FILE
-    document = dict(read_toml(file, ModelError, "model"))
-    document["contract"] = contract.model_dump(mode="json")
-    write_atomic(file, tomli_w.dumps(document))
+    write_together(folder, extra | {WEIGHTS_FILE: weights, MODEL_FILE: tomlkit.dumps(document).encode()})
 
 
 def load_folder(folder: Path, contract: Path | None, weights: Path | None) -> Model:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from fer_deploy.contract import load_contract
 from fer_deploy.errors import ModelError, WeightsError, first_line
 from fer_deploy.files import sha256_of
+from fer_deploy.model.contract_file import contract_file
 from fer_deploy.model.definition import Model
 from fer_deploy.model.folder import load_state, read_state
 from fer_deploy.model.names import model_name
@@ -49,7 +50,7 @@ def load_exported(path: Path, contract: Path | None, weights: Path | None) -> Mo
         raise ModelError(f"exported program {path} carries its own weights; leave --weights out")
     if not path.is_file():
         raise ModelError(f"exported program {path} does not exist")
-    parsed = load_contract(contract or path.with_suffix(".toml"))
+    parsed = load_contract(contract_file(str(path), contract))
     program = read_program(path)
     return Model(model_name(str(path)), str(path), program.network, parsed, sha256_of(path), program.shape[0])
 
@@ -101,9 +102,7 @@ def load_factory(text: str, contract: Path | None, weights: Path | None) -> Mode
         WeightsError: none were given, and the factory draws its own at random.
         ContractError: the contract is missing or malformed.
     """
-    if contract is None:
-        raise ModelError(f"model factory '{text}' needs --contract FILE.toml; `fer-deploy init` writes one")
-    parsed = load_contract(contract)
+    parsed = load_contract(contract_file(text, contract))
     network, digest = weighted(text, weights)
     return Model(model_name(text), text, network, parsed, digest)
 

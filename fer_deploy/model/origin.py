@@ -16,6 +16,7 @@ from fer_deploy.contract import Contract, contract_table, load_contract, parse_c
 from fer_deploy.errors import ModelError
 from fer_deploy.files import read_toml, sha256_of
 from fer_deploy.frozen import Frozen, first_problem
+from fer_deploy.model.contract_file import contract_file
 from fer_deploy.model.folder import MODEL_FILE, Architecture, Weights
 from fer_deploy.model.foreign import own_weights_sha256
 from fer_deploy.model.names import is_factory, model_name
@@ -69,15 +70,14 @@ def read_model_files(
     if is_factory(reference):
         return _factory(reference, contract, weights, name)
     if reference.endswith(".pt2"):
-        parsed = load_contract(contract or path.with_suffix(".toml"))
+        parsed = load_contract(contract_file(reference, contract))
         origin = Origin(contract=str(contract) if contract else None, name=name)
         return ModelFiles(called, reference, parsed, _digest(path), origin)
     raise ModelError(f"model {reference} is not here")
 
 
 def _factory(reference: str, contract: Path | None, weights: Path | None, name: str | None) -> ModelFiles:
-    if contract is None:
-        raise ModelError(f"model factory '{reference}' needs --contract FILE.toml")
+    parsed = load_contract(contract_file(reference, contract))
     found = sources_of(reference.partition(":")[0])
     origin = Origin(
         contract=str(contract),
@@ -86,7 +86,6 @@ def _factory(reference: str, contract: Path | None, weights: Path | None, name: 
         sources=found.sha256,
         unknown=found.unknown,
     )
-    parsed = load_contract(contract)
     digest = _digest(weights) if weights is not None else own_weights_sha256(reference)
     return ModelFiles(model_name(reference, name), reference, parsed, digest, origin)
 

@@ -8,13 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
 from PIL import Image
 
 from fer_deploy.cli import main
+from fer_deploy.contract import load_contract
 from fer_deploy.model import load_model
 from fer_deploy.targets.artifact import open_artifact
 from fer_deploy.targets.prediction import softmax
+from fixtures.outside import Outside
 
 
 @pytest.fixture(scope="module")
@@ -73,14 +76,16 @@ def test_no_face_and_unsure_are_said(fitted: Path, tmp_path: Path) -> None:
     # So flat that no class of four can reach 99.99 %.
     text = text.replace(f"temperature = {sure.temperature}", "temperature = 100.0")
     text = text.replace(f"unsure_below = {sure.unsure_below}", "unsure_below = 0.9999")
-    (folder / "model.toml").write_text(text)
+    assert sure.no_face is not None
+    above = f"above = {sure.no_face.above}"
+    assert above in text
+    (folder / "model.toml").write_text(text.replace(above, "above = 1e-12"))
     picture = tmp_path / "face.png"
     Image.new("L", (64, 64), 128).save(picture)
     result = CliRunner().invoke(main, ["predict", str(picture), "--model", str(folder)])
     assert "no face: probability" in result.output, result.output
     assert "Prediction no face (" in repr(_predict(folder, picture))
-    assert sure.no_face is not None
-    (folder / "model.toml").write_text(text.replace(f"above = {sure.no_face.above}", "above = 0.999999999"))
+    (folder / "model.toml").write_text(text.replace(above, "above = 0.999999999999"))
     result = CliRunner().invoke(main, ["predict", str(picture), "--model", str(folder)])
     assert "unsure: no label reaches 100.0%" in result.output, result.output
     assert "unsure, most probably" in repr(_predict(folder, picture))
@@ -92,13 +97,46 @@ def _predict(folder: Path, picture: Path) -> object:
     return open_subject(str(folder)).predict(picture)
 
 
-def test_drawn_faces_and_other_models_are_refused(fitted: Path) -> None:
+@pytest.mark.parametrize("kind", ["factory", "exported program"])
+def test_a_network_that_is_no_folder_of_ours_is_fitted_too(
+    separable_model: Outside, faces_folder: Path, tmp_path: Path, kind: str
+) -> None:
+    """Its own contract file gets the table, keeps its comments, and its artifacts say what it says."""
+    file = tmp_path / "separable.toml"
+    file.write_text("# our app's\n" + separable_model.contract_file.read_text())
+    if kind == "factory":
+        model, named = separable_model.reference, ["--contract", str(file)]
+        named += ["--weights", str(separable_model.weights_file)]
+    else:
+        model, named = str(tmp_path / "separable.pt2"), []
+        picture = torch.zeros(1, 1, 24, 24)
+        torch.export.save(torch.export.export(separable_model.model.network, (picture,)), model)
+    arguments = ["confidence", model, *named, "--dataset", "folder", "--data", str(faces_folder)]
+    result = CliRunner().invoke(main, [*arguments, "--coverage", "0.5"])
+    assert result.exit_code == 0, result.output
+    assert f"{file}: temperature" in result.output
+    assert file.read_text().startswith("# our app's\n")
+    sure = load_contract(file).confidence
+    assert sure is not None
+    assert sure.no_face is not None
+    assert len(sure.no_face.weights) == len(separable_model.model.contract.labels)
+    arguments = ["export", "--model", model, *named, "--target", "onnx", "--recipe", "float"]
+    result = CliRunner().invoke(main, [*arguments, "--output", str(tmp_path / "out")])
+    assert result.exit_code == 0, result.output
+    (folder,) = tmp_path.glob("out/**/onnx-float")
+    assert open_artifact(folder).info.contract.confidence == sure
+
+
+def test_drawn_faces_and_what_is_no_model_are_refused(fitted: Path) -> None:
     result = CliRunner().invoke(main, ["confidence", str(fitted), "--dataset", "sample"])
     assert result.exit_code == 2
     assert "is drawn by code" in result.output
     result = CliRunner().invoke(main, ["confidence", "examples.own:make"])
     assert result.exit_code == 2
-    assert "states [contract.confidence] itself" in result.output
+    assert "needs --contract FILE.toml" in result.output
+    result = CliRunner().invoke(main, ["confidence", "nothing"])
+    assert result.exit_code == 2
+    assert "is none of: a folder with model.toml" in result.output
 
 
 @pytest.mark.parametrize("wrong", ["temperature = 0", "temperature = 1\nunsure_below = 1"])
