@@ -69,7 +69,7 @@ class TestModel:
         self, command: str, model: Path, output: Path, faces_folder: Path
     ) -> None:
         toml = model / MODEL_FILE
-        toml.write_text(toml.read_text().replace('"bottom",', '"bottom",\n"other",'))
+        toml.write_text(toml.read_text().replace('"bottom"', '"bottom", "other"'))
         refused(call(*self.arguments(command, output, faces_folder), "--model", model), "do not fit")
         assert not output.exists()
 
