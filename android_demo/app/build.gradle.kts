@@ -9,7 +9,7 @@ android {
 
     defaultConfig {
         applicationId = "org.ferdeploy.demo"
-        minSdk = 24 // what ONNX Runtime's package asks for
+        minSdk = 26 // libexecutorch.so is built for android-26; ONNX Runtime would take 24
         targetSdk = 35
         versionCode = 1
         versionName = "0.1.0"

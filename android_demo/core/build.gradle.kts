@@ -14,6 +14,8 @@ kotlin {
 }
 
 dependencies {
+    compileOnly(libs.android.json) // the phone has it
+    testImplementation(libs.android.json)
     testImplementation(kotlin("test-junit"))
     testImplementation(libs.junit)
 }
