@@ -21,14 +21,14 @@ def command(artifact: Path, device: str, fps: float, threads: int, as_json: bool
 
     Every stage is measured, estimated or not measured with the reason.
     """
-    from fer_deploy.devices.profile import resolve
+    from fer_deploy.devices.choice import chosen
     from fer_deploy.devices.timing import TimingProtocol
     from fer_deploy.measure.frame import frame_budget
     from fer_deploy.measure.latency import runtime_figures
     from fer_deploy.progress import say
     from fer_deploy.targets.artifact import open_artifact
 
-    resolved = resolve(device)
+    resolved = chosen(device)
     if resolved.notice:
         say(resolved.notice)
     opened = open_artifact(artifact)

@@ -25,14 +25,14 @@ def command(artifact: Path, device: str, address: str | None, threads: int, as_j
 
     The runtime's own profiler, beside each operator's multiply-accumulates and data.
     """
-    from fer_deploy.devices.profile import load_profile
+    from fer_deploy.devices.choice import chosen
     from fer_deploy.devices.timing import TimingProtocol
     from fer_deploy.devices.transports.open import open_transport
     from fer_deploy.measure.layer_times import profile_layers
     from fer_deploy.targets.artifact import open_artifact
 
     opened = open_artifact(artifact)
-    transport = open_transport(load_profile(device), address)
+    transport = open_transport(chosen(device, address).profile, address)
     profile = profile_layers(transport, opened, TimingProtocol(threads=threads))
     if as_json:
         print_json(profile.model_dump_json(indent=2))

@@ -34,16 +34,18 @@ def command(
     """Time exported artifacts on a device.
 
     ARTIFACTS are artifact folders; without any, all below --output are timed. Several are timed in turns. What
-    speaks against a timing is said on stderr.
+    speaks against a timing is said on stderr. --device pixel, galaxy or android is the phone that is attached, with or
+    without a profile of its own. Where a device is attached and nothing was measured on it, the exit code is 4.
     """
-    from fer_deploy.devices.profile import resolve
+    from fer_deploy.devices.choice import chosen
     from fer_deploy.devices.timing import TimingProtocol
-    from fer_deploy.measure.latency import all_runtime_figures
+    from fer_deploy.errors import NotMeasuredError
+    from fer_deploy.measure.latency import all_runtime_figures, attached_device
     from fer_deploy.progress import say
     from fer_deploy.report.schema import DeviceReport
     from fer_deploy.targets.artifact import find_artifacts, open_artifact
 
-    resolved = resolve(device)
+    resolved = chosen(device, address)
     profile = resolved.profile
     if resolved.notice is not None:
         say(resolved.notice)
@@ -61,12 +63,16 @@ def command(
         soc=profile.soc,
         os=profile.os,
         transport=profile.transport,
+        asked=device if resolved.serial is not None else None,
+        attached=attached_device(profile, address),
         figures=figures,
     )
     if as_json:
         print_json(report.model_dump_json(indent=2))
-        return
-    from fer_deploy.cli.console import stdout_console
-    from fer_deploy.views.terminal import print_device
+    else:
+        from fer_deploy.cli.console import stdout_console
+        from fer_deploy.views.terminal import print_device
 
-    print_device(report, stdout_console())
+        print_device(report, stdout_console())
+    if report.nothing_measured is not None:
+        raise NotMeasuredError(report.nothing_measured)

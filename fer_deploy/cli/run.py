@@ -39,7 +39,8 @@ def command(config: Path | None, fresh: bool, timings: bool, as_json: bool, **fl
 
     Reads fer-deploy.toml, writes dist/MODEL/TARGET-RECIPE/ for every target and recipe, compares each artifact with
     the float model on the whole test split, times it, and writes report.json, report.md and report.html beside them.
-    What cannot be made is named in the report, and the exit code is 2.
+    What cannot be made is named in the report, and the exit code is 2; it is 4 where a device is attached and nothing
+    was measured on it.
     An interrupted run resumes: complete results that were made from the same inputs are reused.
     """
     from fer_deploy.pipeline.run import Run
@@ -66,6 +67,11 @@ def command(config: Path | None, fresh: bool, timings: bool, as_json: bool, **fl
             f"{len(report.missing)} of {made + len(report.missing)} artifacts were not made: {names}; the report's "
             "warnings say why"
         )
+    unmeasured = [one.nothing_measured for one in report.devices if one.nothing_measured is not None]
+    if unmeasured:
+        from fer_deploy.errors import NotMeasuredError
+
+        raise NotMeasuredError("; ".join(unmeasured))
 
 
 def _print_timings(stages: Stages) -> None:

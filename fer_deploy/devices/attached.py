@@ -71,7 +71,7 @@ def _phone(phone: Attached, profiles: Sequence[DeviceProfile]) -> AttachedDevice
         state = f"{phone.state}; {remedy(phone.state)}"
         return AttachedDevice(transport="adb", address=phone.serial, state=state, model=None, profile=None)
     keys = sorted({_MODEL, *(key for profile in profiles for key in profile.match.getprop)})
-    properties, state = _properties(phone.serial, keys)
+    properties, state = properties_of(phone.serial, keys)
     found = matching(properties, profiles)
     return AttachedDevice(
         transport="adb",
@@ -82,7 +82,7 @@ def _phone(phone: Attached, profiles: Sequence[DeviceProfile]) -> AttachedDevice
     )
 
 
-def _properties(serial: str, keys: Sequence[str]) -> tuple[dict[str, str], str]:
+def properties_of(serial: str, keys: Sequence[str]) -> tuple[dict[str, str], str]:
     """Return a phone's properties by name, and the state that asking for them showed."""
     command = "; ".join(f"echo =; {getprop_words(key)}" for key in keys)
     try:

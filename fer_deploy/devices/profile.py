@@ -35,14 +35,20 @@ class Resolved:
     Attributes:
         asked: what the user wrote.
         profile: what it stands for.
+        serial: of the attached phone that it stands for; None: nothing attached was looked for.
     """
 
     asked: str
     profile: DeviceProfile
+    serial: str | None = None
 
     @property
     def notice(self) -> str | None:
         """One sentence for the user when ``asked`` was an alias, or None."""
+        if self.serial is not None:
+            known = self.profile.market_name in (one.market_name for one in load_profiles())
+            whose = f"profile '{self.profile.name}'" if known else "no profile: what it says of itself"
+            return f"device '{self.asked}' is the phone {self.serial}, {self.profile.market_name} ({whose})"
         if self.asked not in self.profile.aliases:
             return None
         return (

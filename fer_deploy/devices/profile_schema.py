@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
@@ -23,7 +24,8 @@ Text = Annotated[str, StringConstraints(min_length=1, max_length=300, pattern=r"
 Transport = Literal["host", "adb", "ssh", "browser", "emulated", "estimated"]
 
 #: A serial number of adb, an ssh host, user@host or alias; nothing that a client could take for an option.
-Address = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.:@-]{0,253}$")]
+#: A phone found over Wi-Fi has one like ``adb-2A1 (2)._adb-tls-connect._tcp``.
+Address = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.:@() -]{0,253}$")]
 
 #: Figures that need a source wherever a profile states them.
 SOURCED = ("soc", "cores", "memory_bandwidth_gb_s", "accelerators")
@@ -57,6 +59,9 @@ class Match(Frozen):
 
     getprop: Mapping[Text, tuple[Text, ...]] = Field(
         default_factory=dict, description="adb: property name to accepted values, e.g. ro.product.model"
+    )
+    apple_model: tuple[Text, ...] = Field(
+        default=(), description="iOS: accepted hw.machine identifiers, e.g. iPhone16,1"
     )
     device_tree_model: tuple[Text, ...] = Field(
         default=(), description="ssh: accepted beginnings of /proc/device-tree/model"
@@ -117,6 +122,8 @@ class DeviceProfile(Frozen):
             raise ValueError(f"aliases repeats the name '{self.name}'")
         if self.address and self.transport not in ("adb", "ssh"):
             raise ValueError(f"address is for transport adb or ssh, not {self.transport}; leave it out")
+        if self.address and self.transport == "ssh" and not re.fullmatch(r"[^() ]+", self.address):
+            raise ValueError(f"address '{self.address}' is no ssh host; name one, user@host or an alias")
         known = set(type(self).model_fields)
         cited = {figure for source in self.sources for figure in source.figures}
         if cited - known:

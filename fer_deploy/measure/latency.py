@@ -13,7 +13,7 @@ from fer_deploy.devices.transports.open import open_transport
 from fer_deploy.errors import DeviceError
 from fer_deploy.measure.estimate import estimated_runtime
 from fer_deploy.measure.figures import MAX_RAW_SAMPLES, RuntimeFigures
-from fer_deploy.measure.measurement import Measurement, Unit, measured, not_measured
+from fer_deploy.measure.measurement import NOT_ASKED, Measurement, Unit, measured, not_measured
 from fer_deploy.measure.statistics import quantile_interval
 from fer_deploy.measure.validity import judge
 from fer_deploy.targets.artifact import Artifact
@@ -27,8 +27,8 @@ def runtime_figures(
 ) -> RuntimeFigures:
     """Return how fast an artifact is on a device: measured there, estimated, or "not measured" with the reason.
 
-    An estimate is given only where the device is not at hand. A device that is there and fails is "not
-    measured" with what went wrong, so that the figures of other artifacts are kept.
+    An estimate is given only where the device is not at hand. A device that is there and fails, or lacks what runs
+    the artifact, is "not measured" with what went wrong, so that the figures of other artifacts are kept.
     """
     return all_runtime_figures((artifact,), device, protocol, address)[0]
 
@@ -54,7 +54,7 @@ def all_runtime_figures(
         obstacle = unreachable or (transport.obstacle(target) if transport else None)
         if obstacle is None:
             timed.append(index)
-        elif device.transport in _HERE:
+        elif device.transport in _HERE or unreachable is None:
             figures[index] = missing_runtime(artifact, obstacle)
         else:
             figures[index] = _because(estimated_runtime(artifact, device, protocol.threads), obstacle)
@@ -70,13 +70,21 @@ def all_runtime_figures(
     return tuple(figures[index] for index in range(len(artifacts)))
 
 
+def attached_device(device: DeviceProfile, address: str | None = None) -> str | None:
+    """Return what is attached as the device or could be, in words; None: nothing is, or it is this machine."""
+    try:
+        return open_transport(device, address).there()
+    except DeviceError:
+        return None
+
+
 def _because(figures: RuntimeFigures, obstacle: str) -> RuntimeFigures:
     """Return estimated figures that say why the device was not asked."""
     typical = figures.latency_p50
     if not typical.known:
         reason = f"{obstacle}; {typical.reason}"
         return figures.model_copy(update={"latency_p50": not_measured(Unit.MILLISECONDS, reason)})
-    conditions = {**typical.conditions, "not measured because": obstacle}
+    conditions = {**typical.conditions, NOT_ASKED: obstacle}
     return figures.model_copy(update={"latency_p50": typical.model_copy(update={"conditions": conditions})})
 
 

@@ -25,6 +25,10 @@ __all__ = [
 ]
 
 
+#: The condition of an estimate that says why the device was not asked.
+NOT_ASKED = "not measured because"
+
+
 class Provenance(StrEnum):
     """How a figure was obtained."""
 

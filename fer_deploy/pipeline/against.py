@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from fer_deploy.devices.profile import load_profile
+from fer_deploy.devices.choice import chosen
 from fer_deploy.devices.timing import TimingProtocol
 from fer_deploy.devices.transports.base import Transport
 from fer_deploy.devices.transports.open import open_transport
@@ -72,7 +72,7 @@ def _on_devices(
 
 def _transport(device: str) -> Transport | Unknown:
     try:
-        transport = open_transport(load_profile(device), None)
+        transport = open_transport(chosen(device).profile, None)
         obstacle = transport.obstacle()
     except DeviceError as error:
         return Unknown(reason=str(error))

@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from fer_deploy.devices.choice import ANY_PHONE, FAMILIES
 from fer_deploy.devices.profile import DeviceProfile, load_profile
 from fer_deploy.errors import ArtifactError, ConfigError, ContractError, DeviceError, ModelError
 from fer_deploy.files import as_path, sha256_of
@@ -74,7 +75,7 @@ def check_report(
         for name, (one, _) in devices.items()
         if (limits := Limits.of_profile(one.budgets)) is not None
     }
-    expected = _expected(config, devices)
+    expected = _expected(report, config, devices)
     figures = held(report, budget, expected, profiles)
     if strays := idle_lines(report, budget, expected, figures):
         raise ConfigError("; ".join(strays))
@@ -180,14 +181,17 @@ def write_reference(path: Path, config: Config | None, goal: Path) -> Report:
 
 
 def _expected(
-    config: Config | None, devices: Mapping[str, tuple[DeviceProfile, tuple[str, ...]]]
+    report: Report, config: Config | None, devices: Mapping[str, tuple[DeviceProfile, tuple[str, ...]]]
 ) -> Expected:
     targets_of = {name: tuple(profile.targets) for name, (profile, _) in devices.items()}
     also_called = {name: names for name, (_, names) in devices.items()}
+    for one in report.devices:
+        if one.asked is not None and one.asked in FAMILIES:
+            also_called[one.name] = (*also_called.get(one.name, ()), one.asked)
     if config is None:
         return Expected(targets_of=targets_of, also_called=also_called)
     plan = plan_exports(config.export.targets, config.export.recipes)
-    names = tuple(load_profile(name).name for name in config.profile.devices)
+    names = tuple(_name_in(report, asked) for asked in config.profile.devices)
     keys = tuple(f"{target}-{recipe}" for target, recipe in plan.pairs)
     return Expected(keys, names, targets_of, also_called)
 
@@ -200,12 +204,24 @@ def _profiles(report: Report, config: Config | None) -> dict[str, tuple[DevicePr
     found: dict[str, tuple[DeviceProfile, tuple[str, ...]]] = {}
     for asked in (*(one.name for one in report.devices), *(config.profile.devices if config else ())):
         try:
-            profile = load_profile(asked)
+            profile = load_profile(_name_in(report, asked))
         except DeviceError:
             continue  # a report from another machine may name a profile that only exists there
         _, others = found.get(profile.name, (profile, profile.aliases))
         found[profile.name] = profile, tuple(dict.fromkeys((*others, asked)))
     return found
+
+
+def _name_in(report: Report, asked: str) -> str:
+    """Return the name of the device that the configuration asks for: a family's is the phone that was attached.
+
+    Raises:
+        DeviceError: there is none of that name.
+    """
+    for one in report.devices:
+        if (asked in FAMILIES and one.asked == asked) or asked == one.name:
+            return one.name
+    return asked if asked == ANY_PHONE else load_profile(asked).name
 
 
 def _current_model(report: Report, config: Config | None) -> ModelFiles | Unknown:

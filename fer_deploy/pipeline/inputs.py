@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from fer_deploy.data.faces import Faces
 from fer_deploy.data.registry import open_dataset
-from fer_deploy.devices.profile import DeviceProfile, resolve
+from fer_deploy.devices.choice import chosen
+from fer_deploy.devices.profile import Resolved
 from fer_deploy.files import require_writable_folder
 from fer_deploy.model import Model, load_model
 from fer_deploy.model.origin import Origin, read_model_files
@@ -25,7 +26,7 @@ class Inputs:
     plan: Plan
     test: Faces
     calibration: CalibrationSet | None
-    devices: tuple[DeviceProfile, ...]
+    devices: tuple[Resolved, ...]
 
 
 def load_inputs(config: Config) -> Inputs:
@@ -34,7 +35,7 @@ def load_inputs(config: Config) -> Inputs:
     Raises:
         FerDeployError: a model, dataset, target, recipe, device or the output folder is missing or unusable.
     """
-    resolved = [resolve(name) for name in config.profile.devices]
+    resolved = [chosen(name) for name in config.profile.devices]
     for one in resolved:
         if one.notice is not None:
             say(one.notice)
@@ -47,4 +48,4 @@ def load_inputs(config: Config) -> Inputs:
     labels, spec = model.contract.labels, model.contract.input
     test = open_dataset(config.data, "test", labels, spec)
     calibration = draw_calibration(model, plan, config.data, config.quantize)
-    return Inputs(model, origin, plan, test, calibration, tuple(one.profile for one in resolved))
+    return Inputs(model, origin, plan, test, calibration, tuple(resolved))

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from fer_deploy.data.account import faces_digest
 from fer_deploy.data.registry import at_hand
-from fer_deploy.devices.profile import DeviceProfile
+from fer_deploy.devices.profile import Resolved
 from fer_deploy.errors import ProofError, QuantizationError, TargetError
 from fer_deploy.frozen import Unknown
 from fer_deploy.measure.diagnosis import explain_float_model
 from fer_deploy.measure.figures import RuntimeFigures
-from fer_deploy.measure.latency import all_runtime_figures
+from fer_deploy.measure.latency import all_runtime_figures, attached_device
 from fer_deploy.measure.layer_times import with_layer_times
 from fer_deploy.measure.parity import accuracy_figures, require_spread
 from fer_deploy.measure.subject import Inference, float_inference
@@ -262,8 +262,9 @@ class Run:
         )
 
     def _device_report(
-        self, exported: list[Exported], device: DeviceProfile, comparer: LayerComparer
+        self, exported: list[Exported], resolved: Resolved, comparer: LayerComparer
     ) -> DeviceReport:
+        device = resolved.profile
         timing = self._config.profile.timing
         artifacts = [made.artifact for made in exported]
 
@@ -287,5 +288,7 @@ class Run:
             soc=device.soc,
             os=device.os,
             transport=device.transport,
+            asked=resolved.asked if resolved.serial is not None else None,
+            attached=attached_device(device),
             figures=figures,
         )

@@ -22,7 +22,7 @@ from fer_deploy.measure.figures import (
     RuntimeFigures,
     TargetParity,
 )
-from fer_deploy.measure.measurement import Measurement
+from fer_deploy.measure.measurement import NOT_ASKED, Measurement, Provenance
 from fer_deploy.model.origin import Origin
 from fer_deploy.showing import ShownAsHtml
 
@@ -143,7 +143,26 @@ class DeviceReport(Frozen):
     soc: str
     os: str
     transport: str
+    asked: str | None = Field(
+        default=None, description="the name that stood for it as it was the phone attached, e.g. pixel"
+    )
+    attached: str | None = Field(
+        default=None, description="what was there, in words; None: nothing, or it is this machine"
+    )
     figures: tuple[RuntimeFigures, ...]
+
+    @property
+    def nothing_measured(self) -> str | None:
+        """One sentence where something was attached and no figure was measured on it, with the first reason."""
+        typical = [one.latency_p50 for one in self.figures]
+        if (
+            self.attached is None
+            or not typical
+            or any(one.provenance is Provenance.MEASURED for one in typical)
+        ):
+            return None
+        reason = typical[0].reason or typical[0].conditions.get(NOT_ASKED) or "the figures say why"
+        return f"{self.attached} is attached, and nothing was measured on {self.market_name}: {reason}"
 
 
 class Report(ShownAsHtml, Frozen):

@@ -183,6 +183,8 @@ DEMO_RUNNER = Path(__file__).resolve().parent / "demo_runner.sh"
 DEMO_PACKAGE = "org.ferdeploy.demo"
 #: Says on the phone whether the demo is installed: prints ``package:PATH`` when it is.
 DEMO_IS_INSTALLED = f"pm path {DEMO_PACKAGE} 2>/dev/null || true"
+#: Begins what a build of the demo says of a target that it was built without; see Engines.kt.
+DEMO_HAS_NO_RUNTIME = "has no runtime for"
 DEMO_INSTALL_HINT = (
     "install the Android demo: android_demo/build-apk.sh, then adb install -r android_demo/build/fer-demo.apk"
 )

@@ -1,6 +1,7 @@
-"""The adb transport: an Android phone, by the plain ``adb`` client; and what Android says of heat, charge and radio.
+"""The adb transport: an Android phone, by the plain ``adb`` client.
 
-The C++ runner runs ExecuTorch artifacts; what it cannot run, the Android demo does where it is installed.
+The Android demo, where it is installed, runs what its build has a runtime for: its figure is what an app will see.
+The C++ runner runs ExecuTorch artifacts otherwise; it brings its own C library, and its figures say so.
 
 The client is the user's own (Android's platform-tools or the distribution's), not one bundled by a Python
 package: an adb server of another version would be killed and restarted by every call of the other client.
@@ -9,7 +10,6 @@ package: an adb server of another version would be killed and restarted by every
 from __future__ import annotations
 
 import os
-import re
 import shlex
 import subprocess
 from dataclasses import dataclass
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from fer_deploy.devices.profile_schema import DeviceProfile
 from fer_deploy.devices.runners.build import Bundle
 from fer_deploy.devices.runners.job import (
+    DEMO_HAS_NO_RUNTIME,
     DEMO_INSTALL_HINT,
     DEMO_IS_INSTALLED,
     Job,
@@ -30,14 +31,18 @@ from fer_deploy.devices.runners.job import (
     runners_of,
     shell_runner,
 )
-from fer_deploy.devices.timing import DeviceState, TimingProtocol
+from fer_deploy.devices.timing import DeviceState, TimingProtocol, TimingResult
+from fer_deploy.devices.transports.android_state import QUESTION, parse_state
 from fer_deploy.devices.transports.remote import RemoteTransport
 from fer_deploy.errors import DeviceError
+from fer_deploy.progress import say
 from fer_deploy.targets.artifact import Artifact
 from fer_deploy.targets.base import Runner
 
 #: Names the adb program; default ``adb`` of PATH.
 PROGRAM_VARIABLE = "FER_DEPLOY_ADB"
+#: What the figures of a runner say that brings glibc to Android: an app has Android's own C library and threads.
+_OWN_C_LIBRARY = "a glibc build, not an app's"
 _LIST_SECONDS = 60  # may have to start the adb server first
 #: What to do about a phone, by the beginning of the state that adb reports.
 _HELP = {
@@ -54,6 +59,11 @@ class Attached:
     serial: str
     state: str
 
+    @property
+    def is_phantom(self) -> bool:
+        """Whether nothing is there: adb lists an emulator that has ended, or another program's port, as offline."""
+        return self.serial.startswith("emulator-") and self.state.startswith("offline")
+
 
 def adb_program() -> str:
     """Return the adb client to use."""
@@ -62,8 +72,9 @@ def adb_program() -> str:
 
 def parse_devices(text: str) -> tuple[Attached, ...]:
     """Return the devices that ``adb devices`` lists."""
-    rows = (re.split(r"\s+", line.strip(), maxsplit=1) for line in text.splitlines() if "\t" in line)
-    return tuple(Attached(row[0], row[1]) for row in rows if len(row) == 2)
+    rows = (line.strip().partition("\t") for line in text.splitlines())
+    # a serial number may hold spaces: a phone found over Wi-Fi is "adb-2A1 (2)._adb-tls-connect._tcp"
+    return tuple(Attached(serial.strip(), state.strip()) for serial, _, state in rows if serial and state)
 
 
 def remedy(state: str) -> str:
@@ -125,6 +136,8 @@ class AdbTransport(RemoteTransport):
         self._wanted = serial or os.environ.get("ANDROID_SERIAL") or None
         self._profile = profile
         self._chosen: str | None = None
+        # targets for which the installed build of the demo has no runtime
+        self._not_in_demo: set[str] = set()
 
     @property
     def device(self) -> str:
@@ -142,8 +155,39 @@ class AdbTransport(RemoteTransport):
         except DeviceError as error:
             return str(error)
         native = self._native_obstacle(target)
-        in_demo = target is not None and Runner.ANDROID_DEMO in runners_of(target)
-        return None if in_demo and native and self._has_demo() else native
+        return None if native and target is not None and self._in_demo(target) else native
+
+    def there(self) -> str | None:
+        """Return the phones that are attached now, in words, whether or not they are the one that is meant."""
+        try:
+            found = [one.serial for one in attached_devices() if not one.is_phantom]
+        except DeviceError:
+            return None
+        if self._wanted in found:
+            found = [str(self._wanted)]
+        return f"phone{'s' if len(found) > 1 else ''} {', '.join(found)}" if found else None
+
+    def time(self, artifact: Artifact, protocol: TimingProtocol) -> TimingResult:
+        """Return the artifact's timing on the phone, with its state before and after.
+
+        By the demo where it is installed and can: it is built as an app is. The C++ runner's figure says what it is.
+
+        Raises:
+            DeviceError: unreachable, busy, full, of another architecture, too slow, or nonsense came back.
+        """
+        target = artifact.info.target
+        if protocol.cores is None and self._native_obstacle(target) is None and self._in_demo(target):
+            try:
+                return super().time(artifact, protocol)
+            except DeviceError as error:
+                if DEMO_HAS_NO_RUNTIME not in str(error):
+                    raise
+            self._not_in_demo.add(target)
+            say(f"the Android demo on {self.device} was built without {target}: timed by the C++ runner")
+        result = super().time(artifact, protocol)
+        if shell_runner(target) is not Runner.CPP or self._by_demo(target, protocol):
+            return result
+        return result.model_copy(update={"runtime_version": f"{result.runtime_version}, {_OWN_C_LIBRARY}"})
 
     def state(self) -> DeviceState:
         """Return battery, heat and radio state as Android's tools print them."""
@@ -158,11 +202,20 @@ class AdbTransport(RemoteTransport):
             )
         return super().obstacle(target)
 
-    def _has_demo(self) -> bool:
+    def _in_demo(self, target: str) -> bool:
+        """Whether the demo is installed and may run the target."""
+        if target in self._not_in_demo or Runner.ANDROID_DEMO not in runners_of(target):
+            return False
         try:
             return self._ask(DEMO_IS_INSTALLED).startswith("package:")
         except DeviceError:
             return False
+
+    def _by_demo(self, target: str, protocol: TimingProtocol | None, trace: bool = False) -> bool:
+        """Whether a job goes by the demo: always where nothing else can run it, else for an app's own timing."""
+        if self._native_obstacle(target) is not None:
+            return True
+        return protocol is not None and protocol.cores is None and not trace and self._in_demo(target)
 
     def _prepared(
         self,
@@ -173,11 +226,10 @@ class AdbTransport(RemoteTransport):
         trace: bool = False,
     ) -> Job:
         self._check_profile()
-        native = self._native_obstacle(artifact.info.target)
-        if native is None:
+        if not self._by_demo(artifact.info.target, protocol, trace):
             return super()._prepared(artifact, scratch, pixels, protocol, trace)
-        if not self._has_demo():
-            raise DeviceError(native)
+        if not self._in_demo(artifact.info.target):
+            raise DeviceError(str(self._native_obstacle(artifact.info.target)))
         if trace:
             raise DeviceError(
                 f"the Android demo on {self.device} gives no per-layer profile of {artifact.key}"
@@ -187,7 +239,7 @@ class AdbTransport(RemoteTransport):
     def _serial(self) -> str:
         """Return the phone's serial number; found once, so that a job never changes phones midway."""
         if self._chosen is None:
-            self._chosen = _choose(attached_devices(), self._wanted)
+            self._chosen = choose(attached_devices(), self._wanted)
         return self._chosen
 
     def _check_profile(self) -> None:
@@ -214,57 +266,27 @@ class AdbTransport(RemoteTransport):
         return [adb_program(), "-s", self._serial(), "pull", f"{self.folder}/{name}", str(goal.absolute())]
 
 
-def _choose(attached: tuple[Attached, ...], wanted: str | None) -> str:
+def choose(attached: tuple[Attached, ...], wanted: str | None) -> str:
+    """Return the serial number of the phone that is meant, or of the only one.
+
+    Raises:
+        DeviceError: it is not attached, several are and none is named, or it cannot be used now.
+    """
     if wanted is not None:
         found = [one for one in attached if one.serial == wanted]
         if not found:
             known = ", ".join(one.serial for one in attached) or "none"
             raise DeviceError(f"phone {wanted[:80]!r} is not attached; attached: {known}")
     else:
-        found = list(attached)
+        found = [one for one in attached if not one.is_phantom]
         if not found:
             raise DeviceError("no phone is attached; plug one in with USB debugging on, or run adb connect")
         if len(found) > 1:
-            known = ", ".join(one.serial for one in found)
-            raise DeviceError(f"{len(found)} phones are attached ({known}); choose one by ANDROID_SERIAL")
+            known = ", ".join(f"{one.serial}: {one.state}" for one in found)
+            raise DeviceError(
+                f"{len(found)} phones are attached ({known}); choose one by --address or ANDROID_SERIAL"
+            )
     one = found[0]
     if one.state != "device":
         raise DeviceError(f"phone {one.serial} is {one.state}; {remedy(one.state)}")
     return one.serial
-
-
-#: One command line for all; a tool that is absent prints nothing and leaves its section empty.
-QUESTION = (
-    "dumpsys battery 2>/dev/null; echo ---; dumpsys thermalservice 2>/dev/null; echo ---; "
-    "settings get global airplane_mode_on 2>/dev/null; true"
-)
-
-
-def parse_state(answer: str) -> DeviceState:
-    """Return the state in the answer to :data:`QUESTION`; what is not in it is None with the reason."""
-    battery, thermal, airplane = [*answer.split("---\n"), "", ""][:3]
-    values: dict[str, float | int | bool] = {}
-    missing: dict[str, str] = {}
-
-    def note(field: str, value: float | int | bool | None, reason: str) -> None:
-        if value is None:
-            missing[field] = reason
-        else:
-            values[field] = value
-
-    fields = dict(re.findall(r"^\s*([A-Za-z ]+): (\S+)\s*$", battery, re.MULTILINE))
-    absent = "dumpsys battery did not say"
-    note("battery_percent", _number(fields.get("level")), absent)
-    powered = [fields[key] == "true" for key in fields if key.endswith(" powered")]
-    note("charging", any(powered) if powered else None, absent)
-    tenths = _number(fields.get("temperature"))  # BatteryManager.EXTRA_TEMPERATURE: tenths of a degree
-    note("temperature_celsius", None if tenths is None else tenths / 10, absent)
-    status = re.search(r"Thermal Status: (\d)\b", thermal)
-    note("thermal_status", int(status[1]) if status else None, "dumpsys thermalservice did not say")
-    radio = {"0": False, "1": True}.get(airplane.strip())
-    note("airplane_mode", radio, "settings get global airplane_mode_on did not say")
-    return DeviceState.model_validate({**values, "missing": missing})
-
-
-def _number(word: str | None) -> float | None:
-    return float(word) if word is not None and re.fullmatch(r"-?\d+", word) else None

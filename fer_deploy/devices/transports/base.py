@@ -29,6 +29,10 @@ class Transport(ABC):
     def obstacle(self, target: str | None = None) -> str | None:
         """Return why the device, or this target on it, cannot be used now, and the remedy; None when it can."""
 
+    def there(self) -> str | None:
+        """Return what is attached as the device or could be, in words; None: nothing is, or it is this machine."""
+        return None
+
     @abstractmethod
     def time(self, artifact: Artifact, protocol: TimingProtocol) -> TimingResult:
         """Return the artifact's timing on the device, from a fresh process.

@@ -104,6 +104,10 @@ class RemoteTransport(RemoteShell, Transport):
             return str(error)
         return None
 
+    def there(self) -> str | None:
+        """Return the device in words, if it answers."""
+        return self.device if self.obstacle() is None else None
+
     def time(self, artifact: Artifact, protocol: TimingProtocol) -> TimingResult:
         """Return the artifact's timing on the device, with its state before and after.
 

@@ -39,6 +39,8 @@ def test_listing() -> None:
         Attached("0123456789ABCDEF", "unauthorized"),
     )
     assert found[3].state.startswith("no permissions")
+    (wifi,) = parse_devices("List of devices attached\nadb-2A1 (2)._adb-tls-connect._tcp\tdevice\n")
+    assert wifi == Attached("adb-2A1 (2)._adb-tls-connect._tcp", "device")
     assert parse_devices("List of devices attached\n\n") == ()
 
 
@@ -46,7 +48,12 @@ def test_listing() -> None:
     ("rows", "serial", "message"),
     [
         ("", None, "no phone is attached"),
-        ("A\tdevice\nB\tdevice\n", None, r"2 phones are attached \(A, B\)"),
+        (
+            "A\tdevice\nB\tdevice\n",
+            None,
+            r"2 phones are attached \(A: device, B: device\); choose one by --address",
+        ),
+        ("emulator-5554\toffline\n", None, "no phone is attached"),
         ("A\tunauthorized\n", None, "phone A is unauthorized; unlock it and allow USB debugging"),
         ("A\toffline\n", None, "phone A is offline; unplug it"),
         ("A\tno permissions (udev)\n", None, "add a udev rule"),
@@ -65,6 +72,8 @@ def test_the_only_phone_the_named_phone_and_androids_variable(
     adb: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     adb.write_text("List of devices attached\nA\tdevice\n")
+    assert AdbTransport().device == "phone A"
+    adb.write_text("List of devices attached\nemulator-5554\toffline\nA\tdevice\n")
     assert AdbTransport().device == "phone A"
     adb.write_text("List of devices attached\nA\tdevice\nB\tdevice\n")
     assert AdbTransport("B").device == "phone B"

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fer_deploy.devices.timing import DeviceState
-from fer_deploy.devices.transports.adb import parse_state
+from fer_deploy.devices.transports.android_state import parse_state
 
 BATTERY = """Current Battery Service state:
   AC powered: false
