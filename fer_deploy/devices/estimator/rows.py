@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import functools
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -98,8 +98,20 @@ class Unused:
 @functools.cache
 def calibration_devices() -> tuple[CalibrationDevice, ...]:
     """Return the devices of the calibration rows."""
-    table = read_toml(DATA / "calibration_devices.toml", DataError, "table of calibration devices")
-    return tuple(CalibrationDevice.model_validate(device) for device in table["device"])
+    return read_devices(DATA / "calibration_devices.toml")
+
+
+def read_devices(path: Path) -> tuple[CalibrationDevice, ...]:
+    """Return the devices of a file with the fields of ``calibration_devices.toml``.
+
+    Raises:
+        DataError: the file cannot be read, or is no such table.
+    """
+    table = read_toml(path, DataError, "table of calibration devices")
+    try:
+        return tuple(CalibrationDevice.model_validate(device) for device in table["device"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"table of calibration devices {path} is not valid: {error}") from error
 
 
 @functools.cache
@@ -108,10 +120,12 @@ def calibration_rows() -> tuple[CalibrationRow, ...]:
     return read_rows(DATA / "cpu_rows.csv")[0]
 
 
-def read_rows(path: Path) -> tuple[tuple[CalibrationRow, ...], tuple[Unused, ...]]:
+def read_rows(
+    path: Path, devices: Sequence[CalibrationDevice] = ()
+) -> tuple[tuple[CalibrationRow, ...], tuple[Unused, ...]]:
     """Return the CPU rows of a csv file with the columns of ``cpu_rows.csv``, and those that cannot be used.
 
-    Rows of a ``verified`` column, where there is one, count when it says ``read``.
+    ``devices``: which rows may be of, beside the calibration devices. Rows of a ``verified`` column, where there is one, count when it says ``read``.
 
     Raises:
         DataError: the file cannot be read, or a column is missing.
@@ -138,7 +152,7 @@ def read_rows(path: Path) -> tuple[tuple[CalibrationRow, ...], tuple[Unused, ...
     rows: list[CalibrationRow] = []
     unused: list[Unused] = []
     for number, cells in enumerate(reader, start=1):
-        parsed = _row(number, cells)
+        parsed = _row(number, cells, (*calibration_devices(), *devices))
         if isinstance(parsed, CalibrationRow):
             rows.append(parsed)
         else:
@@ -146,7 +160,9 @@ def read_rows(path: Path) -> tuple[tuple[CalibrationRow, ...], tuple[Unused, ...
     return tuple(rows), tuple(unused)
 
 
-def _row(number: int, cells: Mapping[str, str]) -> CalibrationRow | Unknown:
+def _row(
+    number: int, cells: Mapping[str, str], devices: Sequence[CalibrationDevice]
+) -> CalibrationRow | Unknown:
     """Return the row, or why it is not used."""
     if cells.get("verified", "read") != "read":
         return Unknown(reason=f"its figure was not read at the source ({cells['verified']})")
@@ -162,7 +178,7 @@ def _row(number: int, cells: Mapping[str, str]) -> CalibrationRow | Unknown:
         precision = "float"
     else:
         return Unknown(reason=f"precision '{cells['precision']}' is neither float nor int8")
-    device = next((one for one in calibration_devices() if cells["device"] in one.rows), None)
+    device = next((one for one in devices if cells["device"] in one.rows), None)
     if device is None:
         return Unknown(reason="its device is not in calibration_devices.toml")
     threads = _threads(cells["threads"], device)
