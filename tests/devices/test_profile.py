@@ -148,10 +148,12 @@ def test_missing_own_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
         load_profiles()
 
 
+_KNOWN = {one for profile in load_profiles() for one in (profile.name, *profile.aliases)}
+
+
 @given(st.text(max_size=200))
 def test_hostile_names_are_refused_in_one_line(name: str) -> None:
-    known = {one for profile in load_profiles() for one in (profile.name, *profile.aliases)}
-    if name in known:
+    if name in _KNOWN:
         return
     with pytest.raises(DeviceError) as caught:
         resolve(name)
