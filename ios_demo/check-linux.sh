@@ -48,7 +48,7 @@ run() { chroot "$root" env -i "${environment[@]}" "$@"; }
 run swift --version 2>&1 | head -1
 run swift test --package-path /repository/ios_demo/Core --scratch-path /build -Xswiftc -warnings-as-errors
 stubs() {
-    for module in CoreGraphics CoreML AVFoundation Vision SwiftUI Darwin; do
+    for module in CoreGraphics CoreML AVFoundation Vision SwiftUI UIKit Darwin; do
         run swiftc -swift-version 5 -parse-as-library -emit-module -module-name "$module" -I /build/stubs \
             -o "/build/stubs/$module.swiftmodule" "/repository/ios_demo/stubs/$module.swift"
     done

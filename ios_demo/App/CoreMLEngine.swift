@@ -4,25 +4,23 @@ import Foundation
 
 /// Core ML on the compute units that are asked for; which of them it really uses is its own decision.
 final class CoreMLEngine: Engine {
-    let runtimeVersion: String
+    let runtimeVersion = "Core ML of \(Phone.device.system) in the iOS demo"
     private let model: MLModel
     private let shape: [NSNumber]
 
-    /// Compiles the artifact's package on the phone, so that replacing the folder replaces the model.
-    static func compile(_ artifact: Artifact) async throws -> URL {
+    /// Throws ``ArtifactError`` for an artifact of another runtime.
+    static func require(_ artifact: Artifact) throws {
         guard artifact.info.target == "coreml" else {
             throw ArtifactError("this app runs coreml artifacts, not \(artifact.info.target)")
         }
-        return try await MLModel.compileModel(at: artifact.modelFile)
     }
 
-    /// Loads what ``compile(_:)`` gave.
-    init(_ compiled: URL, _ artifact: Artifact, units: MLComputeUnits) throws {
+    /// Loads `compiled`, which `MLModel.compileModel` made of the artifact's package on this phone.
+    init(_ compiled: URL, _ artifact: Artifact, units: ComputeUnits) throws {
         let configuration = MLModelConfiguration()
-        configuration.computeUnits = units
+        configuration.computeUnits = units.coreML
         model = try MLModel(contentsOf: compiled, configuration: configuration)
         shape = artifact.info.contract.input.shape.map { NSNumber(value: $0) }
-        runtimeVersion = ProcessInfo.processInfo.operatingSystemVersionString
     }
 
     func logits(_ pixels: [Float]) throws -> [Float] {
@@ -35,5 +33,16 @@ final class CoreMLEngine: Engine {
             throw ArtifactError("the model has no output 'logits'")
         }
         return (0..<logits.count).map { logits[$0].floatValue }
+    }
+}
+
+extension ComputeUnits {
+    fileprivate var coreML: MLComputeUnits {
+        switch self {
+        case .all: .all
+        case .cpuAndNeuralEngine: .cpuAndNeuralEngine
+        case .cpuAndGPU: .cpuAndGPU
+        case .cpuOnly: .cpuOnly
+        }
     }
 }

@@ -1,7 +1,8 @@
 import FerDemoCore
 import SwiftUI
+import UIKit
 
-/// The demo, or with `-benchmark FOLDER` among the launch arguments one headless timing run (see README.md).
+/// The demo, or with `-benchmark FOLDER` among the launch arguments one timing run (see README.md).
 @main
 struct FerDemoApp: App {
     @State private var demo = Demo()
@@ -10,7 +11,9 @@ struct FerDemoApp: App {
         WindowGroup {
             ScreenView(demo: demo).task {
                 if let request = BenchmarkRequest(CommandLine.arguments) {
-                    await request.run()
+                    // A screen that goes dark suspends the app.
+                    UIApplication.shared.isIdleTimerDisabled = true
+                    await BenchmarkRun.run(request)
                 } else {
                     await demo.start()
                 }

@@ -1,20 +1,40 @@
 import FerDemoCore
 import SwiftUI
+import UIKit
 
-/// Draws the camera's picture and the shapes of `Screen`; decides nothing.
+/// Draws the camera's picture and the shapes of `Screen`, and offers what can be chosen; decides nothing.
 struct ScreenView: View {
     let demo: Demo
+    @Environment(\.openURL) private var openURL
 
     var body: some View {
+        // Read here and not in the canvas: that the body is evaluated anew when what it reads changes is documented, that
+        // the canvas is drawn anew when what its renderer reads changes is not.
+        let state = demo.state
+        let picture = demo.picture
         Canvas { context, size in
             let screen = Screen(width: size.width, height: size.height)
-            if let picture = demo.picture {
-                let square = CGRect(x: 0, y: 0, width: screen.cameraSide, height: screen.cameraSide)
-                context.draw(Image(decorative: picture, scale: 1), in: square)
-            }
-            for shape in screen.shapes(demo.state) { draw(shape, in: context) }
+            if let picture { mirrored(picture, screen.cameraSide, in: context) }
+            for shape in screen.shapes(state) { draw(shape, in: context) }
         }
         .background(Color.black)
+        .overlay(alignment: .topTrailing) { ChoiceMenu(demo: demo) }
+        .overlay(alignment: .center) { if demo.settingsHelp { settings } }
+    }
+
+    private var settings: some View {
+        Button("Open Settings") {
+            if let url = URL(string: UIApplication.openSettingsURLString) { openURL(url) }
+        }
+        .buttonStyle(.borderedProminent)
+    }
+
+    /// As in a mirror, which is how people know themselves. The network was given the picture as it is.
+    private func mirrored(_ picture: CGImage, _ side: Double, in context: GraphicsContext) {
+        var mirror = context
+        mirror.translateBy(x: side, y: 0)
+        mirror.scaleBy(x: -1, y: 1)
+        mirror.draw(Image(decorative: picture, scale: 1), in: CGRect(x: 0, y: 0, width: side, height: side))
     }
 
     private func draw(_ shape: FerDemoCore.Shape, in context: GraphicsContext) {

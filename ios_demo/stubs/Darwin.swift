@@ -19,3 +19,8 @@ public func task_info(
     _ target_task: mach_port_t, _ flavor: task_flavor_t, _ task_info_out: UnsafeMutablePointer<integer_t>!,
     _ task_info_outCnt: UnsafeMutablePointer<mach_msg_type_number_t>!
 ) -> kern_return_t { KERN_SUCCESS }
+
+public func sysctlbyname(
+    _ name: UnsafePointer<CChar>!, _ oldp: UnsafeMutableRawPointer!, _ oldlenp: UnsafeMutablePointer<Int>!,
+    _ newp: UnsafeMutableRawPointer!, _ newlen: Int
+) -> Int32 { 0 }

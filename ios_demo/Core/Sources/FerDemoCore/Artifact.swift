@@ -15,6 +15,7 @@ public struct ArtifactInfo: Decodable, Equatable, Sendable {
     public let runtime: String
     public let file: String
     public let sha256: String
+    public let weightsSha256: String
     public let contractSha256: String
     public let contract: Contract
     let input: Tensor
@@ -24,8 +25,12 @@ public struct ArtifactInfo: Decodable, Equatable, Sendable {
     enum CodingKeys: String, CodingKey {
         case model, target, recipe, runtime, file, sha256, contract, input, output, versions
         case schemaVersion = "schema_version"
+        case weightsSha256 = "weights_sha256"
         case contractSha256 = "contract_sha256"
     }
+
+    /// `target-recipe`, as fer-deploy names an artifact.
+    public var key: String { "\(target)-\(recipe)" }
 
     /// Decodes the content of an `artifact.json`.
     public static func decode(_ data: Data) throws -> ArtifactInfo {
@@ -51,8 +56,7 @@ extension ArtifactInfo.Tensor {
 
 /// An artifact folder whose parts fit together; nothing else tells the app about the model.
 ///
-/// The model file's sha256 is not checked here: `fer-deploy bundle` checks it when the folder enters the app, and
-/// the golden vectors check what the phone makes of it.
+/// Reading every byte of the model takes a moment: ``verify()`` does it, ``init(folder:)`` does not.
 public struct Artifact: Sendable {
     public static let infoFile = "artifact.json"
     public static let goldenFile = "golden.json"
@@ -77,7 +81,20 @@ public struct Artifact: Sendable {
         }
     }
 
-    private static func read(_ folder: URL, _ name: String) throws -> Data {
+    /// Throws ``ArtifactError`` when the model file is not the one that `artifact.json` describes.
+    public func verify() throws {
+        let found: String
+        do {
+            found = try Sha256.hex(at: modelFile)
+        } catch {
+            throw ArtifactError("model file \(info.file) cannot be read: \(error.localizedDescription)")
+        }
+        guard found == info.sha256 else {
+            throw ArtifactError("model file \(info.file) is damaged: its sha256 is not the one in \(Self.infoFile)")
+        }
+    }
+
+    static func read(_ folder: URL, _ name: String) throws -> Data {
         do {
             return try Data(contentsOf: folder.appendingPathComponent(name))
         } catch {

@@ -8,11 +8,27 @@ public struct GoldenVector: Sendable {
     public let logits: [Float]
 }
 
+/// What this device answered to a golden vector.
+public struct GoldenAnswer: Equatable, Sendable {
+    public let name: String
+    public let logits: [Float]
+    /// The largest of a logit; infinite where a logit is no number.
+    public let difference: Double
+}
+
 /// How far this device is from the golden logits.
 public struct GoldenVerdict: Equatable, Sendable, CustomStringConvertible {
     public let worst: Double
     public let worstVector: String
     public let allowed: Double
+    public let answers: [GoldenAnswer]
+
+    public init(worst: Double, worstVector: String, allowed: Double, answers: [GoldenAnswer] = []) {
+        self.worst = worst
+        self.worstVector = worstVector
+        self.allowed = allowed
+        self.answers = answers
+    }
 
     public var agrees: Bool { worst <= allowed }
 
@@ -33,16 +49,14 @@ public struct Golden: Sendable {
 
     /// Runs every vector through `engine`. Logits that are not numbers count as infinitely far.
     public func check(_ engine: Engine) throws -> GoldenVerdict {
-        var worst = -1.0
-        var name = ""
-        for vector in vectors {
-            let difference = Self.difference(try engine.logits(FacePixels.floats(vector.pixels)), vector.logits)
-            if difference > worst {
-                worst = difference
-                name = vector.name
-            }
+        let answers = try vectors.map { vector -> GoldenAnswer in
+            let logits = try engine.logits(FacePixels.floats(vector.pixels))
+            return GoldenAnswer(
+                name: vector.name, logits: logits, difference: Self.difference(logits, vector.logits))
         }
-        return GoldenVerdict(worst: worst, worstVector: name, allowed: maxAbsDifference)
+        let worst = answers.reduce(answers[0]) { $1.difference > $0.difference ? $1 : $0 }
+        return GoldenVerdict(
+            worst: worst.difference, worstVector: worst.name, allowed: maxAbsDifference, answers: answers)
     }
 
     /// Decodes the content of a `golden.json` that belongs to a model with `contract`.

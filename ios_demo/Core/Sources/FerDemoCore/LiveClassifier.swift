@@ -2,14 +2,18 @@
 public struct Seen: Sendable {
     public let picture: RgbImage
     public let face: Box?
+    /// When it came from the camera, on the clock of ``Benchmark/uptime``; nil for a picture of no camera.
+    public let arrived: UInt64?
 
-    public init(picture: RgbImage, face: Box?) {
+    public init(picture: RgbImage, face: Box?, arrived: UInt64? = nil) {
         self.picture = picture
         self.face = face
+        self.arrived = arrived
     }
 
     /// Cuts the middle square, which the screen shows, out of an upright picture; the face moves with it.
-    public init(middleOf upright: RgbImage, face: Box?) {
+    public init(middleOf upright: RgbImage, face: Box?, arrived: UInt64? = nil) {
+        self.arrived = arrived
         let side = min(upright.width, upright.height)
         let (left, top) = ((upright.width - side) / 2, (upright.height - side) / 2)
         picture = Box(left: left, top: top, right: left + side, bottom: top + side).map { upright.cropped(to: $0) } ?? upright
@@ -22,7 +26,8 @@ public struct Seen: Sendable {
 /// From camera pictures to what the screen shows: pixels by the contract, logits, softmax, smoothing, history.
 ///
 /// It checks itself against the golden logits first and classifies nothing when this device disagrees. What the model
-/// takes for no face changes neither the smoothed probabilities of the labels nor their history.
+/// takes for no face changes neither the smoothed probabilities of the labels nor their history, and neither does a
+/// frame whose logits are no numbers: in the smoothing they would stay for ever.
 public final class LiveClassifier {
     public let verdict: GoldenVerdict
 
@@ -38,6 +43,7 @@ public final class LiveClassifier {
     private var noFaceSmoothing = Smoothing(seconds: smoothingSeconds, forgetAfter: forgetSeconds)
     private var history = History(seconds: historySeconds)
     private var inferenceMs: [Double] = []
+    private var frames = FrameTimes()
 
     public init(_ artifact: Artifact, _ engine: Engine, nanoseconds: @escaping () -> UInt64 = Benchmark.uptime) throws {
         self.artifact = artifact
@@ -62,6 +68,9 @@ public final class LiveClassifier {
         state.history = history.points
         state.now = time
         state.inferenceMs = inferenceMs
+        if let arrived = seen?.arrived { frames.add(arrived: arrived, done: nanoseconds()) }
+        state.framesPerSecond = frames.perSecond
+        state.frameMs = frames.medianMs
         return state
     }
 
@@ -69,13 +78,14 @@ public final class LiveClassifier {
         let pixels = FacePixels.floats(FacePixels.of(picture, artifact.info.contract.input, box: box))
         let start = nanoseconds()
         let logits = try engine.logits(pixels)
-        inferenceMs.append(Double(nanoseconds() - start) / 1e6)
+        inferenceMs.append(Benchmark.milliseconds(nanoseconds() - start))
         inferenceMs.removeFirst(max(0, inferenceMs.count - Self.timedFrames))
         return logits
     }
 
     /// For what is no face the last face's probabilities are held, so that a moment's doubt does not empty the bars.
     private func judged(_ logits: [Float], _ time: Double) -> (Answer, [Double]?) {
+        guard logits.allSatisfy(\.isFinite) else { return (.broken, smoothing.held(time: time)) }
         let confidence = artifact.info.contract.confidence
         let noFace = confidence.noFace.map { noFaceSmoothing.add(time: time, [noFaceProbability(logits, $0)])[0] }
         guard confidence.isFace(noFace) else { return (.noFace, smoothing.held(time: time)) }
@@ -92,6 +102,9 @@ public final class LiveClassifier {
         state.trainedOn = info.contract.trainedOn.dataset
         return state
     }
+
+    /// What the screen shows before there is an artifact.
+    public static func starting() -> ScreenState { ScreenState(title: "no model yet", historySeconds: historySeconds) }
 
     /// What the screen shows when there is nothing to run.
     public static func failed(_ problem: String) -> ScreenState {

@@ -27,6 +27,8 @@ public enum Answer: Equatable, Sendable {
     case unsure
     /// What was found is taken for no face, whatever the labels' probabilities are.
     case noFace
+    /// The model answered with what is no number.
+    case broken
 
     /// What is said where there is no label.
     public var why: String? {
@@ -34,6 +36,7 @@ public enum Answer: Equatable, Sendable {
         case .label: nil
         case .unsure: "unsure"
         case .noFace: "no face"
+        case .broken: "the model gave no numbers"
         }
     }
 

@@ -14,29 +14,6 @@ public enum Shape: Equatable, Sendable {
     }
 }
 
-/// What there is to show; nil where there is nothing yet.
-public struct ScreenState: Sendable {
-    public var title: String
-    public var historySeconds: Double
-    public var labels: [String] = []
-    public var trainedOn: String?
-    public var verdict: GoldenVerdict?
-    public var problem: String?
-    public var probabilities: [Double]?
-    public var history: [History.Point] = []
-    public var now = 0.0
-    /// The face in fractions of the upright picture: left, top, right, bottom.
-    public var face: [Double]?
-    public var inferenceMs: [Double] = []
-    /// What the model says of the face now; when that is `.noFace`, `probabilities` are of the face before.
-    public var answer: Answer?
-
-    public init(title: String, historySeconds: Double) {
-        self.title = title
-        self.historySeconds = historySeconds
-    }
-}
-
 /// The demo's overlay as shapes, so that the phone draws and a computer pictures the same thing.
 ///
 /// The camera's picture fills the square at the top; below it come the self-check, one bar per label, the last
@@ -68,11 +45,12 @@ public struct Screen: Sendable {
         return out + footer(state)
     }
 
+    /// The picture is drawn mirrored, as people know themselves, and so is the frame; the network sees neither.
     private func faceFrame(_ face: [Double], _ colour: UInt32) -> Shape {
         let edges = face.map { $0 * cameraSide }
         return .frame(
-            x: edges[0], y: edges[1], width: edges[2] - edges[0], height: edges[3] - edges[1], line: unit / 4,
-            colour: colour)
+            x: cameraSide - edges[2], y: edges[1], width: edges[2] - edges[0], height: edges[3] - edges[1],
+            line: unit / 4, colour: colour)
     }
 
     private func banner(_ state: ScreenState) -> [Shape] {
@@ -143,7 +121,14 @@ public struct Screen: Sendable {
             let figures = [0.5, 0.95].map { String(format: "%.2f", quantile(state.inferenceMs, $0)) }
             speed = "inference p50 \(figures[0]) ms, p95 \(figures[1]) ms over the last \(state.inferenceMs.count) frames"
         }
-        let lines = [state.title, speed, state.trainedOn.map { "trained on \($0)" }, "an expression is not an emotion"]
+        let frames = [
+            state.framesPerSecond.map { String(format: "%.1f frames per second", $0) },
+            state.frameMs.map { String(format: "%.1f ms from picture to answer", $0) },
+        ].compactMap { $0 }.joined(separator: ", ")
+        let lines = [
+            state.title, speed, frames.isEmpty ? "no frame yet" : frames,
+            state.trainedOn.map { "trained on \($0)" }, "an expression is not an emotion",
+        ]
         return lines.compactMap { $0 }.enumerated().map { index, line in
             text(line, edge, height - (Rows.footer - 1.3 - 1.5 * Double(index)) * unit, 1.05 * unit, Palette.dim)
         }
@@ -159,7 +144,7 @@ public struct Screen: Sendable {
     private enum Rows {
         static let banner = 7.0
         static let bars = 14.0
-        static let footer = 6.5
+        static let footer = 8.0
     }
 
     private enum Palette {

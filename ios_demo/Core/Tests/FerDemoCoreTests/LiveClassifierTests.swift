@@ -87,6 +87,7 @@ final class LiveClassifierTests: XCTestCase {
         XCTAssertEqual(seen.picture.bytes, [3, 4, 5, 6, 7, 8, 15, 16, 17, 18, 19, 20])
         XCTAssertEqual(seen.face, Box(left: 1, top: 0, right: 3, bottom: 1))
         XCTAssertNil(Seen(middleOf: wide, face: nil).face)
+        XCTAssertEqual(Seen(middleOf: wide, face: nil, arrived: 8).arrived, 8)
     }
 
     func testADeviceThatDisagreesClassifiesNothing() throws {
@@ -95,5 +96,54 @@ final class LiveClassifierTests: XCTestCase {
         let runs = engine.runs
         XCTAssertNil(try classifier.state(Seen(picture: image, face: box), time: 1).probabilities)
         XCTAssertEqual(engine.runs, runs)
+    }
+
+    func testLogitsThatAreNoNumbersAreSkippedAndDoNotStick() throws {
+        let engine = FickleEngine()
+        let classifier = try LiveClassifier(Artifact(folder: Vectors.artifact), engine)
+        let before = try classifier.state(Seen(picture: image, face: box), time: 1)
+        for (frame, bad) in [Float.nan, .infinity, -.infinity].enumerated() {
+            engine.spoilt = bad
+            let state = try classifier.state(Seen(picture: image, face: box), time: 1.1 + 0.1 * Double(frame))
+            XCTAssertEqual(state.answer, .broken)
+            XCTAssertEqual(state.answer?.why, "the model gave no numbers")
+            XCTAssertEqual(state.probabilities, before.probabilities)
+            XCTAssertEqual(state.history.count, 1)
+        }
+        let long = try classifier.state(Seen(picture: image, face: box), time: 3)
+        XCTAssertNil(long.probabilities)
+        engine.spoilt = nil
+        let after = try classifier.state(Seen(picture: image, face: box), time: 3.1)
+        XCTAssertEqual(after.probabilities, before.probabilities)
+        XCTAssertEqual(after.answer, before.answer)
+        XCTAssertEqual(after.history.count, 2)
+    }
+
+    func testFramesAreCountedAndTimedFromTheirArrivalWhetherThereIsAFaceOrNot() throws {
+        var now: UInt64 = 5_000_000_000
+        let classifier = try LiveClassifier(
+            Artifact(folder: Vectors.artifact), PixelEngine(), nanoseconds: { now })
+        for frame in 0..<4 {
+            now += 40_000_000  // 25 a second
+            let seen = Seen(picture: image, face: frame % 2 == 0 ? box : nil, arrived: now - 7_000_000)
+            let state = try classifier.state(seen, time: Double(now) / 1e9)
+            XCTAssertEqual(state.framesPerSecond, frame == 0 ? nil : 25)
+            XCTAssertEqual(state.frameMs, 7)
+        }
+        now += 3_000_000_000
+        let paused = try classifier.state(Seen(picture: image, face: box, arrived: now - 9_000_000), time: 9)
+        XCTAssertNil(paused.framesPerSecond)
+        XCTAssertEqual(paused.frameMs, 9)
+    }
+}
+
+/// Right, but for frames on which its first logit is what `spoilt` says.
+private final class FickleEngine: Engine {
+    let runtimeVersion = "0.0.1"
+    var spoilt: Float?
+
+    func logits(_ pixels: [Float]) -> [Float] {
+        let right = pixels.prefix(3).map { $0 / 10 }
+        return spoilt.map { [$0] + right.dropFirst() } ?? right
     }
 }

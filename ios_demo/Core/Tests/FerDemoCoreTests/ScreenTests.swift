@@ -28,6 +28,8 @@ final class ScreenTests: XCTestCase {
         state.now = 10
         state.face = [0.28, 0.22, 0.72, 0.78]
         state.inferenceMs = (0..<100).map { 1 + Double($0) / 100 }
+        state.framesPerSecond = 29.97
+        state.frameMs = 11.84
         return state
     }
 
@@ -36,6 +38,11 @@ final class ScreenTests: XCTestCase {
         state.verdict = GoldenVerdict(worst: 0.8125, worstVector: "checkerboard", allowed: 0.1)
         state.face = nil
         return state
+    }
+
+    private var failed: ScreenState {
+        LiveClassifier.failed(
+            "no artifact in this app: run fer-deploy bundle --app ios ARTIFACT and build it again")
     }
 
     private func running(saying answer: Answer) -> ScreenState {
@@ -64,7 +71,7 @@ final class ScreenTests: XCTestCase {
     func testEverythingLiesOnTheScreen() {
         let states = [
             running, running(saying: .unsure), running(saying: .noFace), disagreeing,
-            LiveClassifier.failed("why it failed, at some length"),
+            failed, running(saying: .broken), LiveClassifier.starting(),
         ]
         for (width, height) in [(393.0, 852.0), (320.0, 568.0), (834.0, 1194.0)] {
             for shape in states.flatMap(Screen(width: width, height: height).shapes) {
@@ -117,6 +124,31 @@ final class ScreenTests: XCTestCase {
         XCTAssertTrue(texts(running).contains("inference p50 1.50 ms, p95 1.94 ms over the last 100 frames"))
     }
 
+    func testTheFooterSaysHowManyFramesComeThroughAndWhatOneTakes() {
+        XCTAssertTrue(texts(running).contains("30.0 frames per second, 11.8 ms from picture to answer"))
+        XCTAssertTrue(texts(failed).contains("no frame yet"))
+        var first = running
+        first.framesPerSecond = nil
+        XCTAssertTrue(texts(first).contains("11.8 ms from picture to answer"))
+    }
+
+    func testTheFrameIsMirroredWithThePicture() {
+        var left = running
+        left.face = [0, 0.25, 0.25, 0.5]  // The picture's left is the screen's right.
+        let side = screen.cameraSide
+        for case .frame(let x, let y, let width, let height, _, _) in screen.shapes(left) {
+            XCTAssertEqual([x, y, width, height], [side * 0.75, side * 0.25, side * 0.25, side * 0.25])
+        }
+        XCTAssertTrue(screen.shapes(left).contains { if case .frame = $0 { true } else { false } })
+    }
+
+    func testACameraThatFailsIsStartedAgainThriceAndAnewOnceItWorks() {
+        var restarts = Restarts()
+        XCTAssertEqual((0..<5).map { _ in restarts.again() }, [true, true, true, false, false])
+        restarts.works()
+        XCTAssertTrue(restarts.again())
+    }
+
     func testLongWordsAreBroken() {
         XCTAssertEqual(wrapped("ab cd efghijk", columns: 5), ["ab cd", "efghi", "jk"])
         XCTAssertEqual(wrapped("", columns: 5), [])
@@ -125,7 +157,7 @@ final class ScreenTests: XCTestCase {
     /// Prints the README's pictures as SVG, from the very shapes that the phone draws, when FER_SCREENS is set.
     func testPicturesForTheReadme() {
         guard ProcessInfo.processInfo.environment["FER_SCREENS"] != nil else { return }
-        for (name, state) in [("running", running), ("disagreeing", disagreeing)] {
+        for (name, state) in [("running", running), ("disagreeing", disagreeing), ("failed", failed)] {
             print("SVG \(name): \(svg(state))")
         }
     }
