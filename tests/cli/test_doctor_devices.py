@@ -142,7 +142,8 @@ def test_a_hostile_profile_is_harmless(
     shown = _run("devices", folder / "mine.toml")
     timed = _run("profile", artifact.folder, "--device", "mine", "--json")
 
-    assert listed.exit_code == shown.exit_code == timed.exit_code == 0, timed.output
+    assert listed.exit_code == shown.exit_code == 0, shown.output
+    assert timed.exit_code == 4  # a phone is attached, and it is another one
     assert "[bold]" in listed.stdout
     assert "phone A is not" in json.dumps(json.loads(timed.stdout))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["$(touch trap) profiles", "fake adb"]

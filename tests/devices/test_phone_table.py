@@ -122,7 +122,7 @@ def test_phones_are_told_apart(says: dict[str, str], name: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("alias", "name"), [("pixel", "pixel-9"), ("galaxy", "galaxy-s24"), ("iphone", "iphone-16")]
+    ("alias", "name"), [("pixel", "pixel-9"), ("galaxy", "galaxy-s25"), ("iphone", "iphone-16")]
 )
 def test_makers_stand_for_one_phone(alias: str, name: str) -> None:
     assert resolve(alias).profile.name == name
