@@ -19,7 +19,7 @@ struct ChoiceMenu: View {
                     }
                 }
             } label: {
-                Text(verbatim: "\(artifact.title), \(demo.units.title)").font(.system(size: 13)).padding(8)
+                Text(verbatim: "Options").foregroundColor(.white).padding(8)
             }
             .background(Color.black.opacity(0.5))
         }

@@ -44,7 +44,7 @@ final class Demo {
         do {
             let opened = try await Loading.artifact(entry)
             guard mine == choice else { return }
-            state = LiveClassifier.blank(opened)
+            state = LiveClassifier.blank(opened, runsOn: chosen.runsOn(opened))
             let classifier = try await Loading.classifier(opened, chosen)
             guard mine == choice else { return }
             state = classifier.state(nil)

@@ -22,7 +22,8 @@ enum Loading {
     }
 
     static func classifier(_ artifact: Artifact, _ units: ComputeUnits) async throws -> CameraClassifier {
-        try CameraClassifier(LiveClassifier(artifact, try await engine(artifact, units)))
+        let engine = try await engine(artifact, units)
+        return CameraClassifier(try LiveClassifier(artifact, engine, runsOn: units.runsOn(artifact)))
     }
 
     private static var models: CompiledModels {

@@ -23,7 +23,7 @@ struct ScreenView: View {
     }
 
     private var settings: some View {
-        Button("Open Settings") {
+        Button("Open the settings") {
             if let url = URL(string: UIApplication.openSettingsURLString) { openURL(url) }
         }
         .buttonStyle(.borderedProminent)

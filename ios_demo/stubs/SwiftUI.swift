@@ -100,6 +100,7 @@ public struct ForEach<Data: RandomAccessCollection, ID: Hashable, Content: View>
 }
 
 public struct Color: Sendable {
+    public static let white = Color(red: 1, green: 1, blue: 1)
     public static let black = Color(red: 0, green: 0, blue: 0)
     public func opacity(_ opacity: Double) -> Color { self }
     public init(red: Double, green: Double, blue: Double) {}

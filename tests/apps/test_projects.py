@@ -94,7 +94,7 @@ def test_the_xcode_project_has_no_loose_ends() -> None:
 def test_both_cores_time_by_the_protocol_s_defaults() -> None:
     default = TimingProtocol()
     kotlin = (ANDROID / "core/src/main/kotlin/org/ferdeploy/core/Benchmark.kt").read_text()
-    swift = (IOS / "Core/Sources/FerDemoCore/Benchmark.swift").read_text()
+    swift = (IOS / "Core/Sources/FerDemoCore/TimingProtocol.swift").read_text()
     for name, camel in {
         "warmups": "warmups",
         "min_runs": "minRuns",

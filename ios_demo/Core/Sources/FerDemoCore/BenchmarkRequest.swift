@@ -42,4 +42,7 @@ public enum ComputeUnits: String, CaseIterable, Sendable {
         case .cpuOnly: "CPU only"
         }
     }
+
+    /// What the screen says that `artifact` runs on.
+    public func runsOn(_ artifact: Artifact) -> String { "\(artifact.info.runtime), \(title)" }
 }

@@ -38,6 +38,7 @@ public final class LiveClassifier {
 
     private let artifact: Artifact
     private let engine: Engine
+    private let runsOn: String
     private let nanoseconds: () -> UInt64
     private var smoothing = Smoothing(seconds: smoothingSeconds, forgetAfter: forgetSeconds)
     private var noFaceSmoothing = Smoothing(seconds: smoothingSeconds, forgetAfter: forgetSeconds)
@@ -45,8 +46,13 @@ public final class LiveClassifier {
     private var inferenceMs: [Double] = []
     private var frames = FrameTimes()
 
-    public init(_ artifact: Artifact, _ engine: Engine, nanoseconds: @escaping () -> UInt64 = Benchmark.uptime) throws {
+    /// `runsOn` is what the screen says that the artifact runs on; nil: what the artifact says.
+    public init(
+        _ artifact: Artifact, _ engine: Engine, runsOn: String? = nil,
+        nanoseconds: @escaping () -> UInt64 = Benchmark.uptime
+    ) throws {
         self.artifact = artifact
+        self.runsOn = runsOn ?? artifact.info.runtime
         self.engine = engine
         self.nanoseconds = nanoseconds
         verdict = try artifact.golden.check(engine)
@@ -54,7 +60,7 @@ public final class LiveClassifier {
 
     /// Classifies what was `seen` at `time` (seconds, rising); nil before the first picture.
     public func state(_ seen: Seen?, time: Double) throws -> ScreenState {
-        var state = Self.blank(artifact)
+        var state = Self.blank(artifact, runsOn: runsOn)
         history.forget(before: time - Self.historySeconds)
         if let seen, let box = seen.face {
             let (width, height) = (Double(seen.picture.width), Double(seen.picture.height))
@@ -85,7 +91,7 @@ public final class LiveClassifier {
 
     /// For what is no face the last face's probabilities are held, so that a moment's doubt does not empty the bars.
     private func judged(_ logits: [Float], _ time: Double) -> (Answer, [Double]?) {
-        guard logits.allSatisfy(\.isFinite) else { return (.broken, smoothing.held(time: time)) }
+        guard logits.allSatisfy(\.isFinite) else { return (.noNumbers, smoothing.held(time: time)) }
         let confidence = artifact.info.contract.confidence
         let noFace = confidence.noFace.map { noFaceSmoothing.add(time: time, [noFaceProbability(logits, $0)])[0] }
         guard confidence.isFace(noFace) else { return (.noFace, smoothing.held(time: time)) }
@@ -95,9 +101,10 @@ public final class LiveClassifier {
     }
 
     /// What the screen shows of `artifact` before it is loaded.
-    public static func blank(_ artifact: Artifact) -> ScreenState {
+    public static func blank(_ artifact: Artifact, runsOn: String? = nil) -> ScreenState {
         let info = artifact.info
-        var state = ScreenState(title: "\(info.model), \(info.recipe), on \(info.runtime)", historySeconds: historySeconds)
+        var state = ScreenState(
+            title: "\(info.model), \(info.recipe), on \(runsOn ?? info.runtime)", historySeconds: historySeconds)
         state.labels = info.contract.labels
         state.trainedOn = info.contract.trainedOn.dataset
         return state

@@ -28,7 +28,7 @@ public enum Answer: Equatable, Sendable {
     /// What was found is taken for no face, whatever the labels' probabilities are.
     case noFace
     /// The model answered with what is no number.
-    case broken
+    case noNumbers
 
     /// What is said where there is no label.
     public var why: String? {
@@ -36,7 +36,7 @@ public enum Answer: Equatable, Sendable {
         case .label: nil
         case .unsure: "unsure"
         case .noFace: "no face"
-        case .broken: "the model gave no numbers"
+        case .noNumbers: "no numbers"
         }
     }
 

@@ -121,13 +121,12 @@ public struct Screen: Sendable {
             let figures = [0.5, 0.95].map { String(format: "%.2f", quantile(state.inferenceMs, $0)) }
             speed = "inference p50 \(figures[0]) ms, p95 \(figures[1]) ms over the last \(state.inferenceMs.count) frames"
         }
-        let frames = [
-            state.framesPerSecond.map { String(format: "%.1f frames per second", $0) },
-            state.frameMs.map { String(format: "%.1f ms from picture to answer", $0) },
-        ].compactMap { $0 }.joined(separator: ", ")
+        var frames = "no frames yet"
+        if let perSecond = state.framesPerSecond, let took = state.frameMs {
+            frames = String(format: "%.1f frames/s, %.1f ms from a frame's arrival to its answer", perSecond, took)
+        }
         let lines = [
-            state.title, speed, frames.isEmpty ? "no frame yet" : frames,
-            state.trainedOn.map { "trained on \($0)" }, "an expression is not an emotion",
+            state.title, speed, frames, state.trainedOn.map { "trained on \($0)" }, "an expression is not an emotion",
         ]
         return lines.compactMap { $0 }.enumerated().map { index, line in
             text(line, edge, height - (Rows.footer - 1.3 - 1.5 * Double(index)) * unit, 1.05 * unit, Palette.dim)

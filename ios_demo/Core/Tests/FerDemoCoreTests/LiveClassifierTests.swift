@@ -26,6 +26,11 @@ final class LiveClassifierTests: XCTestCase {
         XCTAssertEqual(state.inferenceMs.count, 1)
         XCTAssertEqual(state.verdict?.agrees, true)
         XCTAssertEqual(state.trainedOn, "none: made for tests")
+        XCTAssertEqual(state.title, "stand_in, float, on ONNX Runtime CPU")
+        let onCpu = ComputeUnits.cpuOnly.runsOn(artifact)
+        XCTAssertEqual(
+            try LiveClassifier(artifact, PixelEngine(), runsOn: onCpu).state(nil, time: 1).title,
+            "stand_in, float, on ONNX Runtime CPU, CPU only")
     }
 
     func testWithoutAFaceThereAreNoProbabilitiesAndHistoryRunsOut() throws {
@@ -105,8 +110,8 @@ final class LiveClassifierTests: XCTestCase {
         for (frame, bad) in [Float.nan, .infinity, -.infinity].enumerated() {
             engine.spoilt = bad
             let state = try classifier.state(Seen(picture: image, face: box), time: 1.1 + 0.1 * Double(frame))
-            XCTAssertEqual(state.answer, .broken)
-            XCTAssertEqual(state.answer?.why, "the model gave no numbers")
+            XCTAssertEqual(state.answer, .noNumbers)
+            XCTAssertEqual(state.answer?.why, "no numbers")
             XCTAssertEqual(state.probabilities, before.probabilities)
             XCTAssertEqual(state.history.count, 1)
         }
