@@ -28,7 +28,7 @@ enum CameraPermission {
 enum Interruption {
     /// Says why the system took the camera away; `reason` is an `AVCaptureSession.InterruptionReason`.
     static func why(_ reason: Int?) -> String {
-        switch reason.flatMap(AVCaptureSession.InterruptionReason.init) {
+        switch reason.flatMap(AVCaptureSession.InterruptionReason.init(rawValue:)) {
         case .videoDeviceNotAvailableInBackground: "the camera rests while the app is in the background"
         case .videoDeviceInUseByAnotherClient: "another app uses the camera"
         case .videoDeviceNotAvailableWithMultipleForegroundApps: "there is no camera while apps share the screen"

@@ -34,21 +34,15 @@ enum Loading {
 
     private static func engine(_ artifact: Artifact, _ units: ComputeUnits) async throws -> CoreMLEngine {
         try CoreMLEngine.require(artifact)
-        func load() async throws -> CoreMLEngine {
-            let compiled = try await models.model(of: artifact) { try await MLModel.compileModel(at: $0) }
-            return try CoreMLEngine(compiled, artifact, units: units)
-        }
-        do {
-            return try await load()
-        } catch {
-            // What was kept may have been damaged since: once more, compiled anew.
-            models.forget(artifact)
-            return try await load()
+        return try await models.load(artifact) {
+            try await MLModel.compileModel(at: $0)
+        } load: {
+            try CoreMLEngine($0, artifact, units: units)
         }
     }
 }
 
-/// A classifier for the camera's queue, which is the only one to use it once it is made.
+/// A classifier that the camera's queue is the only one to use, once pictures come.
 final class CameraClassifier: @unchecked Sendable {
     private let classifier: LiveClassifier
 

@@ -17,6 +17,8 @@ struct ScreenView: View {
             if let picture { mirrored(picture, screen.cameraSide, in: context) }
             for shape in screen.shapes(state) { draw(shape, in: context) }
         }
+        .accessibilityElement()
+        .accessibilityLabel(Text(verbatim: state.spoken))
         .background(Color.black)
         .overlay(alignment: .topTrailing) { ChoiceMenu(demo: demo) }
         .overlay(alignment: .center) { if demo.settingsHelp { settings } }

@@ -38,6 +38,10 @@ public struct TupleView<T>: View {
     public var body: Never { fatalError() }
 }
 
+public struct AccessibilityChildBehavior: Sendable {
+    public static let ignore = AccessibilityChildBehavior()
+}
+
 public struct Alignment: Sendable {
     public static let center = Alignment()
     public static let topTrailing = Alignment()
@@ -51,6 +55,8 @@ extension Never: View {
 extension View {
     public func background(_ color: Color) -> some View { self }
     public func overlay<V: View>(alignment: Alignment = .center, @ViewBuilder content: () -> V) -> some View { self }
+    public func accessibilityElement(children: AccessibilityChildBehavior = .ignore) -> some View { self }
+    public func accessibilityLabel(_ label: Text) -> some View { self }
     public func padding(_ length: CGFloat) -> some View { self }
     public func buttonStyle(_ style: BorderedProminentButtonStyle) -> some View { self }
     public func task(_ action: @escaping @MainActor @Sendable () async -> Void) -> some View { self }

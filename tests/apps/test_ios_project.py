@@ -149,6 +149,16 @@ def test_a_release_has_symbols_and_only_a_debug_build_calls_itself_so(
     assert "#if DEBUG" in (IOS / "App/Phone.swift").read_text()
 
 
+def test_functions_of_no_actor_leave_the_main_one(objects: dict[str, dict[str, Any]]) -> None:
+    # Loading.swift and BenchmarkRun.swift rely on it, and these settings of newer Xcodes change it
+    settings = [*_settings(objects, "PBXProject").values(), *_settings(objects, "PBXNativeTarget").values()]
+    changing = {"SWIFT_DEFAULT_ACTOR_ISOLATION", "SWIFT_APPROACHABLE_CONCURRENCY"}
+    assert not [one for one in settings if changing & set(one)]
+    assert {one["SWIFT_VERSION"] for one in settings if "SWIFT_VERSION" in one} == {"5.0"}
+    for name in ("Loading.swift", "BenchmarkRun.swift"):
+        assert "@MainActor" not in (IOS / "App" / name).read_text()
+
+
 def test_the_scheme_is_shared_and_builds_the_target(objects: dict[str, dict[str, Any]]) -> None:
     scheme = ElementTree.parse(PROJECT / "xcshareddata/xcschemes/FerDemo.xcscheme").getroot()
     references = {one.attrib["BlueprintIdentifier"]: one.attrib for one in scheme.iter("BuildableReference")}

@@ -15,14 +15,22 @@ public struct CompiledModels: Sendable {
         self.system = String(system.map { $0.isLetter || $0.isNumber || $0 == "." ? $0 : "-" })
     }
 
-    /// Returns the compiled model of `artifact`, by `compile` where it is not here yet, which leaves one in some
-    /// temporary place.
-    public func model(
-        of artifact: Artifact, compile: (URL) async throws -> URL
-    ) async throws -> URL {
+    /// Returns what `load` makes of the compiled model of `artifact`, which `compile` makes of its package, in some
+    /// temporary place, where it is not here yet. One that was kept and does not load is made once more.
+    public func load<Model>(
+        _ artifact: Artifact, compile: (URL) async throws -> URL, load: (URL) throws -> Model
+    ) async throws -> Model {
+        let kept = place(artifact.info.sha256)
+        if FileManager.default.fileExists(atPath: kept.path) {
+            if let model = try? load(kept) { return model }
+            try FileManager.default.removeItem(at: kept)
+        }
+        return try load(try await model(of: artifact, compile))
+    }
+
+    private func model(of artifact: Artifact, _ compile: (URL) async throws -> URL) async throws -> URL {
         let goal = place(artifact.info.sha256)
         let files = FileManager.default
-        if files.fileExists(atPath: goal.path) { return goal }
         try files.createDirectory(at: folder, withIntermediateDirectories: true)
         let made = try await compile(artifact.modelFile)
         defer { try? files.removeItem(at: made) }
@@ -36,11 +44,6 @@ public struct CompiledModels: Sendable {
             // Another one was faster; they are the same.
         }
         return goal
-    }
-
-    /// Removes the compiled model of `artifact`, which could not be loaded.
-    public func forget(_ artifact: Artifact) {
-        try? FileManager.default.removeItem(at: place(artifact.info.sha256))
     }
 
     /// Removes what is of no artifact whose digest is in `digests`, of another system, or was left half-written.

@@ -22,4 +22,14 @@ public struct ScreenState: Sendable {
         self.title = title
         self.historySeconds = historySeconds
     }
+
+    /// What the screen says, for who does not see it.
+    public var spoken: String {
+        if let problem { return "Cannot run: \(problem)" }
+        guard let verdict else { return "Self-check is running" }
+        guard verdict.agrees else { return "Wrong answers on this device: \(verdict)" }
+        guard let answer, let probabilities else { return "No face in the picture" }
+        guard let label = answer.label else { return answer.why ?? "" }
+        return "\(labels[label]), \(Int((100 * probabilities[label]).rounded())) percent"
+    }
 }

@@ -99,41 +99,61 @@ final class FilesTests: XCTestCase {
         try String(contentsOf: model.appendingPathComponent("weights"), encoding: .utf8)
     }
 
+    private func load(
+        _ artifact: Artifact, _ system: String = "iOS 17.5 (21F79)", _ compile: (URL) throws -> URL
+    ) async throws -> String {
+        try await models(system).load(artifact, compile: { try compile($0) }, load: content)
+    }
+
     func testAModelIsCompiledOnceForADigestAndASystem() async throws {
         let artifact = try Artifact(folder: Vectors.artifact)
-        let first = try await models().model(of: artifact) { [self] in
+        let first = try await load(artifact) {
             XCTAssertEqual($0, artifact.modelFile)
             return try compiled("first")
         }
-        XCTAssertEqual(try content(first), "first")
+        XCTAssertEqual(first, "first")
         XCTAssertEqual(kept, ["\(artifact.info.sha256)-iOS-17.5--21F79-.mlmodelc"])
-        let again = try await models().model(of: artifact) { _ in throw ArtifactError("compiled twice") }
-        XCTAssertEqual(again, first)
-        let updated = try await models("iOS 18").model(of: artifact) { [self] _ in try compiled("later") }
-        XCTAssertEqual(try content(updated), "later")
+        let again = try await load(artifact) { _ in throw ArtifactError("compiled twice") }
+        XCTAssertEqual(again, "first")
+        let updated = try await load(artifact, "iOS 18") { _ in try compiled("later") }
+        XCTAssertEqual(updated, "later")
         XCTAssertEqual(try files.contentsOfDirectory(atPath: folder.path), ["Caches"], "something temporary stays")
-        models("iOS 18").forget(artifact)
-        XCTAssertEqual(kept.count, 1)
     }
 
-    func testACompilationThatFailsLeavesNothing() async throws {
+    func testAKeptModelThatDoesNotLoadIsCompiledOnceMore() async throws {
         let artifact = try Artifact(folder: Vectors.artifact)
-        do {
-            _ = try await models().model(of: artifact) { _ in throw ArtifactError("no") }
-            XCTFail("the error is lost")
-        } catch let error as ArtifactError {
-            XCTAssertEqual(error.description, "no")
+        _ = try await load(artifact) { _ in try compiled("whole") }
+        let model = cache.appendingPathComponent(kept[0])
+        try files.removeItem(at: model.appendingPathComponent("weights"))
+        let mended = try await load(artifact) { _ in try compiled("mended") }
+        XCTAssertEqual(mended, "mended")
+    }
+
+    func testACompilationOrALoadThatFailsIsNotTriedAgainAndLeavesNothingHalf() async throws {
+        let artifact = try Artifact(folder: Vectors.artifact)
+        var tries = 0
+        for spoilt in [true, false] {
+            do {
+                _ = try await load(artifact) { _ in
+                    tries += 1
+                    if spoilt { throw ArtifactError("no") }
+                    return try compiled("unreadable").appendingPathComponent("weights")
+                }
+                XCTFail("the error is lost")
+            } catch {}
         }
-        XCTAssertEqual(kept, [])
+        XCTAssertEqual(tries, 2)
+        XCTAssertEqual(kept.filter { $0.hasSuffix(".partial") }, [])
     }
 
     func testWhatIsOfNoArtifactOrHalfWrittenIsRemoved() async throws {
         let artifact = try Artifact(folder: Vectors.artifact)
-        let model = try await models().model(of: artifact) { [self] _ in try compiled("kept") }
+        _ = try await load(artifact) { _ in try compiled("kept") }
+        let model = kept
         try write("Caches/compiled/\(UUID().uuidString).partial/weights", "half")
         try write("Caches/compiled/0123-iOS-17.5--21F79-.mlmodelc/weights", "old")
         models().keepOnly([artifact.info.sha256, "of an artifact that was not compiled yet"])
-        XCTAssertEqual(kept, [model.lastPathComponent])
+        XCTAssertEqual(kept, model)
         models().keepOnly([])
         XCTAssertEqual(kept, [])
     }

@@ -129,6 +129,17 @@ final class ScreenTests: XCTestCase {
         XCTAssertTrue(texts(disagreeing).contains("no frames yet"))
     }
 
+    func testWhatTheScreenShowsCanBeSpoken() {
+        XCTAssertEqual(running.spoken, "happiness, 91 percent")
+        XCTAssertEqual(running(saying: .unsure).spoken, "unsure")
+        XCTAssertTrue(disagreeing.spoken.hasPrefix("Wrong answers on this device: logits differ by"))
+        XCTAssertTrue(failed.spoken.hasPrefix("Cannot run: no artifact"))
+        XCTAssertEqual(LiveClassifier.starting().spoken, "Self-check is running")
+        var empty = running
+        (empty.answer, empty.probabilities) = (nil, nil)
+        XCTAssertEqual(empty.spoken, "No face in the picture")
+    }
+
     func testTheFrameIsMirroredWithThePicture() {
         var left = running
         left.face = [0, 0.25, 0.25, 0.5]  // The picture's left is the screen's right.
