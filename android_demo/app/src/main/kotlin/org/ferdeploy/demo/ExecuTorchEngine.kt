@@ -17,8 +17,15 @@ class ExecuTorchEngine(artifact: Artifact, threads: Int, override val runtimeVer
         throw ArtifactException("ExecuTorch refuses ${artifact.modelFile.name}: ${error.message}")
     }
 
-    override fun logits(pixels: FloatArray): FloatArray =
-        module.forward(EValue.from(Tensor.fromBlob(pixels, shape)))[0].toTensor().dataAsFloatArray
+    /** Filled anew for every image; the tensor is this very memory. */
+    private val pixels = Tensor.allocateFloatBuffer(shape.reduce(Long::times).toInt())
+    private val input = EValue.from(Tensor.fromBlob(pixels, shape))
+
+    override fun logits(pixels: FloatArray): FloatArray {
+        this.pixels.clear()
+        this.pixels.put(pixels)
+        return module.forward(input)[0].toTensor().dataAsFloatArray
+    }
 
     override fun close() = module.destroy()
 }

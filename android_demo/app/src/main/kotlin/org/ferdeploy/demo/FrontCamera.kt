@@ -2,7 +2,6 @@ package org.ferdeploy.demo
 
 import android.annotation.SuppressLint
 import android.content.Context
-import android.graphics.ImageFormat
 import android.graphics.Rect
 import android.hardware.camera2.CameraAccessException
 import android.hardware.camera2.CameraCaptureSession
@@ -16,101 +15,150 @@ import android.media.Image
 import android.media.ImageReader
 import android.os.Handler
 import android.os.HandlerThread
-import kotlin.math.abs
+import android.view.WindowManager
 import org.ferdeploy.core.Box
-import org.ferdeploy.core.Plane
-import org.ferdeploy.core.RgbImage
+import org.ferdeploy.core.CameraEvent
+import org.ferdeploy.core.Colour
+import org.ferdeploy.core.FaceFinder
+import org.ferdeploy.core.Frame
+import org.ferdeploy.core.MiddleSquare
 import org.ferdeploy.core.Seen
-import org.ferdeploy.core.rgbOf
+import org.ferdeploy.core.Upright
+import org.ferdeploy.core.uprightTurns
 
 /**
- * The front camera: hands every picture it has time for to [onSeen], upright and cut to its middle square, on its
- * own thread. Pictures are dropped while [onSeen] works; none is kept.
+ * The front camera, or the first where there is none. It does what [org.ferdeploy.core.CameraState] says and [tell]s what
+ * came of it; everything happens on its own thread.
+ *
+ * Every picture that [onSeen] has time for is handed to it, upright and cut to its middle square. Pictures are dropped
+ * while it works, and the next one overwrites the last.
  */
 class FrontCamera(
-    private val context: Context,
+    context: Context,
+    private val faces: FaceFinder,
+    private val tell: (CameraEvent) -> Unit,
     private val onSeen: (Seen) -> Unit,
     private val onProblem: (String) -> Unit,
-) : AutoCloseable {
+) {
     private val manager = context.getSystemService(Context.CAMERA_SERVICE) as CameraManager
+
+    @Suppress("DEPRECATION") // its successor came with Android 11
+    private val display = (context.getSystemService(Context.WINDOW_SERVICE) as WindowManager).defaultDisplay
     private val worker = HandlerThread("camera").apply { start() }
     private val handler = Handler(worker.looper)
+    private val frame = Frame()
+    private var upright = Upright(Colour.GREY)
+    private var about: AboutCamera? = null
     private var device: CameraDevice? = null
     private var reader: ImageReader? = null
 
     /** What the camera itself found last: faces and crop region, both in the sensor's pixels. */
     private var found: Pair<List<Rect>, Rect>? = null
 
-    /** Starts the pictures; the app must hold the CAMERA permission. */
+    /** Starts pictures in [colour]; the app must hold the CAMERA permission. */
     @SuppressLint("MissingPermission")
-    fun open() {
-        guarded {
-            val id = manager.cameraIdList.find { facing(it) == CameraCharacteristics.LENS_FACING_FRONT }
-                ?: manager.cameraIdList.firstOrNull()
-                ?: return onProblem("this device has no camera")
-            val about = manager.getCameraCharacteristics(id)
-            reader = reader(about)
-            manager.openCamera(id, Opening(about), handler)
+    fun open(colour: Colour) {
+        handler.post {
+            upright = Upright(colour)
+            found = null
+            try {
+                val chosen = AboutCamera.front(manager)
+                about = chosen
+                reader = chosen.reader().apply { setOnImageAvailableListener(::onImage, handler) }
+                manager.openCamera(chosen.id, Opening(), handler)
+            } catch (error: Exception) { // CameraAccess, IllegalState, IllegalArgument, Security: it is not open
+                onProblem("the camera cannot be opened: ${error.message}")
+                close(null)
+            }
         }
     }
 
+    /** Ends the pictures and gives the camera back. */
+    fun close() {
+        handler.post { close(device) }
+    }
+
+    /** Ends the thread; nothing may be opened any more. */
+    fun release() {
+        handler.post(faces::close)
+        worker.quitSafely()
+    }
+
+    private fun close(opened: CameraDevice?) {
+        opened?.close()
+        reader?.close()
+        device = null
+        reader = null
+        // That close() has returned is enough: the device can be opened again, and onClosed may come late or never.
+        tell(CameraEvent.CLOSED)
+    }
+
+    /** For work on a device that may be gone by now. */
     private inline fun guarded(work: () -> Unit) {
         try {
             work()
         } catch (error: CameraAccessException) {
-            onProblem("the camera cannot be used: ${error.message}")
+            lost("the camera cannot be used: ${error.message}")
         } catch (error: IllegalStateException) {
-            onProblem("the camera was closed meanwhile: ${error.message}")
+            lost("the camera was closed meanwhile: ${error.message}")
         }
     }
 
-    override fun close() {
-        handler.post {
-            device?.close()
-            reader?.close()
-            worker.quit()
+    private fun lost(why: String) {
+        onProblem(why)
+        tell(CameraEvent.LOST)
+    }
+
+    private fun onImage(from: ImageReader) {
+        val arrived = System.nanoTime()
+        val about = about ?: return
+        val image = try {
+            from.acquireLatestImage() ?: return
+        } catch (_: IllegalStateException) {
+            return // the reader was closed meanwhile
+        }
+        image.use(::fill)
+        val turns = uprightTurns(about.sensorDegrees, 90 * display.rotation, about.front)
+        val square = MiddleSquare(frame.width, frame.height, turns)
+        val picture = upright.of(frame, turns)
+        val own = found.takeIf { faces.onlyWithoutTheCameras }
+        val face = try {
+            if (own == null) faces.find(picture) else largest(own)?.let(square::moved)
+        } catch (error: RuntimeException) { // a detector put in here has exceptions of its own
+            return onProblem("the face detector failed: $error")
+        }
+        onSeen(Seen(picture, face, arrived, mirrored = about.front))
+    }
+
+    /** Copies the planes that are needed, so that the camera has its buffer back at once. */
+    private fun fill(image: Image) {
+        frame.width = image.width
+        frame.height = image.height
+        val targets = if (upright.colour == Colour.GREY) listOf(frame.luma) else listOf(frame.luma, frame.blue, frame.red)
+        val planes = image.planes
+        targets.forEachIndexed { index, plane ->
+            plane.fill(planes[index].buffer, planes[index].rowStride, planes[index].pixelStride)
         }
     }
 
-    private fun facing(id: String) = manager.getCameraCharacteristics(id).get(CameraCharacteristics.LENS_FACING)
-
-    private fun reader(about: CameraCharacteristics): ImageReader {
-        val sizes = about.get(CameraCharacteristics.SCALER_STREAM_CONFIGURATION_MAP)
-            ?.getOutputSizes(ImageFormat.YUV_420_888).orEmpty()
-        val size = sizes.minByOrNull { abs(it.width * it.height - WANTED_PIXELS) }
-            ?: throw CameraAccessException(CameraAccessException.CAMERA_ERROR, "it gives no YUV pictures")
-        val turns = (about.get(CameraCharacteristics.SENSOR_ORIENTATION) ?: 0) / 90
-        return ImageReader.newInstance(size.width, size.height, ImageFormat.YUV_420_888, 2).apply {
-            setOnImageAvailableListener({ it.acquireLatestImage()?.use { image -> onSeen(seen(image, turns)) } }, handler)
-        }
-    }
-
-    private fun seen(image: Image, turns: Int): Seen {
-        val (luma, blue, red) = image.planes.map { plane ->
-            Plane(ByteArray(plane.buffer.remaining()).also(plane.buffer::get), plane.rowStride, plane.pixelStride)
-        }
-        val upright = rgbOf(image.width, image.height, luma, blue, red).turnedClockwise(turns)
-        return Seen.middleOf(upright, if (found == null) FaceFinder.find(upright) else face(image, turns))
-    }
-
-    private fun face(image: Image, turns: Int): Box? {
-        val (faces, crop) = found ?: return null
+    private fun largest(own: Pair<List<Rect>, Rect>): Box? {
+        val (faces, crop) = own
         val largest = faces.maxByOrNull { it.width() * it.height() } ?: return null
         if (largest.isEmpty || crop.isEmpty) return null
-        return Box.fromSensor(box(largest), box(crop), image.width, image.height)
-            ?.turnedClockwise(turns, image.width, image.height)
+        return Box.fromSensor(box(largest), box(crop), frame.width, frame.height)
     }
 
     private fun box(rect: Rect) = Box(rect.left, rect.top, rect.right, rect.bottom)
 
-    private inner class Opening(private val about: CameraCharacteristics) : CameraDevice.StateCallback() {
+    private inner class Opening : CameraDevice.StateCallback() {
         override fun onOpened(camera: CameraDevice) {
             device = camera
+            tell(CameraEvent.OPENED) // Whoever left meanwhile has it closed now.
             val surface = reader?.surface ?: return
             guarded {
                 val request = camera.createCaptureRequest(CameraDevice.TEMPLATE_PREVIEW).apply {
                     addTarget(surface)
-                    faceDetectMode()?.let { set(CaptureRequest.STATISTICS_FACE_DETECT_MODE, it) }
+                    about?.faceMode?.let { set(CaptureRequest.STATISTICS_FACE_DETECT_MODE, it) }
                 }.build()
                 // The successor of this call needs Android 9.
                 @Suppress("DEPRECATION")
@@ -118,16 +166,14 @@ class FrontCamera(
             }
         }
 
-        override fun onDisconnected(camera: CameraDevice) = camera.close()
-
-        override fun onError(camera: CameraDevice, error: Int) {
-            camera.close()
-            onProblem("the camera failed with error $error")
+        override fun onDisconnected(camera: CameraDevice) {
+            device = camera
+            lost("another app took the camera")
         }
 
-        private fun faceDetectMode(): Int? {
-            val modes = about.get(CameraCharacteristics.STATISTICS_INFO_AVAILABLE_FACE_DETECT_MODES) ?: return null
-            return modes.filter { it != CameraCharacteristics.STATISTICS_FACE_DETECT_MODE_OFF }.minOrNull()
+        override fun onError(camera: CameraDevice, error: Int) {
+            device = camera
+            lost("the camera failed with error $error")
         }
     }
 
@@ -136,7 +182,7 @@ class FrontCamera(
             guarded { session.setRepeatingRequest(request, Results(), handler) }
         }
 
-        override fun onConfigureFailed(session: CameraCaptureSession) = onProblem("the camera refuses its configuration")
+        override fun onConfigureFailed(session: CameraCaptureSession) = lost("the camera refuses its configuration")
     }
 
     private inner class Results : CameraCaptureSession.CaptureCallback() {
@@ -151,9 +197,5 @@ class FrontCamera(
                 result.get(CaptureResult.STATISTICS_FACES).orEmpty().map { it.bounds } to crop
             }
         }
-    }
-
-    private companion object {
-        const val WANTED_PIXELS = 640 * 480
     }
 }

@@ -1,19 +1,33 @@
 package org.ferdeploy.demo
 
+import android.annotation.SuppressLint
 import android.content.Context
 import android.graphics.Bitmap
 import android.graphics.Canvas
 import android.graphics.Paint
 import android.graphics.Path
+import android.graphics.Rect
 import android.graphics.RectF
+import android.view.MotionEvent
 import android.view.View
+import android.view.WindowInsets
 import org.ferdeploy.core.Screen
 import org.ferdeploy.core.ScreenState
 import org.ferdeploy.core.Shape
+import org.ferdeploy.core.Tap
 
-/** Draws the camera's picture and the shapes of [Screen]; decides nothing. */
-class ScreenView(context: Context) : View(context) {
+/**
+ * Draws the camera's picture and the shapes of [Screen], and tells [onTap] which button was tapped; decides nothing.
+ * Everything stays clear of system bars and of the camera's cutout, which Android 15 draws over the app.
+ */
+@SuppressLint("ViewConstructor") // never made from XML
+class ScreenView(context: Context, private val onTap: (Tap) -> Unit) : View(context) {
     private val paint = Paint(Paint.ANTI_ALIAS_FLAG or Paint.FILTER_BITMAP_FLAG)
+    private val path = Path()
+    private val square = RectF()
+    private val safe = Rect()
+    private var touchX = 0f
+    private var touchY = 0f
     private var picture: Bitmap? = null
     private var state: ScreenState? = null
 
@@ -24,12 +38,44 @@ class ScreenView(context: Context) : View(context) {
         invalidate()
     }
 
+    private fun screen() = Screen((width - safe.left - safe.right).toFloat(), (height - safe.top - safe.bottom).toFloat())
+
+    @Suppress("DEPRECATION") // its successor came with Android 11, where this one has bars and cutout as well
+    override fun onApplyWindowInsets(insets: WindowInsets): WindowInsets {
+        safe.set(
+            insets.systemWindowInsetLeft, insets.systemWindowInsetTop,
+            insets.systemWindowInsetRight, insets.systemWindowInsetBottom,
+        )
+        invalidate()
+        return insets.consumeSystemWindowInsets()
+    }
+
+    override fun onTouchEvent(event: MotionEvent): Boolean {
+        touchX = event.x - safe.left
+        touchY = event.y - safe.top
+        if (event.action == MotionEvent.ACTION_UP) performClick()
+        return true
+    }
+
+    override fun performClick(): Boolean {
+        super.performClick()
+        state?.let { screen().tapped(it, touchX, touchY) }?.let(onTap)
+        return true
+    }
+
     override fun onDraw(canvas: Canvas) {
         canvas.drawColor(BLACK)
         val state = state ?: return
-        val screen = Screen(width.toFloat(), height.toFloat())
+        canvas.translate(safe.left.toFloat(), safe.top.toFloat())
+        val screen = screen()
         val side = screen.cameraSide
-        picture?.let { canvas.drawBitmap(it, null, RectF(0f, 0f, side, side), paint) }
+        picture?.let {
+            canvas.save()
+            if (state.mirrored) canvas.scale(-1f, 1f, side / 2, side / 2)
+            square.set(0f, 0f, side, side)
+            canvas.drawBitmap(it, null, square, paint)
+            canvas.restore()
+        }
         screen.shapes(state).forEach { draw(canvas, it) }
     }
 
@@ -51,8 +97,11 @@ class ScreenView(context: Context) : View(context) {
             }
             is Shape.Curve -> {
                 set(shape.colour, Paint.Style.STROKE, shape.line)
-                val path = Path()
-                shape.points.forEachIndexed { index, (x, y) -> if (index == 0) path.moveTo(x, y) else path.lineTo(x, y) }
+                path.rewind()
+                val points = shape.points
+                for (at in points.indices step 2) {
+                    if (at == 0) path.moveTo(points[0], points[1]) else path.lineTo(points[at], points[at + 1])
+                }
                 canvas.drawPath(path, paint)
             }
         }

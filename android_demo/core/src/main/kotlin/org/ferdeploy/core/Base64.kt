@@ -1,6 +1,6 @@
 package org.ferdeploy.core
 
-/** Base64 as RFC 4648 section 4 has it: java.util.Base64 is missing below Android 8. */
+/** Base64 as RFC 4648 section 4 has it. java.util.Base64 came with Android 8, build-apk.sh compiles against Android 6. */
 internal object Base64 {
     private const val ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 

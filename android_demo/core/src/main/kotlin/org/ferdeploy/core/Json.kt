@@ -1,181 +1,97 @@
 package org.ferdeploy.core
 
+import org.json.JSONArray
+import org.json.JSONException
+import org.json.JSONObject
+import org.json.JSONTokener
+
 /** JSON that cannot be read; the message says what was expected and at which character. */
 class JsonException(message: String) : Exception(message)
 
 /**
- * Reads and writes JSON (RFC 8259) without a library, so that the core runs on Android and on any JVM.
+ * JSON by Android's own org.json, which is lenient: it also takes single quotes, comments, octal numbers, NaN and a key
+ * twice. [parse] refuses those first, so that a file means the same here as to Python.
  *
- * Objects become [Map], arrays [List], numbers [Double], the rest [String], [Boolean] and null. NaN and
- * infinities are refused both ways.
+ * Objects become [Map], arrays [List], numbers [Double], the rest [String], [Boolean] and null.
  */
 object Json {
-    fun parse(text: String): Any? = Reader(text).document()
-
-    fun write(value: Any?): String = StringBuilder().also { append(it, value) }.toString()
-
-    private fun append(out: StringBuilder, value: Any?) {
-        when (value) {
-            null, is Boolean, is Int, is Long -> out.append(value)
-            is Double -> {
-                require(value.isFinite()) { "JSON has no $value" }
-                out.append(value)
-            }
-            is String -> appendString(out, value)
-            is Map<*, *> -> appendAll(out, '{', '}', value.entries) { (key, item) ->
-                appendString(out, key as String)
-                out.append(':')
-                append(out, item)
-            }
-            is List<*> -> appendAll(out, '[', ']', value) { append(out, it) }
-            else -> throw IllegalArgumentException("no JSON for ${value::class}")
+    fun parse(text: String): Any? {
+        val pairs = checked(text)
+        val value = try {
+            JSONTokener(text).nextValue()
+        } catch (error: JSONException) { // its message ends in " of " and the whole text
+            throw JsonException(error.message.orEmpty().substringBefore(" of "))
         }
+        if (members(value) != pairs) throw JsonException("expected every key once in its object")
+        return plain(value)
     }
 
-    private fun <T> appendAll(out: StringBuilder, open: Char, close: Char, items: Collection<T>, each: (T) -> Unit) {
-        out.append(open)
-        items.forEachIndexed { index, item ->
-            if (index > 0) out.append(',')
-            each(item)
-        }
-        out.append(close)
-    }
+    fun write(value: Map<String, Any?>): String = json(value).toString()
 
-    private fun appendString(out: StringBuilder, text: String) {
-        out.append('"')
-        for (char in text) {
+    /** Checks every token and what may follow what; returns the number of colons, which is that of members. */
+    private fun checked(text: String): Int {
+        var at = 0
+        var before = START
+        var depth = 0
+        var colons = 0
+        while (at < text.length) {
+            val token = TOKEN.matchAt(text, at)?.value ?: fail("a value", at)
+            val first = token[0]
+            val follows = first in ",:]}"
+            val hole = before in OPEN && !(first == ']' && before == '[') && !(first == '}' && before == '{')
             when {
-                char == '"' || char == '\\' -> out.append('\\').append(char)
-                char < ' ' -> out.append("\\u%04x".format(char.code))
-                else -> out.append(char)
+                first in SPACE -> Unit
+                follows && hole -> fail("a value", at)
+                !follows && before !in OPEN -> fail("',' or the end", at)
+                first in "[{" && ++depth > MAX_DEPTH -> fail("less than $MAX_DEPTH levels", at)
+                first in "]}" -> depth--
+                first == ':' -> colons++
+                first in "-0123456789" && !token.toDouble().isFinite() -> fail("a number that a double holds", at)
             }
+            if (first !in SPACE) before = first
+            at += token.length
         }
-        out.append('"')
-    }
-}
-
-private class Reader(private val text: String) {
-    private var at = 0
-
-    fun document(): Any? {
-        val value = value(0)
-        skipSpace()
-        if (at != text.length) fail("the end")
-        return value
+        if (before in OPEN || depth != 0) fail("a value", at)
+        return colons
     }
 
-    private fun value(depth: Int): Any? {
-        if (depth > MAX_DEPTH) fail("less than $MAX_DEPTH levels")
-        skipSpace()
-        return when (peek()) {
-            '{' -> obj(depth)
-            '[' -> array(depth)
-            '"' -> string()
-            't' -> word("true", true)
-            'f' -> word("false", false)
-            'n' -> word("null", null)
-            else -> number()
-        }
+    private fun members(value: Any?): Int = when (value) {
+        is JSONObject -> value.length() + value.keys().asSequence().sumOf { members(value.get(it)) }
+        is JSONArray -> (0 until value.length()).sumOf { members(value.get(it)) }
+        else -> 0
     }
 
-    private fun obj(depth: Int): Map<String, Any?> {
-        val map = LinkedHashMap<String, Any?>()
-        items('}') {
-            skipSpace()
-            if (peek() != '"') fail("a key")
-            val key = string()
-            skipSpace()
-            if (peek() != ':') fail("':'")
-            at++
-            map[key] = value(depth + 1)
-        }
-        return map
+    private fun plain(value: Any?): Any? = when (value) {
+        is JSONObject -> value.keys().asSequence().associateWith { plain(value.get(it)) }
+        is JSONArray -> List(value.length()) { plain(value.get(it)) }
+        is Number -> value.toDouble()
+        JSONObject.NULL -> null
+        else -> value
     }
 
-    private fun array(depth: Int): List<Any?> {
-        val list = ArrayList<Any?>()
-        items(']') { list.add(value(depth + 1)) }
-        return list
+    private fun json(value: Any?): Any = when (value) {
+        null -> JSONObject.NULL
+        is Map<*, *> -> JSONObject().also { out -> value.forEach { (key, item) -> out.put(key as String, json(item)) } }
+        is List<*> -> JSONArray().also { out -> value.forEach { out.put(json(it)) } }
+        is Double -> value.also { require(it.isFinite()) { "JSON has no $it" } }
+        is String, is Boolean, is Int, is Long -> value
+        else -> throw IllegalArgumentException("no JSON for ${value::class}")
     }
 
-    private fun items(close: Char, item: () -> Unit) {
-        at++
-        skipSpace()
-        if (peek() == close) {
-            at++
-            return
-        }
-        while (true) {
-            item()
-            skipSpace()
-            val next = peek()
-            if (next != ',' && next != close) fail("',' or '$close'")
-            at++
-            if (next == close) return
-        }
-    }
+    private fun fail(wanted: String, at: Int): Nothing = throw JsonException("expected $wanted at character $at")
 
-    private fun string(): String {
-        at++
-        val out = StringBuilder()
-        while (true) {
-            val char = peek()
-            if (char < ' ') fail("the end of a string")
-            at++
-            when (char) {
-                '"' -> return out.toString()
-                '\\' -> out.append(escaped())
-                else -> out.append(char)
-            }
-        }
-    }
+    private const val MAX_DEPTH = 64
+    private const val SPACE = " \t\r\n"
 
-    private fun escaped(): Char {
-        val char = peek()
-        at++
-        return when (char) {
-            '"', '\\', '/' -> char
-            'b' -> '\b'
-            'f' -> '\u000C'
-            'n' -> '\n'
-            'r' -> '\r'
-            't' -> '\t'
-            'u' -> {
-                val hex = text.substring(at, minOf(at + 4, text.length))
-                if (!HEX.matches(hex)) fail("four hex digits")
-                at += 4
-                hex.toInt(16).toChar()
-            }
-            else -> fail("an escape")
-        }
-    }
+    /** Stands before the first token. */
+    private const val START = ' '
 
-    private fun number(): Double {
-        val found = NUMBER.matchAt(text, at) ?: fail("a value")
-        at = found.range.last + 1
-        val number = found.value.toDouble()
-        if (!number.isFinite()) fail("a number that a double holds")
-        return number
-    }
+    /** After these a value must follow. */
+    private const val OPEN = "$START,:[{"
 
-    private fun <T> word(word: String, value: T): T {
-        if (!text.startsWith(word, at)) fail("a value")
-        at += word.length
-        return value
-    }
-
-    private fun skipSpace() {
-        while (at < text.length && text[at] in " \t\r\n") at++
-    }
-
-    /** The next character, or NUL, which no JSON has, at the end. */
-    private fun peek(): Char = if (at < text.length) text[at] else '\u0000'
-
-    private fun fail(wanted: String): Nothing = throw JsonException("expected $wanted at character $at")
-
-    private companion object {
-        const val MAX_DEPTH = 64
-        val NUMBER = Regex("-?(0|[1-9][0-9]*)(\\.[0-9]+)?([eE][+-]?[0-9]+)?")
-        val HEX = Regex("[0-9a-fA-F]{4}")
-    }
+    /** One token of RFC 8259, or spaces. The loops are possessive: others overflow the stack on long strings. */
+    private val TOKEN = Regex(
+        "[ \\t\\r\\n]++|[{}\\[\\],:]|true|false|null|-?(?:0|[1-9][0-9]*+)(?:\\.[0-9]++)?(?:[eE][+-]?[0-9]++)?" +
+            "|\"[^\"\\\\\\x00-\\x1f]*+(?:\\\\(?:[\"\\\\/bfnrt]|u[0-9a-fA-F]{4})[^\"\\\\\\x00-\\x1f]*+)*+\"",
+    )
 }

@@ -33,6 +33,9 @@ sealed class Answer(val why: String?) {
 
     /** What was found is taken for no face, whatever the labels' probabilities are. */
     data object NoFace : Answer("no face")
+
+    /** The runtime gave logits that are no numbers. */
+    data object NoNumbers : Answer("no numbers")
 }
 
 /** Returns what [probabilities] of the labels and [noFace], that of no face, answer under [confidence]. */
@@ -53,8 +56,12 @@ class Smoothing(private val seconds: Double, private val forgetAfter: Double) {
     private var state: DoubleArray? = null
     private var last = 0.0
 
-    /** Takes the probabilities seen at [time] (seconds, rising) and returns the smoothed ones. */
+    /**
+     * Takes the probabilities seen at [time] (seconds, rising) and returns the smoothed ones. Others than numbers are
+     * refused: one NaN would stay in the average for ever.
+     */
     fun add(time: Double, probabilities: DoubleArray): DoubleArray {
+        require(probabilities.all(Double::isFinite)) { "no probabilities: ${probabilities.toList()}" }
         val previous = state.takeIf { time - last <= forgetAfter && it?.size == probabilities.size }
         val share = 1 - exp(-(time - last) / seconds)
         val next = DoubleArray(probabilities.size) { index ->

@@ -1,37 +1,5 @@
 package org.ferdeploy.core
 
-/** What the screen is made of; all lengths in pixels, colours as 0xAARRGGBB. */
-sealed interface Shape {
-    data class Rectangle(val x: Float, val y: Float, val width: Float, val height: Float, val fill: Long) : Shape
-
-    data class Frame(val x: Float, val y: Float, val width: Float, val height: Float, val line: Float, val colour: Long) :
-        Shape
-
-    /** [y] is the baseline; [x] the start, or the end when [atEnd]. */
-    data class Text(val text: String, val x: Float, val y: Float, val size: Float, val colour: Long, val atEnd: Boolean = false) :
-        Shape
-
-    data class Curve(val points: List<Pair<Float, Float>>, val line: Float, val colour: Long) : Shape
-}
-
-/** What there is to show; null where there is nothing yet. */
-data class ScreenState(
-    val title: String,
-    val labels: List<String>,
-    val trainedOn: String?,
-    val verdict: GoldenVerdict?,
-    val problem: String?,
-    val probabilities: List<Double>?,
-    val history: List<History.Point>,
-    val historySeconds: Double,
-    val now: Double,
-    /** The face in fractions of the upright picture: left, top, right, bottom. */
-    val face: List<Double>?,
-    val inferenceMs: List<Double>,
-    /** What the model says of the face now; when that is [Answer.NoFace], [probabilities] are of the face before. */
-    val answer: Answer? = null,
-)
-
 /**
  * The demo's overlay as shapes, so that the phone draws and a computer pictures the same thing.
  *
@@ -48,7 +16,7 @@ class Screen(private val width: Float, private val height: Float) {
     fun shapes(state: ScreenState): List<Shape> {
         val out = ArrayList<Shape>()
         out += Shape.Rectangle(0f, cameraSide, width, height - cameraSide, BACKGROUND)
-        state.face?.let { out += faceFrame(it, if (state.answer == Answer.NoFace) DIM else WHITE) }
+        state.face?.let { out += faceFrame(it, state.mirrored, if (state.answer == Answer.NoFace) DIM else WHITE) }
         out += banner(state)
         val refused = state.problem != null || state.verdict?.agrees == false
         if (!refused) {
@@ -56,12 +24,31 @@ class Screen(private val width: Float, private val height: Float) {
             out += curves(state)
         }
         out += footer(state)
+        buttons(state).forEach { out += drawn(it) }
         return out
     }
 
-    private fun faceFrame(face: List<Double>, colour: Long): Shape {
+    /** The options are always there: what was chosen may be what does not run. */
+    fun buttons(state: ScreenState): List<Button> {
+        val high = 4.5f * unit
+        val options = Button(Tap.OPTIONS, "Options", width - edge - 7.5f * unit, edge, 7.5f * unit, high)
+        if (!state.offersSettings) return listOf(options)
+        val top = cameraSide + (BANNER + 1) * unit
+        return listOf(options, Button(Tap.SETTINGS, "Open the settings", edge, top, 15 * unit, high))
+    }
+
+    /** Returns what a tap at ([x], [y]) asks for, or null. */
+    fun tapped(state: ScreenState, x: Float, y: Float): Tap? =
+        buttons(state).find { x >= it.x && x < it.x + it.width && y >= it.y && y < it.y + it.height }?.tap
+
+    private fun drawn(button: Button) = listOf(
+        Shape.Rectangle(button.x, button.y, button.width, button.height, GLASS),
+        Shape.Text(button.text, button.x + unit, button.y + 2.75f * unit, 1.4f * unit, WHITE),
+    )
+
+    private fun faceFrame(face: List<Double>, mirrored: Boolean, colour: Long): Shape {
         val (left, top, right, bottom) = face.map { it.toFloat() * cameraSide }
-        return Shape.Frame(left, top, right - left, bottom - top, unit / 4, colour)
+        return Shape.Frame(if (mirrored) cameraSide - right else left, top, right - left, bottom - top, unit / 4, colour)
     }
 
     private fun banner(state: ScreenState): List<Shape> {
@@ -112,11 +99,12 @@ class Screen(private val width: Float, private val height: Float) {
         out += Shape.Rectangle(edge, top, wide, tall, TRACK)
         out += Shape.Text("last ${state.historySeconds.toInt()} s", edge + unit / 2, top + 1.4f * unit, unit, DIM)
         for (index in state.labels.indices) {
-            val points = state.history.map { point ->
-                val x = edge + wide * (1 - ((state.now - point.time) / state.historySeconds).toFloat())
-                x to top + tall * (1 - point.probabilities[index].toFloat())
+            val points = FloatArray(2 * state.history.size)
+            state.history.forEachIndexed { place, point ->
+                points[2 * place] = edge + wide * (1 - ((state.now - point.time) / state.historySeconds).toFloat())
+                points[2 * place + 1] = top + tall * (1 - point.probabilities[index].toFloat())
             }
-            if (points.size > 1) out += Shape.Curve(points, unit / 5, colour(index))
+            if (state.history.size > 1) out += Shape.Curve(points, unit / 5, colour(index))
         }
         return out
     }
@@ -126,8 +114,11 @@ class Screen(private val width: Float, private val height: Float) {
             "inference p50 %.2f ms, p95 %.2f ms over the last ${state.inferenceMs.size} frames"
                 .format(null, quantile(state.inferenceMs, 0.5), quantile(state.inferenceMs, 0.95))
         }
+        val frames = if (state.framesPerSecond == null || state.frameMs == null) null else {
+            "%.1f frames/s, %.1f ms from a frame's arrival to its answer".format(null, state.framesPerSecond, state.frameMs)
+        }
         val lines = listOfNotNull(
-            state.title, speed, state.trainedOn?.let { "trained on $it" }, "an expression is not an emotion",
+            state.title, speed, frames ?: "no frames yet", state.trainedOn?.let { "trained on $it" }, "an expression is not an emotion",
         )
         return lines.mapIndexed { index, line ->
             Shape.Text(line, edge, height - (FOOTER - 1.3f - 1.5f * index) * unit, 1.05f * unit, DIM)
@@ -137,11 +128,12 @@ class Screen(private val width: Float, private val height: Float) {
     companion object {
         private const val BANNER = 7f
         private const val BARS = 14f
-        private const val FOOTER = 6.5f
+        private const val FOOTER = 8f
         private const val BANNER_LINES = 3
         private const val DETAIL_COLUMNS = 58
         private const val BACKGROUND = 0xFF10141AL
         private const val TRACK = 0xFF232A33L
+        private const val GLASS = 0xC04A5560L
         private const val WHITE = 0xFFFFFFFFL
         private const val DIM = 0xFFA9B4C0L
         private const val GREY = 0xFF4A5560L

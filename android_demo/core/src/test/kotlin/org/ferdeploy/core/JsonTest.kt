@@ -26,9 +26,12 @@ class JsonTest {
     fun `what is no JSON is refused`() {
         val broken = listOf(
             "", "{", "[1,]", "[1 2]", "{\"a\"}", "{a:1}", "01", "+1", "1.", "NaN", "tru", "\"a", "\"\n\"", "\"\\x\"",
-            "\"\\u00g0\"", "\"\\u+123\"", "1e999", "[1] 2", "[".repeat(100) + "]".repeat(100),
+            "\"\\u00g0\"", "\"\\u+123\"", "1e999", "[1] 2", "[01]", "[1,,2]", "[,1]", "{,}", "{\"a\":1,}", "['a']", "[1] // a", "{\"a\"=1}", "[0x10]", "[NaN]",
+            "{\"a\":1,\"a\":2}", "[{\"b\":{\"a\":[],\"c\":1,\"a\":2}}]", "[\"a\"\"b\"]", "[1}", "]", "{\"a\":1:2}", "{\"a\",\"b\"}", "[".repeat(100) + "]".repeat(100),
         )
         for (text in broken) assertFailsWith<JsonException>(text) { Json.parse(text) }
-        assertFailsWith<IllegalArgumentException> { Json.write(Double.NaN) }
+        assertEquals("expected every key once in its object", assertFailsWith<JsonException> { Json.parse("{\"a\":1,\"a\":2}") }.message)
+        assertEquals("x".repeat(1 shl 20), Json.parse("\"" + "x".repeat(1 shl 20) + "\"")) // and no stack overflows
+        assertFailsWith<IllegalArgumentException> { Json.write(mapOf("a" to listOf(Double.NaN))) }
     }
 }

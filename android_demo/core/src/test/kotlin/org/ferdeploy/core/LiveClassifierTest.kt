@@ -12,8 +12,8 @@ import kotlin.test.assertTrue
 
 class LiveClassifierTest {
     private val artifact = Artifact.open(Vectors.artifact)
-    private val image = RgbImage(60, 60, ByteArray(3 * 60 * 60) { (it * 7).toByte() })
-    private val dark = RgbImage(60, 60, ByteArray(3 * 60 * 60))
+    private val image = Picture(60, 60, IntArray(60 * 60) { 0xFF shl 24 or (it * 0x15070E) })
+    private val dark = Picture(60, 60, IntArray(60 * 60) { 0xFF shl 24 })
     private val box = Box(10, 20, 40, 50)
 
     @Test
@@ -94,6 +94,43 @@ class LiveClassifierTest {
         val runs = engine.runs
         assertNull(classifier.state(Seen(image, box), 1.0).probabilities)
         assertEquals(runs, engine.runs)
+    }
+
+    @Test
+    fun `logits that are no numbers leave no trace`() {
+        val engine = object : Engine by PixelEngine() {
+            var broken = false
+            override fun logits(pixels: FloatArray) =
+                if (broken) floatArrayOf(1f, Float.NaN, 2f) else PixelEngine().logits(pixels)
+        }
+        val classifier = LiveClassifier(artifact, engine)
+        val before = classifier.state(Seen(image, box), 1.0)
+        engine.broken = true
+        val broken = classifier.state(Seen(image, box), 1.1)
+        assertEquals(Answer.NoNumbers, broken.answer)
+        assertEquals(before.probabilities, broken.probabilities) // held, as for what is no face
+        assertEquals(1, broken.history.size)
+        assertNull(classifier.state(Seen(image, box), 3.0).probabilities)
+        engine.broken = false
+        val after = classifier.state(Seen(image, box), 3.1)
+        assertEquals(before.probabilities, after.probabilities)
+        assertEquals(before.answer, after.answer)
+    }
+
+    @Test
+    fun `frames are counted from their arrival, with a face and without`() {
+        var now = 0L
+        val classifier = LiveClassifier(artifact, PixelEngine(), "something, 2 threads")
+        for (frame in 0 until 5) {
+            now = frame * 40_000_000L
+            val arrived = now
+            now += 7_000_000 // until the classifier gets it
+            val state = classifier.state(Seen(image, if (frame % 2 == 0) box else null, arrived), now / 1e9) { now }
+            assertEquals(7.0, assertNotNull(state.frameMs), 1e-9)
+            if (frame > 0) assertEquals(25.0, assertNotNull(state.framesPerSecond), 1e-9)
+            assertTrue(state.title.endsWith("on something, 2 threads"))
+        }
+        assertNull(classifier.state(null, now / 1e9) { now }.problem)
     }
 
     @Test

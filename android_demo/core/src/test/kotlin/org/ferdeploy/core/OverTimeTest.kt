@@ -4,6 +4,7 @@ import kotlin.math.exp
 import kotlin.test.Test
 import kotlin.test.assertContentEquals
 import kotlin.test.assertEquals
+import kotlin.test.assertFailsWith
 import kotlin.test.assertNull
 
 class OverTimeTest {
@@ -36,6 +37,27 @@ class OverTimeTest {
         smoothing.add(1.0, left)
         assertContentEquals(left, smoothing.held(3.0))
         assertNull(smoothing.held(3.1))
+    }
+
+    @Test
+    fun `what is no number does not get into the average`() {
+        val smoothing = Smoothing(seconds = 0.5, forgetAfter = 2.0)
+        smoothing.add(1.0, left)
+        assertFailsWith<IllegalArgumentException> { smoothing.add(1.1, doubleArrayOf(Double.NaN, 1.0)) }
+        assertContentEquals(left, smoothing.held(1.2))
+    }
+
+    @Test
+    fun `frames are timed over the last ones, and anew after a pause`() {
+        val times = FrameTimes()
+        assertNull(times.perSecond)
+        assertNull(times.medianMs)
+        for (frame in 0L until 100L) times.add(frame * 50_000_000, frame * 50_000_000 + 9_000_000)
+        assertEquals(20.0, times.perSecond!!, 1e-9)
+        assertEquals(9.0, times.medianMs!!, 1e-9)
+        times.add(60_000_000_000, 60_030_000_000)
+        assertNull(times.perSecond)
+        assertEquals(30.0, times.medianMs!!, 1e-9)
     }
 
     @Test

@@ -65,7 +65,9 @@ private fun draw(graphics: Graphics2D, shape: Shape) {
             graphics.color = Color(shape.colour.toInt(), true)
             graphics.stroke = BasicStroke(shape.line)
             val path = Path2D.Float()
-            shape.points.forEachIndexed { index, (x, y) -> if (index == 0) path.moveTo(x, y) else path.lineTo(x, y) }
+            for (at in shape.points.indices step 2) {
+                if (at == 0) path.moveTo(shape.points[0], shape.points[1]) else path.lineTo(shape.points[at], shape.points[at + 1])
+            }
             graphics.draw(path)
         }
     }

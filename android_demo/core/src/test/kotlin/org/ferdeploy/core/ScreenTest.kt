@@ -5,6 +5,7 @@ import kotlin.math.sin
 import kotlin.test.Test
 import kotlin.test.assertEquals
 import kotlin.test.assertFalse
+import kotlin.test.assertNull
 import kotlin.test.assertTrue
 
 class ScreenTest {
@@ -26,6 +27,9 @@ class ScreenTest {
         now = 10.0,
         face = listOf(0.28, 0.22, 0.72, 0.78),
         inferenceMs = List(100) { 1.0 + it / 100.0 },
+        framesPerSecond = 23.84,
+        frameMs = 11.52,
+        mirrored = true,
     )
     private val unsure = running.copy(answer = Answer.Unsure)
     private val noFace = running.copy(answer = Answer.NoFace)
@@ -35,6 +39,8 @@ class ScreenTest {
         "model file /data/user/0/org.ferdeploy.demo/files/artifact/model.onnx is damaged: " +
             "its sha256 is not the one in artifact.json",
     )
+
+    private val denied = LiveClassifier.failed("the demo needs the camera: allow it in the system's settings", settings = true)
 
     private fun highlighted(state: ScreenState) = screen.shapes(state).filterIsInstance<Shape.Text>()
         .filter { it.colour == 0xFFFFFFFF }.map { it.text }.filter { it in labels }
@@ -46,14 +52,14 @@ class ScreenTest {
 
     @Test
     fun `everything lies on the screen`() {
-        for (state in listOf(running, unsure, noFace, disagreeing, waiting, failed)) {
+        for (state in listOf(running, unsure, noFace, disagreeing, waiting, failed, denied)) {
             for (size in listOf(1080f to 2340f, 720f to 1280f, 1200f to 1600f)) {
                 for (shape in Screen(size.first, size.second).shapes(state)) {
                     val points = when (shape) {
                         is Shape.Rectangle -> listOf(shape.x to shape.y, shape.x + shape.width to shape.y + shape.height)
                         is Shape.Frame -> listOf(shape.x to shape.y, shape.x + shape.width to shape.y + shape.height)
                         is Shape.Text -> listOf(shape.x to shape.y - shape.size, shape.x to shape.y)
-                        is Shape.Curve -> shape.points
+                        is Shape.Curve -> shape.points.toList().chunked(2) { (x, y) -> x to y }
                     }
                     for ((x, y) in points) {
                         assertTrue(x in -0.5f..size.first + 0.5f && y in -0.5f..size.second + 0.5f, "$shape at $size")
@@ -106,6 +112,31 @@ class ScreenTest {
     fun `speed is said to be this device's`() {
         assertTrue("inference p50 1.50 ms, p95 1.94 ms over the last 100 frames" in texts(running))
         assertTrue("no inference yet" in texts(waiting))
+        assertTrue("23.8 frames/s, 11.5 ms from a frame's arrival to its answer" in texts(running))
+        assertTrue("no frames yet" in texts(waiting))
+    }
+
+    @Test
+    fun `a mirrored picture has its face frame on the other side`() {
+        val (mirrored, plain) = listOf(running, running.copy(mirrored = false))
+            .map { screen.shapes(it).filterIsInstance<Shape.Frame>().single() }
+        assertEquals(screen.cameraSide, mirrored.x + mirrored.width + plain.x, 1e-2f)
+        assertEquals(plain.copy(x = mirrored.x), mirrored)
+    }
+
+    @Test
+    fun `options are always there, the settings where they help`() {
+        for (state in listOf(running, disagreeing, waiting, failed, denied)) {
+            val buttons = screen.buttons(state)
+            assertEquals(if (state === denied) listOf(Tap.OPTIONS, Tap.SETTINGS) else listOf(Tap.OPTIONS), buttons.map { it.tap })
+            for (button in buttons) {
+                assertTrue(button.text in texts(state))
+                assertEquals(button.tap, screen.tapped(state, button.x + button.width / 2, button.y + button.height / 2))
+                // Android asks for 48 dp; the phone's 1080 pixels are 360 dp.
+                assertTrue(button.height >= 130 && button.width >= 130)
+            }
+            assertNull(screen.tapped(state, 500f, 1500f))
+        }
     }
 
     @Test
@@ -118,7 +149,7 @@ class ScreenTest {
     @Test
     fun `pictures for the README`() {
         val folder = System.getProperty("screens") ?: return
-        for ((name, state) in listOf("running" to running, "disagreeing" to disagreeing, "failed" to failed)) {
+        for ((name, state) in listOf("running" to running, "disagreeing" to disagreeing, "failed" to failed, "denied" to denied)) {
             picture(screen.shapes(state), screen.cameraSide, java.io.File(folder, "$name.png"), drawFace = state.face != null)
         }
     }

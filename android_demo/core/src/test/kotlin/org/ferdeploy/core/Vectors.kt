@@ -33,11 +33,11 @@ internal fun Map<String, Any?>.int(name: String): Int = (this[name] as Double).t
 internal fun Map<String, Any?>.text(name: String): String = this[name] as String
 
 /** The picture of a vector; `tests/apps/make_vectors.py` documents the formula. */
-internal fun picture(vector: Map<String, Any?>): RgbImage {
+internal fun picture(vector: Map<String, Any?>): Picture {
     val width = vector.int("width")
     val height = vector.int("height")
     val channels = if (vector.text("source") == "grey") 1 else 3
-    val out = ByteArray(3 * width * height)
+    val out = IntArray(width * height) { 0xFF shl 24 }
     var state = (vector["seed"] as Double).toLong().toInt()
     for (y in 0 until height) for (x in 0 until width) {
         var value = 0
@@ -53,8 +53,8 @@ internal fun picture(vector: Map<String, Any?>): RgbImage {
                     if (vector.text("pattern") == "extremes") value = if (value >= 128) 255 else 0
                 }
             }
-            out[3 * (y * width + x) + channel] = value.toByte()
+            out[y * width + x] = out[y * width + x] or (value shl (16 - 8 * channel))
         }
     }
-    return RgbImage(width, height, out)
+    return Picture(width, height, out)
 }
