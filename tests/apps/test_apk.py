@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from apps.conftest import Script
+from apps.test_android_package import assert_aligned
 from fer_deploy.targets.bundle import bundle
 from fixtures.lowered import Lower
 
@@ -27,10 +28,16 @@ def test_apk_holds_the_artifact_and_the_runtime(
     with zipfile.ZipFile(apk) as content:
         names = set(content.namelist())
         assert content.read("assets/artifact/model.onnx") == artifact.file.read_bytes()
-        stored = content.getinfo("lib/arm64-v8a/libonnxruntime.so")
-        assert stored.compress_type == zipfile.ZIP_STORED
+        manifest = content.read("AndroidManifest.xml")
         dex = content.read("classes.dex")
-    assert {"AndroidManifest.xml", "resources.arsc", "lib/x86_64/libonnxruntime4j_jni.so"} <= names
+    assert {
+        "resources.arsc",
+        "lib/arm64-v8a/libonnxruntime.so",
+        "lib/arm64-v8a/libonnxruntime4j_jni.so",
+    } <= names
+    assert not any(name.startswith("lib/") and "arm64" not in name for name in names)
+    assert any("extractNativeLibs".encode(encoding) in manifest for encoding in ("utf-8", "utf-16-le"))
+    assert_aligned(apk, libraries=2)  # after signing, which writes the entries anew
     for name in (
         b"Lorg/ferdeploy/demo/CameraActivity;",
         b"Lorg/ferdeploy/core/FacePixels;",
