@@ -60,6 +60,20 @@ def build_apk(request: pytest.FixtureRequest, repository_copy: Path) -> Script:
     return lambda mode, **more: _run(repository_copy / "android_demo" / "build-apk.sh", mode, **more)
 
 
+@pytest.fixture(scope="session")
+def android_runtime(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with programs that run Android's ONNX Runtime here; ``host_runtime/prepare.sh`` lists them."""
+    _require(request, "Android", "android/kotlin-*", "android_demo/build-apk.sh")
+    demo, build = REPOSITORY / "android_demo", tmp_path_factory.mktemp("android") / "build"
+    for script, arguments in (
+        (demo / "build-apk.sh", ("check",)),
+        (demo / "host_runtime" / "prepare.sh", ()),
+    ):
+        done = _run(script, *arguments, BUILD_DIR=str(build))
+        assert done.returncode == 0, done.stdout + done.stderr
+    return build / "host"
+
+
 @pytest.fixture
 def check_swift(request: pytest.FixtureRequest, repository_copy: Path) -> Script:
     """Runs ``ios_demo/check-linux.sh`` on the copy; keyword arguments are environment variables."""

@@ -1,0 +1,117 @@
+"""Android's own ONNX Runtime, executed here: ``android_demo/host_runtime``.
+
+The library is the AAR's for x86_64, as an emulator runs it; the code around it is the demo's. Only libc is glibc.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import shlex
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from apps.conftest import REPOSITORY
+from fer_deploy.devices.timing import TimingProtocol, TimingResult
+from fer_deploy.devices.transports.adb import AdbTransport
+from fer_deploy.devices.transports.host import HostTransport
+from fer_deploy.targets.artifact import GOLDEN_FILE, Artifact
+from fixtures.adb_lab import AdbLab, adb_lab  # noqa: F401 - a fixture
+from fixtures.lowered import Lower
+
+pytestmark = [pytest.mark.apk, pytest.mark.slow]
+RECIPES = ("float", "w8a8-ptq")
+
+
+def _golden(artifact: Artifact) -> tuple[NDArray[np.float32], NDArray[np.float32], float]:
+    """Return the golden images (N, C, H, W), their logits and how far one may be off."""
+    document = json.loads((artifact.folder / GOLDEN_FILE).read_text())
+    shape = artifact.info.input.shape[1:]
+    pixels = [np.frombuffer(base64.b64decode(one["pixels_base64"]), np.uint8) for one in document["vectors"]]
+    logits = np.array([one["logits"] for one in document["vectors"]], np.float32)
+    return np.stack(pixels).reshape(-1, *shape).astype(np.float32), logits, document["max_abs_difference"]
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_the_native_library_gives_the_golden_logits(
+    android_runtime: Path, lowered: Lower, recipe: str, tmp_path: Path
+) -> None:
+    artifact = lowered("onnx", recipe)[0]
+    images, wanted, allowed = _golden(artifact)
+    images.tofile(tmp_path / "inputs.f32")
+    shape = ",".join(map(str, images.shape[1:]))
+    done = subprocess.run(
+        [android_runtime / "c_api", artifact.file, tmp_path / "inputs.f32", tmp_path / "logits.f32",
+         str(wanted.shape[1]), shape],
+        capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "1.29.0"
+    logits = np.fromfile(tmp_path / "logits.f32", np.float32).reshape(wanted.shape)
+    assert float(np.abs(logits - wanted).max()) <= allowed
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_the_app_s_own_benchmark_runs_on_it(
+    android_runtime: Path, lowered: Lower, recipe: str, tmp_path: Path
+) -> None:
+    artifact = lowered("onnx", recipe)[0]
+    images, wanted, allowed = _golden(artifact)
+    job, results = tmp_path / "job", tmp_path / "run"
+    job.mkdir()
+    for file in artifact.folder.iterdir():
+        (job / file.name).write_bytes(file.read_bytes())
+    images.tofile(job / "inputs.f32")
+    protocol = TimingProtocol(warmups=2, min_runs=20, min_seconds=0, threads=2)
+    done = subprocess.run(
+        [android_runtime / "run", job, results, protocol.model_dump_json()],
+        capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert {file.name for file in results.iterdir()} == {"logits.f32", "result.json"}, done.stderr
+    logits = np.fromfile(results / "logits.f32", np.float32).reshape(wanted.shape)
+    assert float(np.abs(logits - wanted).max()) <= allowed
+    result = TimingResult.model_validate_json((results / "result.json").read_text())
+    assert result.runtime_version == "1.29.0 in the Android demo"
+    assert len(result.samples_ms) == 20
+    assert result.golden_difference is not None
+    assert result.golden_difference <= allowed
+
+
+@pytest.mark.adb
+def test_the_adb_transport_gets_its_answers_from_it(
+    android_runtime: Path,
+    lowered: Lower,
+    adb_lab: AdbLab,  # noqa: F811
+) -> None:
+    """Played are Android's ``am`` and ``pm`` alone; the rest is a real adbd and what runs in the app."""
+    artifact = lowered("onnx", "w8a8-ptq")[0]
+    adb_lab.plug(demo=shlex.quote(str(android_runtime / "run")) + ' "$@"\n')
+    pixels = np.random.default_rng(0).integers(0, 256, (5, *artifact.info.input.shape[1:]), dtype=np.uint8)
+    transport = AdbTransport()
+
+    there = transport.logits(artifact, pixels)
+    result = transport.time(artifact, TimingProtocol(warmups=3, min_runs=30, min_seconds=0))
+
+    tolerance = _golden(artifact)[2]
+    assert float(np.abs(there - HostTransport().logits(artifact, pixels)).max()) <= tolerance
+    assert result.runtime_version == "1.29.0 in the Android demo"
+    assert len(result.samples_ms) == 30
+    assert adb_lab.storage() == []
+    assert adb_lab.demo_results() == []
+
+
+def test_a_library_that_is_none_is_refused(tmp_path: Path) -> None:
+    script = REPOSITORY / "android_demo" / "host_runtime" / "strip_versions.py"
+    (tmp_path / "text.so").write_text("no library")
+    done = subprocess.run(
+        ["python3", script, tmp_path / "text.so", tmp_path / "out.so"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert "no 64-bit ELF file" in done.stderr
+    assert not (tmp_path / "out.so").exists()
