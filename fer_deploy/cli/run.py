@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fer_deploy.cli.options import (
+    PATH,
     ExportCommand,
     config_option,
     configuration,
@@ -30,6 +31,13 @@ if TYPE_CHECKING:
 @click.option("--target", "targets", multiple=True, help="executorch, onnx or coreml; may be given again.")
 @export_options
 @click.option("--device", "devices", multiple=True, help="Device profile to report on; may be given again.")
+@click.option(
+    "--result",
+    "results",
+    multiple=True,
+    type=PATH,
+    help="timing.json that the iOS demo wrote on an iPhone that --device names.",
+)
 @click.option("--threads", type=int, help="CPU threads while timing.")
 @click.option("--fresh", is_flag=True, help="Reuse nothing of an earlier run.")
 @click.option("--timings", is_flag=True, help="Print where the time went, on stderr.")

@@ -9,12 +9,19 @@ from collections.abc import Mapping
 from fer_deploy.devices.attached import READY, matching, properties_of
 from fer_deploy.devices.profile import Resolved, load_profiles, resolve
 from fer_deploy.devices.profile_schema import DeviceProfile, Match, Source
+from fer_deploy.devices.runners.job import runners_of
 from fer_deploy.devices.transports.adb import Attached, attached_devices, choose, remedy
+from fer_deploy.devices.transports.devicectl import ConnectedIphone, connected_iphones
 from fer_deploy.errors import DeviceError
+from fer_deploy.targets.base import Runner
+from fer_deploy.targets.registry import target_names
 
 ANY_PHONE = "android"
 #: Names of phones of one maker, and what Android calls that maker (ro.product.manufacturer); "": any maker's.
 FAMILIES: Mapping[str, str] = {"pixel": "Google", "galaxy": "samsung", ANY_PHONE: ""}
+IPHONE = "iphone"
+#: Names that stand for whatever phone is there.
+FAMILY_NAMES = (*FAMILIES, IPHONE)
 _MAKER, _MODEL, _RELEASE = "ro.product.manufacturer", "ro.product.model", "ro.build.version.release"
 #: Android 12 and later say the first two, all the last.
 _SOC = ("ro.soc.manufacturer", "ro.soc.model", "ro.board.platform")
@@ -28,7 +35,8 @@ def chosen(asked: str, address: str | None = None) -> Resolved:
     for it as long as it is attached.
 
     Args:
-        asked: as :func:`fer_deploy.devices.profile.resolve` takes it; or ``pixel``, ``galaxy`` or ``android``.
+        asked: as :func:`fer_deploy.devices.profile.resolve` takes it; or ``pixel``, ``galaxy``, ``android`` or
+            ``iphone``.
         address: serial number of the phone that is meant; None takes ANDROID_SERIAL, else the only one of the family.
 
     Raises:
@@ -42,6 +50,12 @@ def chosen(asked: str, address: str | None = None) -> Resolved:
         if asked == ANY_PHONE:
             raise DeviceError("no phone is attached; plug one in with USB debugging on, or run adb connect")
         return resolve(asked)
+    if asked == IPHONE:
+        iphones = _connected(address)
+        if len(iphones) == 1:
+            found = chosen_iphone(asked, iphones[0].machine, "iOS")
+            profile = found.profile.model_copy(update={"address": iphones[0].identifier})
+            return Resolved(asked, profile, iphones[0].identifier)
     try:
         return resolve(asked)
     except DeviceError:
@@ -51,6 +65,46 @@ def chosen(asked: str, address: str | None = None) -> Resolved:
                 if profile.name == asked:
                     return Resolved(asked, profile, one.serial)
         raise
+
+
+def chosen_iphone(asked: str, identifier: str, system: str) -> Resolved:
+    """Return the profile of an iPhone that says what it is; ``iphone`` stands for any.
+
+    Args:
+        asked: a name of a profile, the path of one, or ``iphone``.
+        identifier: the phone's hw.machine, e.g. ``iPhone16,1``.
+        system: its system, e.g. ``iOS 17.5.1``.
+
+    Raises:
+        DeviceError: there is no such device, or the phone is another.
+    """
+    own = next((one for one in load_profiles() if identifier in one.match.apple_model), None)
+    if asked != IPHONE:
+        named = resolve(asked)
+        accepted = named.profile.match.apple_model
+        if identifier not in accepted:
+            is_it = (
+                f"{own.market_name}: --device {own.name}"
+                if own
+                else f"none with a profile: --device {IPHONE}"
+            )
+            raise DeviceError(
+                f"the phone is {identifier}, profile '{named.profile.name}' wants {' or '.join(accepted) or 'none'}; "
+                f"it is {is_it}"
+            )
+        return named
+    if own is None:
+        own = DeviceProfile(
+            name=re.sub(r"[^a-z0-9]+", "-", identifier.lower()).strip("-"),
+            market_name=f"Apple {identifier}",
+            soc="not known",
+            os=system,
+            transport="devicectl",
+            targets=_run_by(Runner.IOS_DEMO),
+            match=Match(apple_model=(identifier,)),
+            sources=(Source(figures=("soc",), where="none: the phone does not say"),),
+        )
+    return Resolved(asked, own, identifier)
 
 
 def profile_of(properties: Mapping[str, str], serial: str) -> DeviceProfile:
@@ -71,7 +125,7 @@ def profile_of(properties: Mapping[str, str], serial: str) -> DeviceProfile:
         os=f"Android {_line(properties.get(_RELEASE, ''))}".strip(),
         transport="adb",
         address=serial,
-        targets=("executorch", "onnx"),
+        targets=_run_by(Runner.CPP, Runner.ANDROID_DEMO),
         match=Match(getprop={_MODEL: (model,)} if model else {}),
         sources=(Source(figures=("soc",), where=_SAYS),),
     )
@@ -114,6 +168,14 @@ def _attached() -> tuple[Attached, ...]:
         return ()
 
 
+def _connected(address: str | None) -> tuple[ConnectedIphone, ...]:
+    try:
+        found = connected_iphones()
+    except DeviceError:  # no Mac, or no Xcode: no iPhone can be connected
+        return ()
+    return tuple(one for one in found if address in (None, one.identifier))
+
+
 def _is_of(phone: Attached, family: str) -> bool:
     maker = FAMILIES[family]
     return not maker or properties_of(phone.serial, (_MAKER,))[0].get(_MAKER, "").lower() == maker.lower()
@@ -128,6 +190,10 @@ def _profile(phone: Attached, profiles: tuple[DeviceProfile, ...]) -> DeviceProf
     if found is None:
         return profile_of(properties, phone.serial)
     return found.model_copy(update={"address": phone.serial})
+
+
+def _run_by(*runners: Runner) -> tuple[str, ...]:
+    return tuple(name for name in target_names() if runners_of(name) & set(runners))
 
 
 def _line(text: str) -> str:

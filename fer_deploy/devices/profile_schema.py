@@ -21,7 +21,7 @@ Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 #: Printed text: no control characters, so that a profile cannot steer a terminal.
 Text = Annotated[str, StringConstraints(min_length=1, max_length=300, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$")]
 
-Transport = Literal["host", "adb", "ssh", "browser", "emulated", "estimated"]
+Transport = Literal["host", "adb", "devicectl", "ssh", "browser", "emulated", "estimated"]
 
 #: A serial number of adb, an ssh host, user@host or alias; nothing that a client could take for an option.
 #: A phone found over Wi-Fi has one like ``adb-2A1 (2)._adb-tls-connect._tcp``.
@@ -120,8 +120,10 @@ class DeviceProfile(Frozen):
             raise ValueError(f"delegates names '{stray[0]}', which is not in targets {list(self.targets)}")
         if self.name in self.aliases:
             raise ValueError(f"aliases repeats the name '{self.name}'")
-        if self.address and self.transport not in ("adb", "ssh"):
-            raise ValueError(f"address is for transport adb or ssh, not {self.transport}; leave it out")
+        if self.address and self.transport not in ("adb", "devicectl", "ssh"):
+            raise ValueError(
+                f"address is for transport adb, devicectl or ssh, not {self.transport}; leave it out"
+            )
         if self.address and self.transport == "ssh" and not re.fullmatch(r"[^() ]+", self.address):
             raise ValueError(f"address '{self.address}' is no ssh host; name one, user@host or an alias")
         known = set(type(self).model_fields)

@@ -40,6 +40,8 @@ class DeviceState(Frozen):
     temperature_celsius: float | None = Field(default=None, description="of the battery or the processor")
     thermal_status: int | None = Field(default=None, description="Android's: 0 none to 6 shutdown")
     airplane_mode: bool | None = None
+    thermal_state: str | None = Field(default=None, description="iOS's: nominal, fair, serious, critical")
+    low_power_mode: bool | None = Field(default=None, description="iOS's, which lowers the clocks")
     missing: dict[str, str] = Field(default_factory=dict, description="field to why it is None")
 
 
@@ -63,7 +65,7 @@ class TimingResult(Frozen):
     """Raw output of a runner. Times in milliseconds, memory in bytes."""
 
     runtime_version: str = Field(min_length=1)
-    threads: int = Field(ge=1)
+    threads: int | None = Field(ge=1, description="None where the runtime chooses and does not tell")
     load_ms: float
     first_ms: float = Field(description="the first inference after loading: the cold start")
     samples_ms: tuple[float, ...] = Field(description="in the order they were taken")
@@ -81,6 +83,7 @@ class TimingResult(Frozen):
     contention: Contention | None = Field(default=None, description="None where the runner cannot tell")
     before: DeviceState | None = None
     after: DeviceState | None = None
+    around: dict[str, str] = Field(default_factory=dict, description="what else the runner says of the run")
 
     @field_validator("load_ms", "first_ms", "samples_ms")
     @classmethod

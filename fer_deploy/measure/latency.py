@@ -10,6 +10,7 @@ from fer_deploy.devices.profile import DeviceProfile
 from fer_deploy.devices.timing import Contention, DeviceState, TimingProtocol, TimingResult
 from fer_deploy.devices.transports.base import Transport, time_in_turns
 from fer_deploy.devices.transports.open import open_transport
+from fer_deploy.devices.transports.taken import TakenTransport
 from fer_deploy.errors import DeviceError
 from fer_deploy.measure.estimate import estimated_runtime
 from fer_deploy.measure.figures import MAX_RAW_SAMPLES, RuntimeFigures
@@ -34,15 +35,22 @@ def runtime_figures(
 
 
 def all_runtime_figures(
-    artifacts: Sequence[Artifact], device: DeviceProfile, protocol: TimingProtocol, address: str | None = None
+    artifacts: Sequence[Artifact],
+    device: DeviceProfile,
+    protocol: TimingProtocol,
+    address: str | None = None,
+    taken: TakenTransport | None = None,
 ) -> tuple[RuntimeFigures, ...]:
-    """Return :func:`runtime_figures` of several artifacts, timed in turns so that drift meets all alike."""
+    """Return :func:`runtime_figures` of several artifacts, timed in turns so that drift meets all alike.
+
+    With ``taken`` they are what was taken on the device earlier; what was not is estimated.
+    """
     figures: dict[int, RuntimeFigures] = {}
     timed: list[int] = []
     transport: Transport | None = None
     unreachable: str | None = None
     try:
-        transport = open_transport(device, address)
+        transport = taken or open_transport(device, address)
         unreachable = transport.obstacle()
     except DeviceError as error:
         unreachable = str(error)
@@ -51,10 +59,10 @@ def all_runtime_figures(
         if target not in device.targets:
             figures[index] = missing_runtime(artifact, f"{device.market_name} does not run {target}")
             continue
-        obstacle = unreachable or (transport.obstacle(target) if transport else None)
+        obstacle = unreachable or (transport.obstacle_for(artifact) if transport else None)
         if obstacle is None:
             timed.append(index)
-        elif device.transport in _HERE or unreachable is None:
+        elif device.transport in _HERE or (transport is not None and transport.live and unreachable is None):
             figures[index] = missing_runtime(artifact, obstacle)
         else:
             figures[index] = _because(estimated_runtime(artifact, device, protocol.threads), obstacle)
@@ -95,13 +103,14 @@ def _figures(artifact: Artifact, result: TimingResult, protocol: TimingProtocol)
     validity = judge(result, protocol)
     conditions: dict[str, object] = {
         "verdict": validity,
-        "threads": result.threads,
+        "threads": result.threads or "not known: the runtime chooses",
         "cores": "not known" if result.cores is None else ",".join(str(core) for core in result.cores),
         "pinned": "yes" if protocol.cores else "no",
         "warm-ups": protocol.warmups,
         "runs": len(samples),
         "batch": 1,
         "process": "fresh" if result.rounds == 1 else f"{result.rounds} fresh ones, in turns with the others",
+        **result.around,
         **_contention(result.contention),
         **_state("before", result.before),
         **_state("after", result.after),
@@ -116,7 +125,7 @@ def _figures(artifact: Artifact, result: TimingResult, protocol: TimingProtocol)
             result.samples_ms[:MAX_RAW_SAMPLES] if quantile == 0.5 else (),
         )
 
-    once = {"threads": result.threads, "runs": result.rounds, "process": "fresh"}
+    once: dict[str, object] = {"threads": conditions["threads"], "runs": result.rounds, "process": "fresh"}
     if result.rounds > 1:
         once["statistic"] = "median"
     return RuntimeFigures(
@@ -158,6 +167,9 @@ def _state(when: str, state: DeviceState | None) -> dict[str, object]:
     if state is None:
         return {}
     values = state.model_dump(exclude={"missing"})
+    for name in ("thermal_state", "low_power_mode"):  # of one system only
+        if values[name] is None and name not in state.missing:
+            del values[name]
     return {
         f"{name.replace('_', ' ')} {when}": f"not known: {state.missing.get(name, 'not asked')}"
         if value is None

@@ -22,6 +22,8 @@ MIN_SAMPLES = 30
 MAX_WAIT = 0.05
 #: Share of the processor time that a hypervisor may take; a quiet virtual machine here loses 0.2 %. Our own choice.
 MAX_STEAL = 0.02
+#: The states of ProcessInfo.ThermalState in which iOS reduces the clocks; in "fair" it only postpones other work.
+_THROTTLED = ("serious", "critical")
 #: Least number of others that may be ready to run, where the machine has no processor to spare for them: now and then
 #: a daemon, never a process that stays.
 FEW_OTHERS = 0.25
@@ -101,7 +103,7 @@ def _contention(result: TimingResult) -> list[str]:
         reasons.append(
             f"disturbed: the timing thread waited {around.wait_share:.0%} of the time for a processor"
         )
-    allowed = max(FEW_OTHERS, (around.processors - result.threads) / 2)
+    allowed = max(FEW_OTHERS, (around.processors - (result.threads or 1)) / 2)
     if around.others_running is not None and around.others_running > allowed:
         reasons.append(
             f"busy: on average {around.others_running:.1f} other threads were ready to run on {around.processors} "
@@ -113,8 +115,16 @@ def _contention(result: TimingResult) -> list[str]:
 
 
 def _heat(result: TimingResult) -> list[str]:
-    status = result.after.thermal_status if result.after else None
-    return [f"throttled: Android's thermal status is {status} after the run"] if status else []
+    if result.after is None:
+        return []
+    reasons = []
+    if result.after.thermal_status:
+        reasons.append(f"throttled: Android's thermal status is {result.after.thermal_status} after the run")
+    if result.after.thermal_state in _THROTTLED:
+        reasons.append(f"throttled: iOS's thermal state is {result.after.thermal_state} after the run")
+    if any(state is not None and state.low_power_mode for state in (result.before, result.after)):
+        reasons.append("slowed down: iOS's low power mode is on")
+    return reasons
 
 
 def _wrong(result: TimingResult) -> list[str]:

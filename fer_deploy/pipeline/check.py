@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from fer_deploy.devices.choice import ANY_PHONE, FAMILIES
+from fer_deploy.devices.choice import ANY_PHONE, FAMILY_NAMES
 from fer_deploy.devices.profile import DeviceProfile, load_profile
 from fer_deploy.errors import ArtifactError, ConfigError, ContractError, DeviceError, ModelError
 from fer_deploy.files import as_path, sha256_of
@@ -186,7 +186,7 @@ def _expected(
     targets_of = {name: tuple(profile.targets) for name, (profile, _) in devices.items()}
     also_called = {name: names for name, (_, names) in devices.items()}
     for one in report.devices:
-        if one.asked is not None and one.asked in FAMILIES:
+        if one.asked is not None and one.asked in FAMILY_NAMES:
             also_called[one.name] = (*also_called.get(one.name, ()), one.asked)
     if config is None:
         return Expected(targets_of=targets_of, also_called=also_called)
@@ -219,7 +219,7 @@ def _name_in(report: Report, asked: str) -> str:
         DeviceError: there is none of that name.
     """
     for one in report.devices:
-        if (asked in FAMILIES and one.asked == asked) or asked == one.name:
+        if (asked in FAMILY_NAMES and one.asked == asked) or asked == one.name:
             return one.name
     return asked if asked == ANY_PHONE else load_profile(asked).name
 

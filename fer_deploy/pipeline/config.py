@@ -146,6 +146,10 @@ class ProfileSection(Frozen):
     """``[profile]``: the devices, and how latency is timed on them."""
 
     devices: tuple[str, ...] = Field(default=("host",), min_length=1)
+    results: tuple[Path, ...] = Field(
+        default=(),
+        description="timing.json files that the iOS demo's benchmark wrote on the iPhone in devices",
+    )
     timing: TimingProtocol = TimingProtocol()
 
 
@@ -229,12 +233,18 @@ def _anchored(table: dict[str, Any], folder: Path) -> dict[str, Any]:
         ("data", ("path",)),
         ("quantize", ("qat_work_dir",)),
         ("export", ("output",)),
+        ("profile", ("results",)),
     ):
         values = anchored.get(section)
         if not isinstance(values, dict):
             continue  # pydantic says what is wrong with it
         anchored[section] = {
-            key: str(folder / value) if key in keys and isinstance(value, str) and ":" not in value else value
-            for key, value in values.items()
+            key: _below(folder, value) if key in keys else value for key, value in values.items()
         }
     return anchored
+
+
+def _below(folder: Path, value: Any) -> Any:
+    if isinstance(value, list):
+        return [_below(folder, one) for one in value]
+    return str(folder / value) if isinstance(value, str) and ":" not in value else value

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 from fer_deploy.data.faces import Faces
 from fer_deploy.data.registry import open_dataset
-from fer_deploy.devices.choice import chosen
-from fer_deploy.devices.profile import Resolved
+from fer_deploy.devices.choice import FAMILIES, IPHONE, chosen, chosen_iphone
+from fer_deploy.devices.profile import Resolved, load_profile
+from fer_deploy.devices.transports.taken import TakenTransport
+from fer_deploy.errors import ConfigError
 from fer_deploy.files import require_writable_folder
 from fer_deploy.model import Model, load_model
 from fer_deploy.model.origin import Origin, read_model_files
@@ -15,6 +17,8 @@ from fer_deploy.pipeline.config import Config
 from fer_deploy.pipeline.export import Plan, draw_calibration, plan_exports
 from fer_deploy.progress import say
 from fer_deploy.quantize.recipe import CalibrationSet
+
+_IPHONES = "devicectl"
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,8 @@ class Inputs:
     test: Faces
     calibration: CalibrationSet | None
     devices: tuple[Resolved, ...]
+    taken: TakenTransport | None
+    """What was taken on the iPhone among ``devices``."""
 
 
 def load_inputs(config: Config) -> Inputs:
@@ -35,7 +41,12 @@ def load_inputs(config: Config) -> Inputs:
     Raises:
         FerDeployError: a model, dataset, target, recipe, device or the output folder is missing or unusable.
     """
-    resolved = [chosen(name) for name in config.profile.devices]
+    taken = TakenTransport(config.profile.results) if config.profile.results else None
+    resolved = [_device(name, taken) for name in config.profile.devices]
+    if taken is not None and not any(one.profile.transport == _IPHONES for one in resolved):
+        raise ConfigError(
+            "[profile] results are of an iPhone, and devices names none; add the iPhone's profile, or iphone"
+        )
     for one in resolved:
         if one.notice is not None:
             say(one.notice)
@@ -48,4 +59,12 @@ def load_inputs(config: Config) -> Inputs:
     labels, spec = model.contract.labels, model.contract.input
     test = open_dataset(config.data, "test", labels, spec)
     calibration = draw_calibration(model, plan, config.data, config.quantize)
-    return Inputs(model, origin, plan, test, calibration, tuple(resolved))
+    return Inputs(model, origin, plan, test, calibration, tuple(resolved), taken)
+
+
+def _device(asked: str, taken: TakenTransport | None) -> Resolved:
+    """Return the device that is meant; an iPhone is the one that results were taken on, where there are any."""
+    of_android = asked in FAMILIES or (asked != IPHONE and load_profile(asked).transport != _IPHONES)
+    if taken is None or of_android:
+        return chosen(asked)
+    return chosen_iphone(asked, taken.identifier, taken.system)

@@ -23,6 +23,7 @@ _OWN = (
     "output",
     "calibration_images",
     "devices",
+    "results",
     "threads",
 )
 
@@ -33,8 +34,8 @@ def overridden_config(path: str | os.PathLike[str] | None, **given: Any) -> Conf
     Args:
         path: the file; None for fer-deploy.toml, if there is one.
         given: ``model``, ``contract``, ``weights``, ``dataset``, ``data``, ``targets``, ``recipes``, ``output``,
-            ``calibration_images``, ``devices``, ``threads``, and the targets' own options; None leaves the file's.
-            A ``model`` replaces the file's whole ``[model]`` table: another model's contract or weights would be wrong.
+            ``calibration_images``, ``devices``, ``results``, ``threads``, and the targets' own options; None leaves the
+            file's. A ``model`` replaces the file's whole ``[model]`` table: another model's contract or weights would be wrong.
 
     Raises:
         ArgumentError: there is no such value.
@@ -56,6 +57,7 @@ def overridden_config(path: str | os.PathLike[str] | None, **given: Any) -> Conf
             },
             "profile": {
                 "devices": _several(own["devices"]),
+                "results": _several(own["results"]),
                 "timing": {"threads": threads} if threads is not None else None,
             },
         },

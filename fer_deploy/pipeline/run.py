@@ -267,11 +267,14 @@ class Run:
         device = resolved.profile
         timing = self._config.profile.timing
         artifacts = [made.artifact for made in exported]
+        taken = self._inputs.taken if device.transport == "devicectl" else None
+        if taken is not None:
+            taken.require_about(artifacts)
 
         def measure() -> tuple[RuntimeFigures, ...]:
             with self.stages.stage(f"timing on {device.market_name}"):
                 say(f"timing {len(artifacts)} artifacts on {device.market_name}")
-                figures = all_runtime_figures(artifacts, device, timing)
+                figures = all_runtime_figures(artifacts, device, timing, taken=taken)
             with self.stages.stage(f"profiling layers on {device.market_name}"):
                 return with_layer_times(figures, artifacts, device, timing, comparer.names())
 
@@ -279,6 +282,7 @@ class Run:
             files={artifact.key: artifact.info.sha256 for artifact in artifacts},
             device=device.model_dump(mode="json"),
             protocol=timing.model_dump(mode="json"),
+            taken=taken.digests if taken else {},
         )
         figures = self._store.once(TIMINGS, device.name, inputs, measure)
         assert not isinstance(figures, Unknown)
@@ -289,6 +293,6 @@ class Run:
             os=device.os,
             transport=device.transport,
             asked=resolved.asked if resolved.serial is not None else None,
-            attached=attached_device(device),
+            attached=taken.there() if taken else attached_device(device),
             figures=figures,
         )

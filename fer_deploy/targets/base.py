@@ -87,6 +87,7 @@ class Runner(Enum):
     PYTHON = "Python"
     BROWSER = "browser"
     ANDROID_DEMO = "Android demo"
+    IOS_DEMO = "iOS demo"
 
 
 @dataclass(frozen=True)

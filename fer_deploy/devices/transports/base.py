@@ -24,10 +24,16 @@ class Transport(ABC):
     """One way to one device."""
 
     name: ClassVar[str]
+    #: False: what is asked for was taken earlier, once.
+    live: ClassVar[bool] = True
 
     @abstractmethod
     def obstacle(self, target: str | None = None) -> str | None:
         """Return why the device, or this target on it, cannot be used now, and the remedy; None when it can."""
+
+    def obstacle_for(self, artifact: Artifact) -> str | None:
+        """Return why this artifact cannot be timed on the device now, and the remedy; None when it can."""
+        return self.obstacle(artifact.info.target)
 
     def there(self) -> str | None:
         """Return what is attached as the device or could be, in words; None: nothing is, or it is this machine."""
@@ -82,7 +88,7 @@ def time_in_turns(
     processes each, every second round backwards. An artifact that fails in a later round keeps the rounds it
     has; the verdict on them is the caller's.
     """
-    if len(artifacts) == 1:
+    if len(artifacts) == 1 or not transport.live:
         rounds = 1
     share = protocol.model_copy(
         update={

@@ -40,6 +40,10 @@ def open_transport(profile: DeviceProfile, address: str | None = None) -> Transp
             from fer_deploy.devices.transports.adb import AdbTransport
 
             return AdbTransport(address, profile)
+        case "devicectl":
+            from fer_deploy.devices.transports.devicectl import DevicectlTransport
+
+            return DevicectlTransport(address, profile)
         case "ssh":
             from fer_deploy.devices.transports.ssh import SshTransport
 

@@ -14,7 +14,7 @@ from fer_deploy.errors import TargetError, root_cause
 from fer_deploy.heap import set_aside
 from fer_deploy.quantize.graph import Graph
 from fer_deploy.quiet import quiet
-from fer_deploy.targets.base import ArtifactLayers, Delegation, Lowered, Session, Target
+from fer_deploy.targets.base import ArtifactLayers, Delegation, Lowered, Runner, Session, Target
 from fer_deploy.targets.coreml.options import CoreMLOptions
 from fer_deploy.targets.coreml.package import FILE, convert, input_name, save
 from fer_deploy.targets.coreml.session import CoreMLSession, InterpreterSession
@@ -34,6 +34,7 @@ class CoreMLTarget(Target):
     package: ClassVar[str] = "coremltools"
     options_type: ClassVar[type[TargetOptions]] = CoreMLOptions
     everywhere: ClassVar[bool] = False
+    runners: ClassVar[frozenset[Runner]] = frozenset({Runner.IOS_DEMO})
     integer_steps: ClassVar[int] = INTEGER_STEPS
     runtime: str = "Core ML"
 
