@@ -16,6 +16,8 @@ final class Camera: NSObject, AVCaptureVideoDataOutputSampleBufferDelegate, @unc
     private var coordinator: AVCaptureDevice.RotationCoordinator?
     private var observers: [NSObjectProtocol] = []
     private var restarts = Restarts()
+    /// Between `start` and `stop`: nothing else starts a camera that nobody looks through.
+    private var wanted = false
 
     /// `onProblem` is told why no pictures come; the next picture says that they come again.
     init(onProblem: @escaping @Sendable (String) -> Void) {
@@ -37,13 +39,17 @@ final class Camera: NSObject, AVCaptureVideoDataOutputSampleBufferDelegate, @unc
 
     /// No pictures until the next `start`.
     func stop() {
-        queue.async { self.session.stopRunning() }
+        queue.async {
+            self.wanted = false
+            self.session.stopRunning()
+        }
     }
 
     private func configure() throws {
         if session.inputs.isEmpty { try connect() }
         if observers.isEmpty { observe() }
-        if !session.isRunning { session.startRunning() }
+        wanted = true
+        resume()
     }
 
     /// Asks before each call that raises an exception where it is not allowed.
@@ -144,7 +150,7 @@ final class Camera: NSObject, AVCaptureVideoDataOutputSampleBufferDelegate, @unc
     }
 
     private func resume() {
-        if !session.isRunning { session.startRunning() }
+        if wanted, !session.isRunning { session.startRunning() }
     }
 
     /// Media services that were reset and the like: the session has stopped, and starting it again helps or does not.

@@ -3,7 +3,7 @@
 public typealias CFData = NSData
 
 public final class CGColorSpace {}
-public func CGColorSpaceCreateDeviceRGB() -> CGColorSpace { fatalError() }
+public func CGColorSpaceCreateDeviceRGB() -> CGColorSpace { CGColorSpace() }
 
 public final class CGDataProvider {
     public init?(data: CFData) {}
@@ -23,11 +23,12 @@ public enum CGColorRenderingIntent: Int32, Sendable {
 }
 
 public final class CGImage: Sendable {
+    public let width: Int
     public init?(
         width: Int, height: Int, bitsPerComponent: Int, bitsPerPixel: Int, bytesPerRow: Int, space: CGColorSpace,
         bitmapInfo: CGBitmapInfo, provider: CGDataProvider, decode: UnsafePointer<CGFloat>?, shouldInterpolate: Bool,
         intent: CGColorRenderingIntent
-    ) {}
+    ) { self.width = width }
 }
 
 public enum CGImagePropertyOrientation: UInt32, Sendable {

@@ -13,17 +13,21 @@ public enum MLMultiArrayDataType: Int, Sendable {
 }
 
 public final class MLMultiArray: NSObject {
-    public init(shape: [NSNumber], dataType: MLMultiArrayDataType) throws {}
-    public var count: Int { fatalError() }
-    public subscript(_ index: Int) -> NSNumber { fatalError() }
+    fileprivate var values: [Float]
+    public init(shape: [NSNumber], dataType: MLMultiArrayDataType) throws {
+        values = Array(repeating: 0, count: shape.reduce(1) { $0 * $1.intValue })
+    }
+    fileprivate init(_ values: [Float]) { self.values = values }
+    public var count: Int { values.count }
+    public subscript(_ index: Int) -> NSNumber { NSNumber(value: values[index]) }
     public func withUnsafeMutableBytes<R>(
         _ body: (UnsafeMutableRawBufferPointer, [Int]) throws -> R
-    ) rethrows -> R { fatalError() }
+    ) rethrows -> R { try values.withUnsafeMutableBytes { try body($0, []) } }
 }
 
 public final class MLFeatureValue: NSObject {
-    public convenience init(multiArray: MLMultiArray) { fatalError() }
-    public var multiArrayValue: MLMultiArray? { fatalError() }
+    public let multiArrayValue: MLMultiArray?
+    public init(multiArray: MLMultiArray) { multiArrayValue = multiArray }
 }
 
 public protocol MLFeatureProvider {
@@ -31,12 +35,45 @@ public protocol MLFeatureProvider {
 }
 
 public final class MLDictionaryFeatureProvider: NSObject, MLFeatureProvider {
-    public init(dictionary: [String: Any]) throws {}
-    public func featureValue(for featureName: String) -> MLFeatureValue? { fatalError() }
+    private let values: [String: Any]
+    public init(dictionary: [String: Any]) throws { values = dictionary }
+    public func featureValue(for featureName: String) -> MLFeatureValue? { values[featureName] as? MLFeatureValue }
 }
 
 public final class MLModel: NSObject {
-    public init(contentsOf url: URL, configuration: MLModelConfiguration) throws {}
-    public class func compileModel(at modelURL: URL) async throws -> URL { fatalError() }
-    public func prediction(from input: MLFeatureProvider) throws -> MLFeatureProvider { fatalError() }
+    private let units: MLComputeUnits
+    public init(contentsOf url: URL, configuration: MLModelConfiguration) throws {
+        PlayedModel.note("load \(configuration.computeUnits)")
+        Thread.sleep(forTimeInterval: PlayedModel.seconds)
+        guard FileManager.default.fileExists(atPath: url.appendingPathComponent("weights").path) else {
+            throw CocoaError(.fileReadCorruptFile)
+        }
+        units = configuration.computeUnits
+    }
+    public class func compileModel(at modelURL: URL) async throws -> URL {
+        PlayedModel.note("compile")
+        try await Task.sleep(nanoseconds: UInt64(1e9 * PlayedModel.seconds))
+        let made = FileManager.default.temporaryDirectory.appendingPathComponent("\(UUID().uuidString).mlmodelc")
+        try FileManager.default.createDirectory(at: made, withIntermediateDirectories: true)
+        try Data([1]).write(to: made.appendingPathComponent("weights"))
+        return made
+    }
+    /// The engine that the tests' artifact stands for: logit k is pixel k divided by ten.
+    public func prediction(from input: MLFeatureProvider) throws -> MLFeatureProvider {
+        let error = PlayedModel.errors[units] ?? 0
+        let logits = input.featureValue(for: "pixels")!.multiArrayValue!.values.prefix(3).map { $0 / 10 + error }
+        return try MLDictionaryFeatureProvider(
+            dictionary: ["logits": MLFeatureValue(multiArray: MLMultiArray(logits))])
+    }
+}
+
+/// What the pretended Core ML does and was asked, for ../play.
+public enum PlayedModel {
+    /// How long it takes to compile and to load.
+    nonisolated(unsafe) public static var seconds = 0.0
+    /// How far its logits are off.
+    nonisolated(unsafe) public static var errors: [MLComputeUnits: Float] = [:]
+    nonisolated(unsafe) public static var calls: [String] = []
+
+    static func note(_ call: String) { calls.append(Thread.isMainThread ? "\(call) on the main thread" : call) }
 }

@@ -1,7 +1,7 @@
 @_exported import Foundation
 
 @MainActor public final class UIApplication {
-    public class var shared: UIApplication { fatalError() }
+    public static let shared = UIApplication()
     public var isIdleTimerDisabled = false
     public nonisolated static let openSettingsURLString: String = ""
 }
@@ -10,10 +10,10 @@
     public enum BatteryState: Int, Sendable {
         case unknown, unplugged, charging, full
     }
-    public class var current: UIDevice { fatalError() }
+    public static let current = UIDevice()
     public var isBatteryMonitoringEnabled = false
-    public var batteryState: BatteryState { fatalError() }
-    public var batteryLevel: Float { fatalError() }
+    public var batteryState: BatteryState { isBatteryMonitoringEnabled ? .charging : .unknown }
+    public var batteryLevel: Float { isBatteryMonitoringEnabled ? 0.8 : -1 }
 }
 
 // Of Foundation on Apple's systems.
@@ -21,6 +21,6 @@ extension ProcessInfo {
     public enum ThermalState: Int, Sendable {
         case nominal, fair, serious, critical
     }
-    public var thermalState: ThermalState { fatalError() }
-    public var isLowPowerModeEnabled: Bool { fatalError() }
+    public var thermalState: ThermalState { .fair }
+    public var isLowPowerModeEnabled: Bool { false }
 }

@@ -24,6 +24,7 @@ def test_package_passes_its_tests_on_vectors_that_are_not_committed(
     assert "1000 preprocessing vectors agree byte for byte" in output
     assert "with 0 failures" in output
     assert "the app typechecks against the stub modules" in output
+    assert "the app plays on the stub modules" in output
     example = re.search(
         r"^TIMING EXAMPLE BEGINS\n(.*)\nTIMING EXAMPLE ENDS$", output, re.MULTILINE | re.DOTALL
     )
@@ -40,3 +41,42 @@ def test_a_misspelt_call_does_not_typecheck(check_swift: Script, repository_copy
     done = check_swift()
     assert done.returncode != 0
     assert "has no member 'predicton'" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "other", "complaint"),
+    [
+        (
+            "Camera.swift",
+            "guard session.canAddInput(input)",
+            "guard true",
+            "NSInvalidArgumentException: addInput",
+        ),
+        (
+            "Camera.swift",
+            "connection.isVideoRotationAngleSupported(angle)",
+            "angle >= 0",
+            "NSInvalidArgumentException: videoRotationAngle",
+        ),
+        ("Camera.swift", "if wanted, !session.isRunning", "if !session.isRunning", "nobody looks through"),
+        ("Loading.swift", "enum Loading {", "@MainActor\nenum Loading {", "on the main thread"),
+        (
+            "Demo.swift",
+            "guard mine == choice else { return }\n            state = classifier",
+            "state = classifier",
+            "",
+        ),
+    ],
+    ids=["input", "angle", "camera left on", "main thread", "late choice"],
+)
+def test_what_would_go_wrong_on_a_phone_goes_wrong_when_played(
+    check_swift: Script, repository_copy: Path, file: str, text: str, other: str, complaint: str
+) -> None:
+    source = repository_copy / "ios_demo/App" / file
+    assert text in source.read_text()
+    source.write_text(source.read_text().replace(text, other))
+    done = check_swift()
+    output = done.stdout + done.stderr
+    assert done.returncode != 0, output
+    assert "the app typechecks against the stub modules" in output
+    assert complaint in output
