@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from fer_deploy.devices.estimator.bands import COVERAGE, calibrated_bands
+from fer_deploy.devices.estimator.bands import COVERAGE
 from fer_deploy.devices.estimator.cpu import CpuModel, Point, Query, fit_cpu
-from fer_deploy.devices.estimator.npu import NPU_RUNTIMES, predict_npu
+from fer_deploy.devices.estimator.learn import calibrated_bands
+from fer_deploy.devices.estimator.npu import NPU_RUNTIMES, refuse_npu
 from fer_deploy.devices.estimator.rows import CalibrationRow, Precision, calibration_devices, calibration_rows
 from fer_deploy.devices.profile_schema import DeviceProfile
 from fer_deploy.frozen import Unknown
@@ -67,30 +68,18 @@ def estimate_latency(
         profile: the device.
         network: a graph, or its costs already counted.
         precision: float or int8 (weights and activations).
-        runtime: executorch, xnnpack, tflite or ncnn for the CPU; qnn or coreml for the NPU; onnx is refused.
-        threads: CPU threads, on the fastest cores; an NPU takes no notice.
+        runtime: executorch, xnnpack, tflite or ncnn for the CPU; what has no rows, as onnx, or too
+            few, as qnn and coreml for an NPU, is refused.
+        threads: CPU threads, on the fastest cores.
     """
     costs = network if isinstance(network, GraphCosts) else graph_costs(network)
     if runtime in NPU_RUNTIMES:
-        found = predict_npu(profile, costs, precision, runtime)
-        if isinstance(found, Unknown):
-            return found
-        return Estimate(
-            found.milliseconds,
-            found.low,
-            found.high,
-            COVERAGE,
-            found.basis,
-            found.rows,
-            found.citations,
-            ("on the NPU, whole graph",),
-        )
+        return refuse_npu(profile, costs, precision, runtime)
     families = _cpu_families()
     family = families.get(runtime)
     if family is None:
         return Unknown(
-            reason=f"no published row was measured with {runtime}; the estimator knows "
-            f"{', '.join((*families, *NPU_RUNTIMES))}"
+            reason=f"no published row was measured with {runtime}; the estimator knows {', '.join(families)}"
         )
     if threads < 1:
         return Unknown(reason=f"{threads} threads cannot run anything")
@@ -98,7 +87,7 @@ def estimate_latency(
     point = calibrated_cpu().predict(costs, Query(profile.cores, family, precision, threads, device))
     if isinstance(point, Unknown):
         return point
-    return _banded(point, precision, runtime, family)
+    return _banded(point, precision, runtime, family, profile.cores[0].microarchitecture)
 
 
 def _cpu_families() -> dict[str, str]:
@@ -109,23 +98,32 @@ def _cpu_families() -> dict[str, str]:
     return {**of_targets, **CPU_RUNTIMES}
 
 
-def _banded(point: Point, precision: Precision, runtime: str, family: str) -> Estimate:
-    width = math.exp(calibrated_bands().width_of(point, precision))
+def _banded(point: Point, precision: Precision, runtime: str, family: str, core: str) -> Estimate:
+    bands = calibrated_bands()
+    width = bands.width_of(point, precision)
+    trusted, weak = (bands.width(basis, precision) for basis in (point.basis, point.band_basis))
     notes = [f"{runtime} taken for {family}'s rows"] if runtime != family.lower() else []
-    if point.borrowed:
-        notes.append(point.borrowed)
+    if point.basis == "other cores":
+        notes.append(f"no row was measured on {core} cores: as fast as their pipes and clock say")
     if point.weakness:
-        notes.append(f"wider band: {point.weakness}")
+        notes.append(_wider(weak - trusted, point.weakness))
+    if point.beyond:
+        notes.append(_wider(width - weak, point.beyond))
     return Estimate(
         point.milliseconds,
-        point.milliseconds / width,
-        point.milliseconds * width,
+        point.milliseconds / math.exp(width),
+        point.milliseconds * math.exp(width),
         COVERAGE,
         point.basis,
         len(point.rows),
         _citations(point.rows),
         tuple(notes),
     )
+
+
+def _wider(by: float, why: str) -> str:
+    """Return a note that a band is wider, and by how much where it is: the widest there is does not widen."""
+    return f"wider band (x{math.exp(by):.2f}): {why}" if by > 0 else why
 
 
 def _citations(rows: tuple[CalibrationRow, ...]) -> tuple[str, ...]:

@@ -1,8 +1,9 @@
-"""NPU latency of a network, bracketed by published networks on the same chip; never for a CPU.
+"""What published rows say of a network's latency on an NPU: not enough for an estimate; never anything of a CPU.
 
-Too few networks with known operators are published per NPU to fit terms. But a network that multiplies less,
-holds fewer weights, moves less data and has fewer operators than a published one is not slower, and the other
-way round. The least of what is above it and the greatest of what is below it are the band.
+A handful of networks with known operators are published per NPU, all of them many times larger than a network for
+faces. A network that multiplies less, holds fewer weights, moves less data and has fewer operators than a published
+one is not slower, and the other way round: that brackets it, but with ends ten times apart and a middle that was far
+off for networks left out. So a refusal says why, and what is known: that the network takes no longer than another.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import csv
 import functools
 import io
 import math
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -55,14 +57,11 @@ class NpuRow:
 
 @dataclass(frozen=True)
 class Bracket:
-    """A band and the rows that are its ends."""
+    """What a network takes, between the published networks that ask no more and no less, and the middle of these."""
 
     milliseconds: float
     low: float
     high: float
-    basis: str
-    rows: int
-    citations: tuple[str, ...]
 
 
 @functools.cache
@@ -105,48 +104,36 @@ def bracket(rows: Sequence[NpuRow], costs: GraphCosts) -> Bracket | Unknown:
 
     Without a smaller published network the lower end is what a call costs, where a row says that.
     """
-    above: dict[str, float] = {}
-    below: dict[str, float] = {}
-    for row in rows:
-        if row.costs is not None and _at_most(costs, row.costs):
-            above[row.model] = max(above.get(row.model, 0.0), row.milliseconds)
-        if row.costs is not None and _at_most(row.costs, costs):
-            below[row.model] = min(below.get(row.model, math.inf), row.milliseconds)
-    if not above:
+    above = ceiling(rows, costs)
+    if above is None:
         return Unknown(
             reason=f"{costs.name} is larger than every network published on this NPU in some respect"
         )
-    ceiling = min(above, key=above.__getitem__)
-    high = above[ceiling]
-    if below:
-        floor = max(below, key=below.__getitem__)
-        low, what = below[floor], f"{floor}, which asks no more"
-    else:
-        calls = [row.milliseconds for row in rows if row.component == _NEARLY_NOTHING]
-        if not calls:
-            return Unknown(
-                reason=f"{costs.name} is smaller than every network published on this NPU: at most {high:g} ms "
-                f"({ceiling}), but nothing says how much less"
-            )
-        low, what = min(calls), f"{_NEARLY_NOTHING}, nearly nothing"
-    low = min(low, high)
-    used = [row for row in rows if row.model == ceiling or row.milliseconds == low]
-    numbers = ", ".join(str(row.number) for row in used)
-    sources = sorted({row.source for row in used})
-    return Bracket(
-        math.sqrt(low * high),
-        low,
-        high,
-        f"between {what}, and {ceiling}, which asks no less",
-        len(used),
-        tuple(f"{source} (npu rows {numbers})" for source in sources),
-    )
+    below: dict[str, float] = {}
+    for row in rows:
+        if row.costs is not None and _at_most(row.costs, costs):
+            below[row.model] = min(below.get(row.model, math.inf), row.milliseconds)
+    calls = [row.milliseconds for row in rows if row.component == _NEARLY_NOTHING]
+    if not below and not calls:
+        return Unknown(
+            reason=f"{costs.name} is smaller than every network published on this NPU: at most {above[0]:g} ms "
+            f"({above[1]}), but nothing says how much less"
+        )
+    low = min(max(below.values()) if below else min(calls), above[0])
+    return Bracket(math.sqrt(low * above[0]), low, above[0])
 
 
-def predict_npu(
-    profile: DeviceProfile, costs: GraphCosts, precision: Precision, runtime: str
-) -> Bracket | Unknown:
-    """Return the band on a profile's NPU, or why there is none."""
+def ceiling(rows: Sequence[NpuRow], costs: GraphCosts) -> tuple[float, str] | None:
+    """Return the least milliseconds of a published network that asks no less than ``costs``, and its name."""
+    above: dict[str, float] = {}
+    for row in rows:
+        if row.costs is not None and _at_most(costs, row.costs):
+            above[row.model] = max(above.get(row.model, 0.0), row.milliseconds)
+    return min(((ms, name) for name, ms in above.items()), default=None)
+
+
+def refuse_npu(profile: DeviceProfile, costs: GraphCosts, precision: Precision, runtime: str) -> Unknown:
+    """Return why there is no estimate on a profile's NPU, and what the rows say all the same."""
     if not any(runtime in one.delegates for one in profile.accelerators if one.kind == "npu"):
         return Unknown(reason=f"{profile.market_name} has no NPU that {runtime} drives")
     rows = [
@@ -155,8 +142,35 @@ def predict_npu(
         if (row.soc, row.runtime, row.precision) == (profile.soc, runtime, precision)
     ]
     if not rows:
-        return Unknown(reason=f"no published row of {profile.soc}'s NPU in {precision}")
-    return bracket(rows, costs)
+        return Unknown(reason=f"not measured: no published row of {profile.soc}'s NPU in {precision}")
+    known = {row.architecture: row.costs.macs for row in rows if row.costs is not None}
+    smallest = f", the smallest {min(known.values()) / 1e6:.0f} M multiply-accumulates" if known else ""
+    return Unknown(
+        reason=f"not measured, and published rows do not carry an estimate: {profile.soc}'s NPU has {len(known)} "
+        f"networks with known operators in {precision}{smallest}; {costs.name} has {costs.macs / 1e6:.3g} M"
+        f"{_shown()}; {_at_most_ms(rows, costs)}"
+    )
+
+
+def _at_most_ms(rows: Sequence[NpuRow], costs: GraphCosts) -> str:
+    above = ceiling(rows, costs)
+    if above is None:
+        return "and every one of them is smaller in some respect"
+    return f"what they say is at most {above[0]:g} ms, as {above[1]} asks no less in any respect"
+
+
+@functools.cache
+def _shown() -> str:
+    """Return how wrong brackets were for networks left out."""
+    found = [(one.row, one.found) for one in leave_one_model_out() if isinstance(one.found, Bracket)]
+    if not found:
+        return ""
+    error = statistics.median(abs(band.milliseconds / row.milliseconds - 1) for row, band in found)
+    apart = statistics.median(band.high / band.low for _, band in found)
+    return (
+        f" (left out in turn, published networks were {100 * error:.0f} % off the middle of their bracket, whose ends "
+        f"are x{apart:.0f} apart)"
+    )
 
 
 @dataclass(frozen=True)

@@ -76,8 +76,13 @@ class CalibrationRow:
 
     @functools.cached_property
     def amounts(self) -> NDArray[np.float64]:
-        """What the network asks of a device: float64 (8,), see :mod:`~.workload`."""
-        return workload(self.costs)
+        """What the network asks of a device: float64 (8,), see :mod:`~.workload`; apart for every number of threads."""
+        return workload(self.costs, threads=self.threads, precision=self.precision)
+
+    @functools.cached_property
+    def macs(self) -> int:
+        """Multiply-accumulates of the network."""
+        return self.costs.macs
 
     @property
     def group(self) -> tuple[str, str, str, int, Precision]:
@@ -125,7 +130,11 @@ def read_rows(
 ) -> tuple[tuple[CalibrationRow, ...], tuple[Unused, ...]]:
     """Return the CPU rows of a csv file with the columns of ``cpu_rows.csv``, and those that cannot be used.
 
-    ``devices``: which rows may be of, beside the calibration devices. Rows of a ``verified`` column, where there is one, count when it says ``read``.
+    Rows of a ``verified`` column, where there is one, count when it says ``read``.
+
+    Args:
+        path: the file.
+        devices: what rows may be of, beside the calibration devices.
 
     Raises:
         DataError: the file cannot be read, or a column is missing.

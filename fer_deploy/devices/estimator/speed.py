@@ -35,14 +35,18 @@ _PIPES: Mapping[str, float] = MappingProxyType(
         "Apple Vortex": 2.0,
     }
 )
-#: Microarchitectures without rows that are taken for the one named: the same number of pipes, a later design.
+#: Microarchitectures that have as many pipes as the one named, an earlier design. One that no row was measured on, of
+#: these or of :data:`_PIPES`, is as fast as its pipes and clock say, with no term of its own: leaving whole kinds of
+#: core out of the rows is how wrong that is (basis *other cores*), and was better than an earlier kind's term.
 STANDS_FOR: Mapping[str, str] = MappingProxyType(
     {
+        "Cortex-X2": "Cortex-X1",
         "Cortex-X3": "Cortex-X1",
         "Cortex-X4": "Cortex-X1",
         "Cortex-A710": "Cortex-A78",
         "Cortex-A715": "Cortex-A78",
         "Cortex-A720": "Cortex-A78",
+        "Cortex-A725": "Cortex-A78",
         "Cortex-A510": "Cortex-A55",
         "Cortex-A520": "Cortex-A55",
     }
@@ -54,15 +58,15 @@ MARGIN = 1.25
 
 
 @functools.cache
-def reference() -> NDArray[np.float64]:
+def reference(threads: int, precision: Precision) -> NDArray[np.float64]:
     """The workload on which devices are compared: MobileNetV2 1.0 at 224 px, float64 (8,)."""
     costs = network("mobilenet_v2_1.0", 224)
     assert costs is not None
-    return workload(costs)
+    return workload(costs, threads=threads, precision=precision)
 
 
 def known_as(microarchitecture: str) -> str | None:
-    """Return the calibrated microarchitecture that stands for another, or None."""
+    """Return the microarchitecture of :data:`_PIPES` that has as many as another, or None."""
     name = STANDS_FOR.get(microarchitecture, microarchitecture)
     return name if name in _PIPES else None
 
@@ -113,14 +117,14 @@ def _effects(
     found = {
         "all": 1.0,
         f"runtime {runtime}": 1.0,
-        f"core {known_as(big.microarchitecture)}": 1.0,
+        f"core {big.microarchitecture}": 1.0,
         "threads": math.log(threads),
         "little cores": float(
             threads > sum(c.count for c in cores if c.microarchitecture == big.microarchitecture)
         ),
     }
     if precision == "int8":
-        found |= {"int8": 1.0, f"int8 {runtime}": 1.0}
+        found |= {"int8": 1.0, f"int8 {runtime}": 1.0, "int8 threads": math.log(threads)}
         if modern:
             found["int8 dotprod"] = 1.0
     elif modern and runtime == "ncnn":
@@ -142,10 +146,10 @@ def fit_speed(terms: Terms) -> SpeedModel:
         if speed is None or one is None:
             continue
         inputs.append(_effects(cores, runtime, precision, threads))
-        targets.append(math.log(float(reference() @ fitted)) + math.log(speed))
+        targets.append(math.log(float(reference(threads, precision) @ fitted)) + math.log(speed))
         weights.append(min(1.0, len(terms.rows[group]) / 3))
         ratings.append(one)
-        bigs.add(known_as(cores[0].microarchitecture) or "")
+        bigs.add(cores[0].microarchitecture)
     names = sorted({name for row in inputs for name in row})
     matrix = np.array([[row.get(name, 0.0) for name in names] for row in inputs])
     weight = np.array(weights)[:, None]

@@ -89,7 +89,10 @@ def _floored(terms: Array) -> Array:
 
 def fit_terms(rows: Sequence[CalibrationRow], ridge: float = RIDGE) -> Terms:
     """Return the terms fitted on ``rows``; integer families are drawn to their float ones."""
-    amounts = {id(row): row.amounts if ridge == RIDGE else workload(row.costs, ridge) for row in rows}
+    amounts = {
+        id(row): row.amounts if ridge == RIDGE else workload(row.costs, ridge, row.threads, row.precision)
+        for row in rows
+    }
 
     def stacked(some: Sequence[CalibrationRow], factor: dict[Group, float]) -> tuple[Array, Array]:
         matrix = np.array([amounts[id(row)] for row in some])

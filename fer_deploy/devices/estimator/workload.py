@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Literal
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,6 +18,17 @@ TERMS = ("pointwise", "winograd", "conv", "depthwise", "grouped", "linear", "ele
 #: costs as much as if it computed that many per element. From leave-one-model-out over powers of two: flat
 #: between 4 and 16 (``benchmarks/estimator_validation.py --ridge``).
 RIDGE = 8.0
+
+#: The threads term: what an amount is multiplied by is the number of threads to this power, beside what threads divide
+#: alike. An operator's fixed cost is not divided at all; elementwise work, which waits for memory, is in float divided
+#: by the root, and in int8 not, where libraries do it on one thread or in float. From leaving out networks, conditions
+#: and devices of the calibration rows; the errors with and without it are a table of docs/estimator.md.
+SERIAL: Mapping[Literal["float", "int8"], Mapping[str, float]] = MappingProxyType(
+    {
+        "float": MappingProxyType({"dispatch": 1.0, "elementwise": 0.5}),
+        "int8": MappingProxyType({"dispatch": 1.0, "elementwise": 1.0}),
+    }
+)
 
 #: Where fits start from and are drawn to where rows say little: relative cost of a term's million
 #: multiply-accumulates (of its thousand operators for ``dispatch``). Only ratios matter. Depthwise and
@@ -29,9 +44,14 @@ def _term(op: Op) -> str:
     return "elementwise" if op.kind == "pool" else op.kind
 
 
-def workload(costs: GraphCosts, ridge: float = RIDGE) -> NDArray[np.float64]:
+def workload(
+    costs: GraphCosts,
+    ridge: float = RIDGE,
+    threads: int = 1,
+    precision: Literal["float", "int8"] = "float",
+) -> NDArray[np.float64]:
     """Return the amounts of :data:`TERMS`, float64 (8,): millions of roofline multiply-accumulates per kernel
-    kind, and thousands of operators.
+    kind, and thousands of operators; what threads do not divide counts :data:`SERIAL` times more.
 
     Every entry grows with an operator's multiplications and data, and none shrinks.
     """
@@ -39,6 +59,8 @@ def workload(costs: GraphCosts, ridge: float = RIDGE) -> NDArray[np.float64]:
     for op in costs.ops:
         amounts[_term(op)] += max(op.macs, ridge * (op.inputs + op.outputs + op.weights)) / 1e6
     amounts["dispatch"] = len(costs.ops) / 1e3
+    for term, power in SERIAL[precision].items():
+        amounts[term] *= threads**power
     return np.array([amounts[term] for term in TERMS])
 
 
