@@ -10,8 +10,10 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -91,12 +93,54 @@ int fprintf(FILE *file, const char *format, ...) {
     return done;
 }
 
-/* dlsym gives the default, that is the new, version. */
-int pthread_cond_init(pthread_cond_t *c, const pthread_condattr_t *a) { return REAL(pthread_cond_init)(c, a); }
-int pthread_cond_destroy(pthread_cond_t *c) { return REAL(pthread_cond_destroy)(c); }
-int pthread_cond_signal(pthread_cond_t *c) { return REAL(pthread_cond_signal)(c); }
-int pthread_cond_broadcast(pthread_cond_t *c) { return REAL(pthread_cond_broadcast)(c); }
-int pthread_cond_wait(pthread_cond_t *c, pthread_mutex_t *m) { return REAL(pthread_cond_wait)(c, m); }
-int pthread_cond_timedwait(pthread_cond_t *c, pthread_mutex_t *m, const struct timespec *t) {
-    return REAL(pthread_cond_timedwait)(c, m, t);
+/* glibc's condition variable of the one at that address. dlsym gives the default, that is the new, version of each function. */
+#ifdef __aarch64__
+/* bionic's begins at any multiple of 4, and glibc's needs 8: a pointer to one is kept in its place. */
+struct bionic_cond {
+    int made; /* 0, as in memory that was only cleared; 1 while it is being made; 2 */
+    char at[sizeof(pthread_cond_t *)];
+};
+
+static pthread_cond_t *cond(void *bionic) {
+    struct bionic_cond *kept = bionic;
+    pthread_cond_t *real;
+    int none = 0;
+    if (__atomic_compare_exchange_n(&kept->made, &none, 1, 0, __ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE)) {
+        real = calloc(1, sizeof *real);
+        memcpy(kept->at, &real, sizeof real);
+        __atomic_store_n(&kept->made, 2, __ATOMIC_RELEASE);
+    }
+    while (__atomic_load_n(&kept->made, __ATOMIC_ACQUIRE) != 2) sched_yield();
+    memcpy(&real, kept->at, sizeof real);
+    return real;
 }
+
+static void forget(void *bionic) {
+    struct bionic_cond *kept = bionic;
+    free(cond(bionic));
+    kept->made = 0;
+}
+
+/* bionic's mutex has 40 bytes. glibc uses as many of its own, but clears the 48 that it declares. */
+int pthread_mutex_init(pthread_mutex_t *mutex, const pthread_mutexattr_t *kind) {
+    pthread_mutex_t whole;
+    int done = REAL(pthread_mutex_init)(&whole, kind);
+    memcpy(mutex, &whole, 40);
+    return done;
+}
+#else
+static pthread_cond_t *cond(pthread_cond_t *bionic) { return bionic; }
+static void forget(pthread_cond_t *bionic) { REAL(pthread_cond_destroy)(bionic); }
+#endif
+
+int pthread_cond_destroy(pthread_cond_t *c) { return forget(c), 0; }
+int pthread_cond_signal(pthread_cond_t *c) { return REAL(pthread_cond_signal)(cond(c)); }
+int pthread_cond_broadcast(pthread_cond_t *c) { return REAL(pthread_cond_broadcast)(cond(c)); }
+int pthread_cond_wait(pthread_cond_t *c, pthread_mutex_t *m) { return REAL(pthread_cond_wait)(cond(c), m); }
+int pthread_cond_timedwait(pthread_cond_t *c, pthread_mutex_t *m, const struct timespec *t) {
+    return REAL(pthread_cond_timedwait)(cond(c), m, t);
+}
+
+#ifndef __aarch64__ /* the arm64 library initialises none: what it has is cleared memory */
+int pthread_cond_init(pthread_cond_t *c, const pthread_condattr_t *a) { return REAL(pthread_cond_init)(c, a); }
+#endif

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from fer_deploy.devices.runners.build import cache_folder
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 _USER_CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 _CACHE = Path(os.environ.get("FER_TOOLCHAIN") or _USER_CACHE / "fer-deploy")
@@ -65,9 +67,12 @@ def android_runtime(request: pytest.FixtureRequest, tmp_path_factory: pytest.Tem
     """The folder with programs that run Android's ONNX Runtime here; ``host_runtime/prepare.sh`` lists them."""
     _require(request, "Android", "android/kotlin-*", "android_demo/build-apk.sh")
     demo, build = REPOSITORY / "android_demo", tmp_path_factory.mktemp("android") / "build"
+    qemu = Path(os.environ.get("QEMU") or cache_folder() / "qemu" / "qemu-aarch64")
+    cross = shutil.which(os.environ.get("CROSS_CC") or "aarch64-linux-gnu-gcc")
+    arch = ("arm64",) if cross and qemu.exists() else ()
     for script, arguments in (
         (demo / "build-apk.sh", ("check",)),
-        (demo / "host_runtime" / "prepare.sh", ()),
+        (demo / "host_runtime" / "prepare.sh", arch),
     ):
         done = _run(script, *arguments, BUILD_DIR=str(build))
         assert done.returncode == 0, done.stdout + done.stderr

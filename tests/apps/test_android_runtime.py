@@ -1,6 +1,7 @@
 """Android's own ONNX Runtime, executed here: ``android_demo/host_runtime``.
 
-The library is the AAR's for x86_64, as an emulator runs it; the code around it is the demo's. Only libc is glibc.
+The library is the AAR's: that for x86_64, as an emulator runs it, with the demo's code around it, and the phone's for
+arm64, under qemu, by its C API. Only libc is glibc.
 """
 
 from __future__ import annotations
@@ -37,15 +38,18 @@ def _golden(artifact: Artifact) -> tuple[NDArray[np.float32], NDArray[np.float32
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("program", ["c_api", pytest.param("c_api_arm64", marks=pytest.mark.qemu)])
 def test_the_native_library_gives_the_golden_logits(
-    android_runtime: Path, lowered: Lower, recipe: str, tmp_path: Path
+    android_runtime: Path, lowered: Lower, program: str, recipe: str, tmp_path: Path
 ) -> None:
+    if not (android_runtime / program).exists():
+        pytest.skip("no aarch64 compiler and qemu; tests/integration/setup_qemu.sh sets them up")
     artifact = lowered("onnx", recipe)[0]
     images, wanted, allowed = _golden(artifact)
     images.tofile(tmp_path / "inputs.f32")
     shape = ",".join(map(str, images.shape[1:]))
     done = subprocess.run(
-        [android_runtime / "c_api", artifact.file, tmp_path / "inputs.f32", tmp_path / "logits.f32",
+        [android_runtime / program, artifact.file, tmp_path / "inputs.f32", tmp_path / "logits.f32",
          str(wanted.shape[1]), shape],
         capture_output=True, text=True, check=False, timeout=300,
     )  # fmt: skip
