@@ -7,11 +7,11 @@ import platform
 import re
 import shutil
 import subprocess
-import sys
 from typing import Literal
 
 from pydantic import Field
 
+from fer_deploy.devices.installing import Program, adding, is_mac
 from fer_deploy.devices.runners.build import ARCHES, Arch, build_hint, find_runner
 from fer_deploy.devices.transports.adb import adb_program
 from fer_deploy.devices.transports.browser import BrowserTransport
@@ -137,36 +137,32 @@ def _targets() -> tuple[HealthCheck, ...]:
 
 
 def _transports() -> tuple[HealthCheck, ...]:
-    mac = sys.platform == "darwin"
+    mac = is_mac()
     return (
         _adb(),
-        _program(
-            "ssh", ("ssh",), "ssh: Raspberry Pi and friends", "sudo apt-get install openssh-client", "-V"
-        ),
-        _program("scp", ("scp",), "ssh: pushing files", "sudo apt-get install openssh-client", None),
+        _program("ssh", ("ssh",), "ssh: Raspberry Pi and friends", _adding("ssh"), "-V"),
+        _program("scp", ("scp",), "ssh: pushing files", _adding("ssh"), None),
         _program(
             "chromium",
             ("chromium", "chromium-browser", "google-chrome"),
             "browser: onnxruntime-web",
-            "sudo apt-get install chromium",
+            _adding("chromium"),
             "--version",
         ),
-        _program(
-            "node", ("node",), "browser: drives Chromium", "sudo apt-get install nodejs npm", "--version"
-        ),
+        _program("node", ("node",), "browser: drives Chromium", _adding("node"), "--version"),
         _qemu(),
         _program(
             "aarch64 compiler",
             ("aarch64-linux-gnu-g++",),
             "emulated, adb, ssh: building the C++ runner",
-            "sudo apt-get install g++-aarch64-linux-gnu",
+            _adding("aarch64-linux-gnu-g++"),
             "--version",
         ),
         _program(
             "C++ compiler",
             ("g++", "clang++"),
             "host: building the C++ runner",
-            "sudo apt-get install g++",
+            _adding("g++"),
             "--version",
         ),
         *(_runner(arch) for arch in ARCHES if arch in ("aarch64", platform.machine())),
@@ -179,6 +175,11 @@ def _transports() -> tuple[HealthCheck, ...]:
             needed_for="running Core ML's own predict(); elsewhere Core ML is interpreted",
         ),
     )
+
+
+def _adding(program: Program) -> str:
+    command = adding(program)
+    return f"sudo {command}" if command.startswith("apt-get") else command
 
 
 def _runner(arch: Arch) -> HealthCheck:
@@ -213,7 +214,7 @@ def _adb() -> HealthCheck:
         status="ready" if found else "missing",
         found=found or f"no program '{adb_program()}'",
         needed_for="adb: Android phones",
-        add=None if found else "sudo apt-get install adb",
+        add=None if found else _adding("adb"),
     )
 
 
@@ -225,7 +226,7 @@ def _qemu() -> HealthCheck:
         status="missing",
         found="not in FER_DEPLOY_QEMU, the cache folder or PATH",
         needed_for="emulated: arm64 code without hardware",
-        add="sudo apt-get install qemu-user",
+        add=_adding("qemu-user"),
     )
     try:
         full = find_qemu("aarch64", at_least=ONNX_MIN_VERSION)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import re
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
@@ -29,6 +30,7 @@ Address = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.:@
 
 #: Figures that need a source wherever a profile states them.
 SOURCED = ("soc", "cores", "memory_bandwidth_gb_s", "accelerators")
+_CPUINFO = Path("/proc/cpuinfo")
 #: Figures filled in from the machine at hand need none.
 AUTO = "auto"
 
@@ -175,12 +177,21 @@ def _filled(profile: DeviceProfile) -> DeviceProfile:
     return profile.model_copy(update=auto) if auto else profile
 
 
+def _sysctl(name: str) -> str:
+    try:
+        done = subprocess.run(["sysctl", "-n", name], capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip()
+
+
 def processor_name() -> str:
     """Return the host's processor as the system names it."""
     try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+        for line in _CPUINFO.read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     except OSError:
-        pass
+        if platform.system() == "Darwin" and (said := _sysctl("machdep.cpu.brand_string")):
+            return said
     return platform.processor() or platform.machine()

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from fer_deploy.devices.installing import adding, requires_linux
 from fer_deploy.errors import DeviceError
 from fer_deploy.files import folder_atomic, sha256_of, write_atomic
 from fer_deploy.progress import say
@@ -29,6 +30,11 @@ ARCHES: tuple[Arch, ...] = ("x86_64", "aarch64")
 SOURCE = Path(__file__).resolve().parent / "cpp" / "runner.cpp"
 PLUGIN = SOURCE.with_name("count_instructions.c")
 RUNNER = "runner"
+#: What a Mac does instead of building the C++ runner.
+_ELSEWHERE = (
+    "phones are timed without it by the demo apps (android_demo, ios_demo); for a Raspberry Pi build it in a Linux "
+    "container and point FER_DEPLOY_CACHE at its cache folder"
+)
 _LIBRARIES = (
     "libexecutorch.so",
     "libexecutorch_kernels_optimized.so",
@@ -71,10 +77,10 @@ def host_arch() -> Arch:
         DeviceError: it is none that the runner is built for.
     """
     machine = {"amd64": "x86_64", "arm64": "aarch64"}.get(platform.machine().lower(), platform.machine())
-    if sys.platform != "linux" or machine not in ARCHES:
-        raise DeviceError(
-            f"the C++ runner is built on Linux for {' and '.join(ARCHES)}; this is {sys.platform} on {machine}"
-        )
+    if refusal := requires_linux("the C++ runner is built on", _ELSEWHERE):
+        raise DeviceError(refusal)
+    if machine not in ARCHES:
+        raise DeviceError(f"the C++ runner is built for {' and '.join(ARCHES)}; this machine is {machine}")
     return machine
 
 
@@ -135,14 +141,14 @@ def _goal(arch: Arch, cache: Path | None) -> Path:
 
 
 def _compiler(arch: Arch) -> str:
+    if refusal := requires_linux("the C++ runner is built on", _ELSEWHERE):
+        raise DeviceError(refusal)
     native = platform.machine() == arch
     name = "g++" if native else f"{arch.replace('_', '-')}-linux-gnu-g++"
     path = shutil.which(name)
     if path is None:
-        package = "g++" if native else f"g++-{arch.replace('_', '-')}-linux-gnu"
-        raise DeviceError(
-            f"the C++ runner for {arch} needs the compiler {name}; install it, e.g. apt-get install {package}"
-        )
+        package = adding("g++") if native else f"apt-get install g++-{arch.replace('_', '-')}-linux-gnu"
+        raise DeviceError(f"the C++ runner for {arch} needs the compiler {name}; install it, e.g. {package}")
     return path
 
 
@@ -219,7 +225,7 @@ def build_plugin(cache: Path | None = None) -> Path:
     compiler = shutil.which("gcc") or shutil.which("cc")
     if compiler is None:
         raise DeviceError(
-            "the instruction-counting plugin needs a C compiler; install it, e.g. apt-get install gcc"
+            f"the instruction-counting plugin needs a C compiler; install it, e.g. {adding('gcc')}"
         )
     with tempfile.TemporaryDirectory() as scratch:
         built = Path(scratch) / "plugin.so"

@@ -38,7 +38,9 @@ def time_artifact(folder: Path, protocol: TimingProtocol) -> TimingResult:
     if protocol.cores is not None:
         try:
             os.sched_setaffinity(0, protocol.cores)
-        except (OSError, AttributeError) as error:
+        except AttributeError:
+            raise DeviceError("this system lets no program choose its cores; leave cores out") from None
+        except OSError as error:
             raise DeviceError(f"cannot pin to the cores {list(protocol.cores)}: {error}") from None
     memory = PeakMemory()
     began = time.perf_counter()

@@ -19,6 +19,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from fer_deploy.devices.installing import adding
 from fer_deploy.devices.profile_schema import DeviceProfile
 from fer_deploy.devices.runners.build import Bundle
 from fer_deploy.devices.runners.job import (
@@ -115,7 +116,7 @@ class AdbTransport(RemoteTransport):
     #: The one folder that adb's user may write to and execute from on every Android.
     folder: ClassVar[str] = "/data/local/tmp/fer-deploy-run"
     _clean_first: ClassVar[str] = f"{clean_up_demo(folder)}; "
-    install_hint: ClassVar[str] = "install Android's platform-tools, e.g. apt-get install adb"
+    install_hint: ClassVar[str] = f"install Android's platform-tools, e.g. {adding('adb')}"
 
     def __init__(
         self,

@@ -12,6 +12,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from fer_deploy.devices.installing import adding
 from fer_deploy.devices.runners.build import cache_folder
 from fer_deploy.devices.runners.job import (
     Job,
@@ -122,7 +123,7 @@ def install_browser_runner(cache: Path | None = None) -> Path:
         return goal
     npm = shutil.which("npm")
     if npm is None:
-        raise DeviceError("the browser transport needs npm; install it, e.g. apt-get install nodejs npm")
+        raise DeviceError(f"the browser transport needs npm; install it, e.g. {adding('node')}")
     with folder_atomic(goal) as folder:
         shutil.copyfile(_PACKAGES, folder / _PACKAGES.name)
         # no scripts: neither package needs one, and scripts of dependencies are what npm attacks use
@@ -146,12 +147,12 @@ def _programs() -> tuple[str, str, Path]:
     """Return node, Chromium and the folder with the npm packages."""
     node = shutil.which("node")
     if node is None:
-        raise DeviceError("the browser transport needs Node.js; install it, e.g. apt-get install nodejs")
+        raise DeviceError(f"the browser transport needs Node.js; install it, e.g. {adding('node')}")
     chosen = os.environ.get(PROGRAM_VARIABLE)
     chromium = next(filter(None, map(shutil.which, [chosen] if chosen else _PROGRAMS)), None)
     if chromium is None:
         raise DeviceError(
-            f"no Chromium was found ({chosen or ', '.join(_PROGRAMS)}); install it, e.g. apt-get install chromium, "
+            f"no Chromium was found ({chosen or ', '.join(_PROGRAMS)}); install it, e.g. {adding('chromium')}, "
             f"or name it by {PROGRAM_VARIABLE}"
         )
     modules = _modules()

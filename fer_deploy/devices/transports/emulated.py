@@ -19,6 +19,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from fer_deploy.devices.installing import adding, requires_linux
 from fer_deploy.devices.runners.build import Bundle, build_hint, build_plugin, cache_folder, find_runner
 from fer_deploy.devices.runners.job import (
     ONNX_RUNNER,
@@ -173,7 +174,7 @@ class EmulatedTransport(Transport):
         if qemu is None:
             raise DeviceError(
                 f"no qemu-{self._arch} that loads plugins was found; install a dynamic build, e.g. "
-                "apt-get install qemu-user on Debian 12"
+                f"{adding('qemu-user')} on Debian 12"
             )
         if shell_runner(artifact.info.target) is Runner.PYTHON and qemu.version < ONNX_MIN_VERSION:
             raise DeviceError(
@@ -207,6 +208,8 @@ class EmulatedTransport(Transport):
         return run_here(command, job, scratch, limit, self.device, environment)
 
     def _emulator(self, target: str | None) -> Qemu:
+        if refusal := requires_linux("emulation by qemu-user needs", "run it in a container or on CI"):
+            raise DeviceError(refusal)
         in_python = target is not None and shell_runner(target) is Runner.PYTHON
         least = ONNX_MIN_VERSION if in_python else (7, 2)
         found = find_qemu(self._arch, at_least=least)

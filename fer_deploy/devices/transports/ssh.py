@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import ClassVar
 
+from fer_deploy.devices.installing import adding
 from fer_deploy.devices.profile_schema import DeviceProfile
 from fer_deploy.devices.runners.build import Bundle
 from fer_deploy.devices.timing import DeviceState
@@ -24,7 +25,7 @@ class SshTransport(RemoteTransport):
     name: ClassVar[str] = "ssh"
     #: In the login folder, which no other user can write to.
     folder: ClassVar[str] = ".fer-deploy-run"
-    install_hint: ClassVar[str] = "install it, e.g. apt-get install openssh-client"
+    install_hint: ClassVar[str] = f"install it, e.g. {adding('ssh')}"
 
     def __init__(
         self,
