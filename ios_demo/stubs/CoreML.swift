@@ -43,8 +43,9 @@ public final class MLDictionaryFeatureProvider: NSObject, MLFeatureProvider {
 public final class MLModel: NSObject {
     private let units: MLComputeUnits
     public init(contentsOf url: URL, configuration: MLModelConfiguration) throws {
+        let seconds = PlayedModel.seconds
         PlayedModel.note("load \(configuration.computeUnits)")
-        Thread.sleep(forTimeInterval: PlayedModel.seconds)
+        Thread.sleep(forTimeInterval: seconds)
         guard FileManager.default.fileExists(atPath: url.appendingPathComponent("weights").path) else {
             throw CocoaError(.fileReadCorruptFile)
         }
