@@ -251,3 +251,24 @@ def test_the_body_reads_what_the_canvas_draws() -> None:
 def test_swift_files_are_small() -> None:
     for file in IOS.rglob("*.swift"):
         assert len(file.read_text().splitlines()) < 300, file
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "no inference yet",
+        "no frames yet",
+        "%.1f frames/s, %.1f ms from a frame's arrival to its answer",
+        "an expression is not an emotion",
+        "Self-check passed",
+        "Wrong answers on this device",
+        "no numbers",
+        "Options",
+        "Open the settings",
+    ],
+)
+def test_both_apps_say_the_same(said: str) -> None:
+    kotlin = (REPOSITORY / "android_demo/core/src/main").rglob("*.kt")
+    swift = [*(IOS / "App").rglob("*.swift"), *(IOS / "Core/Sources").rglob("*.swift")]
+    for sources in (kotlin, swift):
+        assert any(f'"{said}' in source.read_text() for source in sources)

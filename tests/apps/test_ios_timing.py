@@ -9,17 +9,19 @@ import pytest
 
 from apps import make_artifact
 from apps.conftest import REPOSITORY
+from fer_deploy.devices.runners.ios_job import protocol_of, read_ios_timing
 from fer_deploy.devices.runners.job import INPUTS, LOGITS
-from fer_deploy.devices.timing import TimingProtocol, TimingResult
+from fer_deploy.devices.timing import TimingResult
 from fer_deploy.targets.artifact import ArtifactInfo
 from fer_deploy.targets.golden import Golden
 
+EXAMPLE = REPOSITORY / "ios_demo/docs/timing-example.json"
 JOB = REPOSITORY / "ios_demo/Core/Sources/FerDemoCore/BenchmarkJob.swift"
 
 
 @pytest.fixture(scope="module")
 def example() -> dict[str, Any]:
-    document: dict[str, Any] = json.loads((REPOSITORY / "ios_demo/docs/timing-example.json").read_text())
+    document: dict[str, Any] = json.loads(EXAMPLE.read_text())
     return document
 
 
@@ -34,18 +36,19 @@ def test_it_is_tied_to_the_artifact(example: dict[str, Any], info: ArtifactInfo)
     assert example["artifact"] == {**stated, "contract_sha256": info.contract.sha256, "key": key}
 
 
+def test_profile_reads_it() -> None:
+    result = read_ios_timing(EXAMPLE)
+    assert result.phone == "iPhone16,1 with iOS 17.5.1"
+    protocol = protocol_of(result)
+    assert protocol is not None
+    assert (protocol.warmups, protocol.min_runs) == (2, 5)
+
+
 def test_its_timing_has_the_members_of_every_runner_s_result(example: dict[str, Any]) -> None:
-    # Core ML does not tell its number of threads: null, which no other runner may say
-    assert example["timing"]["threads"] is None
-    result = TimingResult.model_validate({**example["timing"], "threads": 1})
+    result = TimingResult.model_validate(example["timing"])
+    assert result.threads is None, "Core ML does not tell"
     assert result.samples_ms == (1.0,) * 5
     assert result.golden_tolerance == example["golden"]["tolerance"]
-
-
-def test_its_protocol_is_python_s(example: dict[str, Any]) -> None:
-    protocol = TimingProtocol.model_validate(example["protocol"])
-    assert (protocol.warmups, protocol.min_runs) == (2, 5)
-    assert set(example["protocol"]) == set(TimingProtocol.model_fields) - {"threads", "cores"}
 
 
 def test_its_golden_answers_are_those_of_golden_json(example: dict[str, Any]) -> None:
