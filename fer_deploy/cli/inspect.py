@@ -15,11 +15,22 @@ if TYPE_CHECKING:
 
 @click.command("inspect")
 @click.argument("artifact", type=click.Path(path_type=Path))
+@click.option(
+    "--kernels",
+    type=click.Path(path_type=Path),
+    help="Write what a build of the runtime must hold: selected_operators.yaml, required_operators.config.",
+)
+@click.option(
+    "--runtime",
+    type=click.Path(path_type=Path),
+    help="Such a file, of a runtime that was built smaller: what would be missing there.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the inspection as JSON.")
-def command(artifact: Path, as_json: bool) -> None:
+def command(artifact: Path, kernels: Path | None, runtime: Path | None, as_json: bool) -> None:
     """Show what an artifact holds: operations, parameters, weights by type, delegated share, memory.
 
     ARTIFACT is an artifact folder, or a bare .pte, .onnx or .mlpackage. Everything is read from the file itself.
+    With --runtime the exit code is 3 where a kernel is missing.
     """
     from fer_deploy.targets.registry import get_target
 
@@ -27,8 +38,41 @@ def command(artifact: Path, as_json: bool) -> None:
     inspection = get_target(target).inspect(file)
     if as_json:
         print_json(inspection.model_dump_json(indent=2))
-        return
-    _print(inspection)
+    else:
+        _print(inspection)
+    if kernels is not None:
+        _write_kernels(target, file, kernels)
+    if runtime is not None:
+        _require_kernels(target, file, runtime)
+
+
+def _write_kernels(target: str, file: Path, goal: Path) -> None:
+    from fer_deploy.errors import TargetError
+    from fer_deploy.files import write_atomic
+    from fer_deploy.frozen import Unknown
+    from fer_deploy.progress import say
+    from fer_deploy.targets.registry import get_target
+
+    needed = get_target(target).required_kernels(file)
+    if isinstance(needed, Unknown):
+        raise TargetError(f"--kernels writes nothing for {file.name}: {needed.reason}")
+    write_atomic(goal, needed.text)
+    say(f"{goal}: {len(needed.kernels)} kernels that {file.name} needs")
+
+
+def _require_kernels(target: str, file: Path, runtime: Path) -> None:
+    """Raise where a runtime lacks what the file needs."""
+    from fer_deploy.errors import BudgetExceededError, TargetError
+    from fer_deploy.frozen import Unknown
+    from fer_deploy.progress import say
+    from fer_deploy.targets.registry import get_target
+
+    missing = get_target(target).missing_kernels(file, runtime)
+    if isinstance(missing, Unknown):
+        raise TargetError(f"--runtime says nothing about {file.name}: {missing.reason}")
+    if missing:
+        raise BudgetExceededError(f"kernels missing in the runtime of {runtime}: {'; '.join(missing)}")
+    say(f"the runtime of {runtime} holds every kernel that {file.name} needs")
 
 
 def _target_and_file(artifact: Path) -> tuple[str, Path]:

@@ -17,7 +17,7 @@ from fer_deploy.frozen import Unknown
 from fer_deploy.quantize.graph import Graph
 from fer_deploy.quantize.layers import LayerOutput
 from fer_deploy.quantize.proof import Proof
-from fer_deploy.targets.inspection import Inspection
+from fer_deploy.targets.inspection import Inspection, RequiredKernels
 from fer_deploy.targets.options import TargetOptions
 
 #: Where an operator ran that no delegate took.
@@ -252,6 +252,26 @@ class Target(ABC):
         Raises:
             ArtifactError: the file is damaged or of another kind.
         """
+
+    def required_kernels(self, file: Path) -> RequiredKernels | Unknown:  # noqa: ARG002
+        """Return the kernels that a build of the runtime must hold to run a model file, or why there is no such list.
+
+        Raises:
+            ArtifactError: the file is damaged or of another kind.
+        """
+        return Unknown(reason=f"no build of {self.runtime} without some of its kernels is known")
+
+    def missing_kernels(self, file: Path, selection: Path) -> tuple[str, ...] | Unknown:  # noqa: ARG002
+        """Return the kernels that a model file needs and a runtime built from ``selection`` lacks, or why it is not known.
+
+        Args:
+            file: the model file.
+            selection: what the runtime was built from, in the form of :attr:`RequiredKernels.text`.
+
+        Raises:
+            ArtifactError: one of the files is damaged or of another kind.
+        """
+        return Unknown(reason=f"no build of {self.runtime} without some of its kernels is known")
 
     @abstractmethod
     def preload(self) -> None:

@@ -58,6 +58,19 @@ class Inspection(Frozen):
     )
 
 
+class RequiredKernels(Frozen):
+    """What a build of the runtime must hold to run a model file, in the form that the runtime's own build reads.
+
+    Attributes:
+        text: a selection of kernels as the runtime's build tools read it.
+        kernels: each kernel, and each backend that takes a part of the graph, by its name in ``text``.
+    """
+
+    target: str
+    text: str
+    kernels: tuple[str, ...]
+
+
 class WeightCounter:
     """Adds stored weights up by element type."""
 

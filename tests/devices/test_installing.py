@@ -53,7 +53,7 @@ def test_what_needs_linux_is_refused() -> None:
         with pytest.raises(
             DeviceError, match="runner is built on Linux, this is macOS; phones are timed without it"
         ):
-            build_runner(arch)  # type: ignore[arg-type]
+            build_runner(arch)
     assert "needs Linux, this is macOS" in (EmulatedTransport("cortex-a76").obstacle() or "")
     result = CliRunner().invoke(main, ["build-runner", "--arch", "aarch64"])
     assert result.exit_code == 2

@@ -28,8 +28,8 @@ _BYTES = {"xnn_datatype_fp32": 4, "xnn_datatype_fp16": 2, "xnn_datatype_qcint32"
 _LAYERS = {"XNNConv2d", "XNNDepthwiseConv2d", "XNNConvTranspose2d", "XNNFullyConnected"}
 
 
-def inspect(file: Path) -> Inspection:
-    """Return the contents of a ``.pte`` file.
+def read_program(file: Path) -> Any:
+    """Return the program in a ``.pte`` file, as the wheel's own schema has it.
 
     Raises:
         ArtifactError: the file is not an ExecuTorch program.
@@ -38,9 +38,18 @@ def inspect(file: Path) -> Inspection:
         from executorch.exir._serialize._program import deserialize_pte_binary
 
         try:
-            program = deserialize_pte_binary(file.read_bytes()).program
+            return deserialize_pte_binary(file.read_bytes()).program
         except Exception as error:  # flatbuffers and struct raise many kinds
             raise ArtifactError(f"{file} is not an ExecuTorch program: {type(error).__name__}") from None
+
+
+def inspect(file: Path) -> Inspection:
+    """Return the contents of a ``.pte`` file.
+
+    Raises:
+        ArtifactError: the file is not an ExecuTorch program.
+    """
+    program = read_program(file)
     plan = program.execution_plan[0]
     graphs = [
         _xnnpack_graph(bytes(program.backend_delegate_data[delegate.processed.index].data))

@@ -18,7 +18,7 @@ from fer_deploy.quiet import quiet
 from fer_deploy.targets.base import Delegation, Kernels, LayerTrace, Lowered, Runner, Session, Target
 from fer_deploy.targets.executorch.delegates import BACKENDS, COREML_ID, ExecuTorchOptions, partitioner
 from fer_deploy.targets.executorch.trace import KERNELS
-from fer_deploy.targets.inspection import Inspection
+from fer_deploy.targets.inspection import Inspection, RequiredKernels
 from fer_deploy.targets.options import TargetOptions
 
 FILE = "model.pte"
@@ -90,6 +90,18 @@ class ExecuTorchTarget(Target):
         from fer_deploy.targets.executorch.inspect import inspect
 
         return inspect(file)
+
+    def required_kernels(self, file: Path) -> RequiredKernels:
+        """Return the operators as the runtime's reduced build reads them."""
+        from fer_deploy.targets.executorch.selected_operators import required
+
+        return required(file)
+
+    def missing_kernels(self, file: Path, selection: Path) -> tuple[str, ...]:
+        """Return what the model file needs and the selection leaves out."""
+        from fer_deploy.targets.executorch.selected_operators import missing
+
+        return missing(file, selection)
 
     def preload(self) -> None:
         """Import the runtime's native library."""

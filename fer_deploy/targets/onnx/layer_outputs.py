@@ -78,10 +78,10 @@ def _layers(graph: Any) -> Iterator[tuple[str, str]]:
                 break
             else:
                 break
-        yield _name(node, makers, constants), end
+        yield layer_name(node, makers, constants), end
 
 
-def _name(node: Any, makers: dict[str, Any], constants: set[str]) -> str:
+def layer_name(node: Any, makers: dict[str, Any], constants: set[str]) -> str:
     """Return the module path that the exporter left in the name of a weight or bias, or the node's name."""
     for value in node.input[1:]:
         while value not in constants and value in makers:

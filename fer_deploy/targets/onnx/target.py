@@ -25,7 +25,7 @@ from fer_deploy.targets.base import (
     Session,
     Target,
 )
-from fer_deploy.targets.inspection import Inspection, Share
+from fer_deploy.targets.inspection import Inspection, RequiredKernels, Share
 from fer_deploy.targets.onnx.runtime import KERNELS, lacks_vnni, session_options
 
 FILE = "model.onnx"
@@ -123,6 +123,18 @@ class OnnxTarget(Target):
         assert delegation.delegated is not None
         share = Share(backend=delegation.backend, delegated=delegation.delegated, total=delegation.total)
         return inspect(file, share)
+
+    def required_kernels(self, file: Path) -> RequiredKernels:
+        """Return the operators as the runtime's reduced build reads them."""
+        from fer_deploy.targets.onnx.required_operators import required
+
+        return required(file)
+
+    def missing_kernels(self, file: Path, selection: Path) -> tuple[str, ...]:
+        """Return what the model file needs and the selection leaves out."""
+        from fer_deploy.targets.onnx.required_operators import missing
+
+        return missing(file, selection)
 
     def preload(self) -> None:
         """Import the runtime's native library."""
