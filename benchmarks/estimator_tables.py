@@ -121,7 +121,24 @@ def held_out_table() -> str:
     fits = table(["rows never in the fit", *HEAD[1:]], lines)
     other = [one for one in scored if one.point is None or one.point.basis in BASES[2:]]
     boards = by(other, "board never in the fit", lambda row: f"{row.device.name}, {row.runtime}")
-    return f"{fits}\n\n{boards}"
+    return f"{fits}\n\n{boards}\n\n{_boards_apart()}"
+
+
+def _boards_apart() -> str:
+    """Say how far the figures of two boards with one SoC are apart."""
+    boards: dict[str, dict[str, float]] = {
+        "CPU big cores": {},
+        "CPU all": {},
+    }  # each source's words for one thread
+    for row in held_out_rows():
+        if row.device.name == "rk3588" and row.threads == 1:
+            boards[row.processor][row.model] = row.milliseconds
+    slow, fast = boards.values()
+    apart = statistics.median(slow[name] / fast[name] for name in slow)
+    return (
+        f"Of the two RK3588 boards one is {apart:.1f} times slower than the other (median over {len(slow)} networks, "
+        "one thread): no estimator that knows their cores only can be nearer than that."
+    )
 
 
 def bands_table(bands: Bands) -> str:
