@@ -1,6 +1,6 @@
 /*
  * What libonnxruntime.so for Android asks of bionic and glibc lacks or does otherwise. Preloaded under bionic's name,
- * libc.so, so that Android's own build of ONNX Runtime runs on this computer; see prepare.sh.
+ * libc.so, so that Android's own build of ONNX Runtime, and of ExecuTorch, runs on this computer; see prepare.sh.
  *
  * Of its 271 imports (1.29.0, x86_64) 15 are not in glibc. Beyond those, three things have bionic's names and other
  * meanings: the standard streams, sysconf's numbers, and pthread_cond_*, whose unversioned names glibc binds to its oldest
@@ -49,6 +49,15 @@ int __android_log_print(int level, const char *tag, const char *format, ...) {
 }
 
 int __android_log_write(int level, const char *tag, const char *text) { return __android_log_print(level, tag, "%s", text); }
+
+void __android_log_assert(const char *condition, const char *tag, const char *format, ...) {
+    va_list values;
+    va_start(values, format);
+    if (format) __android_log_vprint(0, tag, format, values);
+    va_end(values);
+    fprintf(stderr, "%s\n", condition ? condition : "assertion failed");
+    abort();
+}
 
 /* bionic, bits/sysconf.h: the same questions have other numbers. What is not here has not been asked. */
 long sysconf(int name) {

@@ -73,6 +73,7 @@ def android_runtime(request: pytest.FixtureRequest, tmp_path_factory: pytest.Tem
     for script, arguments in (
         (demo / "build-apk.sh", ("check",)),
         (demo / "host_runtime" / "prepare.sh", arch),
+        (demo / "host_runtime" / "prepare_executorch.sh", ()),
     ):
         done = _run(script, *arguments, BUILD_DIR=str(build))
         assert done.returncode == 0, done.stdout + done.stderr

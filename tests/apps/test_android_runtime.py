@@ -1,4 +1,4 @@
-"""Android's own ONNX Runtime, executed here: ``android_demo/host_runtime``.
+"""Android's own ONNX Runtime and ExecuTorch, executed here: ``android_demo/host_runtime``.
 
 The library is the AAR's: that for x86_64, as an emulator runs it, with the demo's code around it, and the phone's for
 arm64, under qemu, by its C API. Only libc is glibc.
@@ -59,11 +59,25 @@ def test_the_native_library_gives_the_golden_logits(
     assert float(np.abs(logits - wanted).max()) <= allowed
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize(
+    ("target", "recipe", "program", "runtime"),
+    [
+        ("onnx", "float", "run", "1.29.0"),
+        ("onnx", "w8a8-ptq", "run", "1.29.0"),
+        ("executorch", "float", "run_executorch", "react-native-executorch 0.8.5"),
+        ("executorch", "w8a8-ptq", "run_executorch", "react-native-executorch 0.8.5"),
+    ],
+)
 def test_the_app_s_own_benchmark_runs_on_it(
-    android_runtime: Path, lowered: Lower, recipe: str, tmp_path: Path
+    android_runtime: Path,
+    lowered: Lower,
+    target: str,
+    recipe: str,
+    program: str,
+    runtime: str,
+    tmp_path: Path,
 ) -> None:
-    artifact = lowered("onnx", recipe)[0]
+    artifact = lowered(target, recipe)[0]
     images, wanted, allowed = _golden(artifact)
     job, results = tmp_path / "job", tmp_path / "run"
     job.mkdir()
@@ -72,7 +86,7 @@ def test_the_app_s_own_benchmark_runs_on_it(
     images.tofile(job / "inputs.f32")
     protocol = TimingProtocol(warmups=2, min_runs=20, min_seconds=0, threads=2)
     done = subprocess.run(
-        [android_runtime / "run", job, results, protocol.model_dump_json()],
+        [android_runtime / program, job, results, protocol.model_dump_json()],
         capture_output=True, text=True, check=False, timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -80,7 +94,7 @@ def test_the_app_s_own_benchmark_runs_on_it(
     logits = np.fromfile(results / "logits.f32", np.float32).reshape(wanted.shape)
     assert float(np.abs(logits - wanted).max()) <= allowed
     result = TimingResult.model_validate_json((results / "result.json").read_text())
-    assert result.runtime_version == "1.29.0 in the Android demo"
+    assert result.runtime_version == f"{runtime} in the Android demo"
     assert len(result.samples_ms) == 20
     assert result.golden_difference is not None
     assert result.golden_difference <= allowed

@@ -1,0 +1,4 @@
+package com.facebook.jni;
+
+/** Stand-in for fbjni's. */
+public abstract class HybridClassBase extends HybridData {}
