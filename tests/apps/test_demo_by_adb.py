@@ -42,7 +42,8 @@ def test_the_kotlin_core_answers_the_adb_transport(
     assert done.returncode == 0, done.stdout + done.stderr
     build = repository_copy / "android_demo" / "build"
     (library,) = android_cache().glob("kotlin-*/lib/kotlin-stdlib.jar")
-    jars = ":".join(map(str, (build / "core.jar", build / "test.jar", library)))
+    json = max(android_cache().glob("debian-*/usr/share/java/com.android.json.jar"))
+    jars = ":".join(map(str, (build / "core.jar", build / "test.jar", library, json)))
     adb_lab.plug(demo=shlex.join(["java", "-cp", jars, "org.ferdeploy.core.PretendedPhoneKt"]) + ' "$@"\n')
     transport = AdbTransport()
     pixels = np.random.default_rng(0).integers(0, 256, (5, *artifact.info.input.shape[1:]), dtype=np.uint8)
