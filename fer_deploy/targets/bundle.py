@@ -164,5 +164,5 @@ def _release(version: str) -> tuple[int, ...]:
 
 _APPS = {
     "android": _App("android_demo", "app/src/main/assets/artifact", ("onnx", "executorch"), _check_android),
-    "ios": _App("ios_demo", "Artifact", ("coreml",), _check_ios),
+    "ios": _App("ios_demo", "Artifact/bundled", ("coreml",), _check_ios),
 }

@@ -49,7 +49,7 @@ def test_android_takes_what_it_runs(android: Path, lowered: Lower, target: str) 
 def test_ios_takes_a_package(ios: Path, lowered: Lower) -> None:
     artifact = lowered("coreml", "float")[0]
     goal = bundle("ios", artifact.folder, ios)
-    assert goal == ios / "Artifact"
+    assert goal == ios / "Artifact" / "bundled"
     assert open_artifact(artifact.folder), "reading the package must not change it"
     assert open_artifact(goal).info == artifact.info
 

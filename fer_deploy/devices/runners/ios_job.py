@@ -81,7 +81,7 @@ class _File(Frozen):
 
 
 class _State(Frozen):
-    thermal_state: Literal["nominal", "fair", "serious", "critical"]
+    thermal_state: Literal["nominal", "fair", "serious", "critical", "unknown"]
     low_power_mode: bool
     battery_percent: float | None
     charging: bool | None
