@@ -56,18 +56,21 @@ object Json {
     }
 
     private fun members(value: Any?): Int = when (value) {
-        is JSONObject -> value.length() + value.keys().asSequence().sumOf { members(value.get(it)) }
+        is JSONObject -> value.length() + keys(value).sumOf { members(value.get(it)) }
         is JSONArray -> (0 until value.length()).sumOf { members(value.get(it)) }
         else -> 0
     }
 
     private fun plain(value: Any?): Any? = when (value) {
-        is JSONObject -> value.keys().asSequence().associateWith { plain(value.get(it)) }
+        is JSONObject -> keys(value).associateWith { plain(value.get(it)) }
         is JSONArray -> List(value.length()) { plain(value.get(it)) }
         is Number -> value.toDouble()
         JSONObject.NULL -> null
         else -> value
     }
+
+    /** Older releases of these classes do not say that keys are strings. */
+    private fun keys(value: JSONObject): List<String> = value.keys().asSequence().map { it.toString() }.toList()
 
     private fun json(value: Any?): Any = when (value) {
         null -> JSONObject.NULL
