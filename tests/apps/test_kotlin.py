@@ -26,7 +26,7 @@ def test_core_passes_its_tests_on_vectors_that_are_not_committed(build_apk: Scri
 
 
 def test_a_wrong_rounding_is_found(build_apk: Script, repository_copy: Path) -> None:
-    source = repository_copy / "android_demo/core/src/main/kotlin/org/ferdeploy/core/FacePixels.kt"
+    source = repository_copy / "android_demo/core/src/main/kotlin/org/ferdeploy/core/Taps.kt"
     text = source.read_text()
     assert "var sum = 1 shl (BITS - 1)" in text
     source.write_text(text.replace("var sum = 1 shl (BITS - 1)", "var sum = 0"))
