@@ -30,7 +30,7 @@ shim getprop <<SHIM
 #!/bin/sh
 case "\$1" in
     ro.product.model) echo "$model" ;;
-    ro.product.manufacturer) echo Pretended ;;
+    ro.product.manufacturer) echo Google ;;
     *) echo ;;
 esac
 SHIM

@@ -88,7 +88,7 @@ def test_two_phones_need_a_choice(adb_lab: AdbLab, artifact: Artifact, host_runn
     second = adb_lab.plug(5557)
 
     with pytest.raises(
-        DeviceError, match=r"2 phones are attached \(127.0.0.1:5555, 127.0.0.1:5557\); choose"
+        DeviceError, match=r"2 phones are attached \(127.0.0.1:5555: device, 127.0.0.1:5557: device\); choose"
     ):
         AdbTransport(bundle=host_runner).time(artifact, QUICK)
     result = AdbTransport(second, bundle=host_runner).time(artifact, QUICK)

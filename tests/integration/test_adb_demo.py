@@ -6,6 +6,7 @@ here. One test plays the app with the demo's own Kotlin code on a JVM.
 
 from __future__ import annotations
 
+import json
 import shlex
 import shutil
 import sys
@@ -15,8 +16,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from numpy.typing import NDArray
 
+from fer_deploy.cli import main
 from fer_deploy.devices.profile import load_profile
 from fer_deploy.devices.runners.build import Bundle
 from fer_deploy.devices.runners.job import ONNX_RUNNER
@@ -81,6 +84,43 @@ def test_a_report_has_native_and_demo_figures_of_one_phone(
     for figures in all_runtime_figures(both, load_profile("pixel-8"), QUICK):
         assert figures.latency_p50.provenance is Provenance.MEASURED
         assert figures.latency_p50.conditions["battery percent after"] == "81.0"
+    assert _nothing_left(adb_lab)
+
+
+def test_the_demo_s_figure_comes_before_the_runner_s_which_says_what_it_is(
+    adb_lab: AdbLab, artifacts: dict[str, Artifact], host_runner: Bundle
+) -> None:
+    artifact = artifacts["executorch-w8a8-ptq"]
+    serial = adb_lab.plug(
+        demo='mkdir -p "$2"; echo "this build has no runtime for executorch" > "$2/error.txt"\n'
+    )
+    by_runner = AdbTransport(bundle=host_runner).time(artifact, QUICK)
+    assert by_runner.runtime_version.endswith("a glibc build, not an app's")
+    assert by_runner.golden_difference == 0
+    adb_lab.unplug()
+    adb_lab.plug(demo='mkdir -p "$2"; echo "it is broken" > "$2/error.txt"\n')
+    with pytest.raises(DeviceError, match="Android demo says: it is broken"):
+        AdbTransport(serial, bundle=host_runner).time(artifact, QUICK)
+    # what an app cannot do goes to the runner
+    pinned = AdbTransport(serial, bundle=host_runner).time(artifact, QUICK.model_copy(update={"cores": (0,)}))
+    assert pinned.cores == (0,)
+    assert _nothing_left(adb_lab)
+
+
+@pytest.mark.parametrize(
+    ("sold_as", "name"),
+    [("Pixel 8", "pixel-8"), ("Pixel 9", "pixel-9"), ("Pixel 99", "google-pixel-99")],
+)
+def test_pixel_is_measured_on_the_pixel_attached(
+    adb_lab: AdbLab, artifact: Artifact, monkeypatch: pytest.MonkeyPatch, sold_as: str, name: str
+) -> None:
+    adb_lab.plug(model=sold_as, demo=DEMO)
+    monkeypatch.delenv("ANDROID_SERIAL", raising=False)
+    result = CliRunner().invoke(main, ["profile", str(artifact.folder), "--device", "pixel", "--json"])
+    assert result.exit_code == 0, result.output
+    report = json.loads(result.stdout)
+    assert (report["name"], report["asked"]) == (name, "pixel")
+    assert report["figures"][0]["latency_p50"]["provenance"] == "measured"
     assert _nothing_left(adb_lab)
 
 
