@@ -141,6 +141,7 @@ def _artifact(report: Report, one: ArtifactReport, reference: Classes, truth: Tr
         return
     yield from _accuracy(one.accuracy, answers, truth)
     yield from _corrupted(one.corrupted, truth)
+    yield from _on_npus(one, truth)
     yield from _parity(one.parity, counted_parity(reference, answers, truth))
 
 
@@ -200,6 +201,18 @@ def _corrupted(figures: CorruptedFigures | None, truth: Truth) -> Iterator[str]:
             continue
         for severity, (one, other) in enumerate(zip(ours.accuracies, theirs.accuracies, strict=True), 1):
             yield from _differ(f"accuracy under {ours.kind} at severity {severity}", one, other, of)
+
+
+def _on_npus(one: ArtifactReport, truth: Truth) -> Iterator[str]:
+    """Yield what figures on NPUs say otherwise than their flips do."""
+    for figures in one.npu:
+        images = len(truth.targets)
+        if figures.of != images or len(figures.flips) > figures.images or figures.images > images:
+            yield f"{figures.images:,} of {figures.of:,} images are said to be run on {figures.npu}, of {images:,}"
+        elif figures.agreement.known:
+            flipped = np.arange(images) < len(figures.flips)
+            name = f"the agreement on {figures.npu}"
+            yield from _differ(name, figures.agreement, proportion(~flipped), "flips")
 
 
 def _parity(figures: ParityFigures, counted: dict[str, Any]) -> Iterator[str]:

@@ -46,6 +46,22 @@ def under_corruption(
     return found
 
 
+def flips_on_npu(artifact: ArtifactReport) -> Measurement:
+    """Return the share of test images that change class on the emulated NPU on which most do, or why none is known."""
+    if not artifact.npu:
+        return not_measured(
+            Unit.FRACTION,
+            "it was not run on an NPU: name a Snapdragon phone in [profile] devices, set npu_images there and run "
+            "again; int8 onnx artifacts alone are",
+        )
+    unknown = [one.agreement for one in artifact.npu if not one.agreement.known]
+    return unknown[0] if unknown else complement(min((one.agreement for one in artifact.npu), key=_value))
+
+
+def _value(figure: Measurement) -> float:
+    return figure.value if figure.value is not None else 0.0
+
+
 def complement(share: Measurement) -> Measurement:
     """Return 1 - share, with its interval."""
     if share.value is None:

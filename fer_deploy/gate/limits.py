@@ -75,6 +75,12 @@ def _corrupted_flips(_: Report, artifact: ArtifactReport) -> Measurement:
     return complement(under_corruption(artifact.corrupted, lambda figures: figures.agreement))
 
 
+def _npu_flips(_: Report, artifact: ArtifactReport) -> Measurement:
+    from fer_deploy.gate.derived import flips_on_npu
+
+    return flips_on_npu(artifact)
+
+
 def _images_for_share(share: float, images: int, least: float, _: ParityFigures | None = None) -> int | None:
     from fer_deploy.measure.statistics import images_for_share
 
@@ -201,6 +207,15 @@ _ROWS: tuple[Limit, ...] = (
         least=False,
         about="Largest mean share of corrupted images whose class changes, per cent.",
         of=_corrupted_flips,
+    ),
+    ArtifactLimit(
+        key="max_npu_flips",
+        figure="flips on an NPU",
+        counted=PER_CENT,
+        least=False,
+        about="Largest share of images whose class changes on an emulated NPU, per cent.",
+        of=_npu_flips,
+        needed=_images_for_flips,
     ),
     PairLimit(
         key="min_target_agreement",

@@ -128,6 +128,28 @@ class CorruptedFigures(Frozen):
     same: str | None = Field(default=None, description="the same of answers like the reference's")
 
 
+class NpuFigures(Frozen):
+    """One artifact on one NPU against the float model, on the test images."""
+
+    npu: str
+    images: int = Field(description="test images that were run, the closest calls of the float model first")
+    of: int = Field(description="test images")
+    margin: float | None = Field(
+        default=None,
+        description="least margin of the float model's best logit among images that were not run",
+    )
+    shift: float | None = Field(
+        default=None, description="largest change of the distance of two logits seen, against the float model"
+    )
+    accuracy: Measurement = Field(description="over all test images")
+    agreement: Measurement = Field(description="share of all test images with the float model's class")
+    same_as_here: Measurement = Field(description="share of the images run with this machine's class")
+    max_logit_difference: Measurement = Field(description="against the float model")
+    output_step: float | None = Field(default=None, description="of the logits' scale, in logits")
+    flips: tuple[Flip, ...] = Field(default=(), description="images run whose class is not the float model's")
+    not_taken: tuple[str, ...] = Field(default=(), description="nodes that the NPU leaves to the CPU")
+
+
 class LayerFigures(Frozen):
     """The noise of one layer against the same layer of the float model."""
 

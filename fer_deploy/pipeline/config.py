@@ -151,6 +151,12 @@ class ProfileSection(Frozen):
         description="timing.json files that the iOS demo's benchmark wrote on the iPhone in devices",
     )
     timing: TimingProtocol = TimingProtocol()
+    npu_images: int = Field(
+        default=0,
+        ge=0,
+        description="test images that int8 onnx artifacts are run on the NPU of each Snapdragon phone in devices, as "
+        "Qualcomm's library emulates it; the float model's closest calls first; 0: none",
+    )
 
 
 class CorruptionsSection(Frozen):

@@ -7,9 +7,6 @@ import dataclasses
 import datetime
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from fer_deploy.data.account import faces_digest
 from fer_deploy.data.registry import at_hand
 from fer_deploy.devices.profile import Resolved
@@ -19,7 +16,7 @@ from fer_deploy.measure.diagnosis import explain_float_model
 from fer_deploy.measure.figures import RuntimeFigures
 from fer_deploy.measure.latency import all_runtime_figures, attached_device
 from fer_deploy.measure.layer_times import with_layer_times
-from fer_deploy.measure.parity import accuracy_figures, require_spread
+from fer_deploy.measure.parity import Logits, accuracy_figures, require_spread
 from fer_deploy.measure.subject import Inference, float_inference
 from fer_deploy.pipeline.beside import Beside
 from fer_deploy.pipeline.config import Config
@@ -27,6 +24,7 @@ from fer_deploy.pipeline.corrupted import corrupted_of
 from fer_deploy.pipeline.export import Exported, Graphs, write_artifact_of
 from fer_deploy.pipeline.inputs import load_inputs
 from fer_deploy.pipeline.layer_noise import LayerComparer
+from fer_deploy.pipeline.npu import on_npus
 from fer_deploy.pipeline.store import ANSWERS, TIMINGS, Store, artifact_in, digest, only_run
 from fer_deploy.pipeline.summaries import (
     artifact_report,
@@ -47,8 +45,6 @@ from fer_deploy.report.schema import DeviceReport, MissingArtifact, Report
 from fer_deploy.targets.artifact import Artifact, tool_versions
 from fer_deploy.targets.base import Delegation
 from fer_deploy.views.write import write_views
-
-Logits = NDArray[np.float32]
 
 
 def run(config: Config, command: str = "", fresh: bool = False) -> Report:
@@ -122,6 +118,9 @@ class Run:
             self._store,
             self.stages,
         )
+        npu = on_npus(
+            exported, answers, reference, self._inputs, self._config.profile.npu_images, self.stages
+        )
         with self.stages.stage("comparing layers"):
             comparer = LayerComparer(
                 lambda: self._graphs.of("float"),
@@ -157,6 +156,7 @@ class Run:
                         plain,
                         noise[made.artifact.key],
                         spoilt.get(made.artifact.key),
+                        npu.get(made.artifact.key, ()),
                     )
                     for made in exported
                 ),

@@ -12,7 +12,7 @@ from fer_deploy.data.faces import Faces
 from fer_deploy.frozen import Unknown
 from fer_deploy.measure.counted import ImageAnswers, Truth
 from fer_deploy.measure.diagnosis import explain_artifact
-from fer_deploy.measure.figures import CorruptedFigures, LayerFigures, TargetParity
+from fer_deploy.measure.figures import CorruptedFigures, LayerFigures, NpuFigures, TargetParity
 from fer_deploy.measure.measurement import Measurement, Unit, as_emulated, measured, not_measured
 from fer_deploy.measure.parity import (
     accuracy_figures,
@@ -125,6 +125,7 @@ def artifact_report(
     plain: Graph,
     layers: tuple[LayerFigures, ...] | Unknown,
     corrupted: CorruptedFigures | None = None,
+    npu: tuple[NpuFigures, ...] = (),
 ) -> ArtifactReport:
     """Return all that is known of an artifact on any device.
 
@@ -136,6 +137,7 @@ def artifact_report(
         plain: the float graph, on which known mistakes are tried to explain a loss.
         layers: the noise of each layer, or why it is not known.
         corrupted: how it does under corruption; None where that is not known.
+        npu: how it does on each emulated NPU.
     """
     info = made.artifact.info
     diagnosis = None
@@ -159,6 +161,7 @@ def artifact_report(
         parity=parity,
         diagnosis=diagnosis,
         corrupted=corrupted,
+        npu=npu,
         layers=() if isinstance(layers, Unknown) else layers,
         layers_reason=layers.reason if isinstance(layers, Unknown) else None,
     )

@@ -18,6 +18,7 @@ from fer_deploy.measure.figures import (
     AccuracyFigures,
     CorruptedFigures,
     LayerFigures,
+    NpuFigures,
     ParityFigures,
     RuntimeFigures,
     TargetParity,
@@ -106,6 +107,9 @@ class ArtifactReport(Frozen):
     parity: ParityFigures
     corrupted: CorruptedFigures | None = Field(
         default=None, description="under corruption; null where nobody asked or this machine cannot run it"
+    )
+    npu: tuple[NpuFigures, ...] = Field(
+        default=(), description="on each emulated NPU that was asked for; empty where nobody asked"
     )
     layers: tuple[LayerFigures, ...] = Field(
         default=(), description="of a quantized artifact, in order; empty when no layer was compared"

@@ -41,6 +41,7 @@ from fer_deploy.views.sections import (
     frame,
     images,
     layers,
+    npu,
     verdicts,
 )
 from fer_deploy.views.sections.devices import TIMES
@@ -85,6 +86,7 @@ SECTIONS: tuple[Callable[[Report, Check | None], Section | None], ...] = (
     accuracy.accuracy,
     accuracy.classes,
     accuracy.calibration,
+    npu.npu,
     corruption.corruption,
     layers.layers,
     images.confusion,

@@ -229,12 +229,17 @@ def flip_groups(flips: tuple[Flip, ...]) -> tuple[FlipGroup, ...]:
 
 def flip_table(artifact: ArtifactReport) -> Table:
     """Return the flips of an artifact, one row per pair of classes."""
+    return flip_table_of(artifact.parity.flips)
+
+
+def flip_table_of(flips: tuple[Flip, ...]) -> Table:
+    """Return flips, one row per pair of classes."""
     rows = tuple(
         (
             group.label,
             (group.reference, group.artifact, f"{len(group.rows):,}", ", ".join(map(str, group.rows))),
         )
-        for group in flip_groups(artifact.parity.flips)
+        for group in flip_groups(flips)
     )
     return Table("true class", ("float says", "artifact says", "images", "rows"), rows)
 

@@ -1,0 +1,90 @@
+"""A run's int8 ONNX artifacts on the NPUs of its Snapdragon phones, as Qualcomm's library emulates them here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_deploy.data.faces import Faces
+from fer_deploy.devices.profile import Resolved
+from fer_deploy.devices.transports.htp import Hexagon, HtpTransport, hexagon_of
+from fer_deploy.errors import DeviceError
+from fer_deploy.frozen import Unknown
+from fer_deploy.measure.figures import NpuFigures
+from fer_deploy.measure.npu import closest_calls, missing_npu, npu_figures, output_step
+from fer_deploy.measure.parity import Logits
+from fer_deploy.measure.subject import Inference
+from fer_deploy.pipeline.export import Exported
+from fer_deploy.pipeline.inputs import Inputs
+from fer_deploy.progress import Stages, say
+from fer_deploy.quantize.recipe import parse_recipe
+from fer_deploy.targets.artifact import Artifact
+
+
+def npus_of(devices: Sequence[Resolved]) -> tuple[Hexagon, ...]:
+    """Return the NPUs of devices that can be emulated, each once."""
+    found = (hexagon_of(one.profile) for one in devices)
+    return tuple(dict.fromkeys(one for one in found if one is not None))
+
+
+def on_npus(
+    exported: Sequence[Exported],
+    answers: Mapping[str, Inference | Unknown],
+    reference: Logits,
+    inputs: Inputs,
+    images: int,
+    stages: Stages,
+) -> dict[str, tuple[NpuFigures, ...]]:
+    """Return the figures of every int8 ONNX artifact on each NPU, by artifact; none where no image is asked for.
+
+    Args:
+        exported: what was made.
+        answers: this machine's, by artifact.
+        reference: the float model's logits (N, K).
+        inputs: the N test images, and the devices.
+        images: how many are run, the float model's closest calls first.
+        stages: take the time.
+    """
+    npus = npus_of(inputs.devices) if images else ()
+    if images and not npus:
+        say("npu_images is set, and no device of the run has an NPU that is emulated; galaxy-s24 has one")
+    chosen = closest_calls(reference, images)
+    found: dict[str, tuple[NpuFigures, ...]] = {}
+    for made in exported:
+        artifact, here = made.artifact, answers[made.artifact.key]
+        if artifact.info.target != "onnx" or not parse_recipe(artifact.info.recipe).quantized or not npus:
+            continue
+        figures = []
+        for npu in npus:
+            with stages.stage(f"{artifact.key} on {npu}"):
+                figures.append(_figures(artifact, npu, chosen, reference, here, inputs.test))
+        found[artifact.key] = tuple(figures)
+    return found
+
+
+def _figures(
+    artifact: Artifact,
+    npu: Hexagon,
+    chosen: NDArray[np.int64],
+    reference: Logits,
+    here: Inference | Unknown,
+    test: Faces,
+) -> NpuFigures:
+    transport = HtpTransport(npu)
+    obstacle = transport.obstacle(artifact.info.target)
+    if obstacle is None and isinstance(here, Unknown):
+        obstacle = here.reason
+    if obstacle is not None or isinstance(here, Unknown):
+        return missing_npu(str(npu), len(test), obstacle or "")
+    model = artifact.file.read_bytes()
+    try:
+        left = transport.not_taken(model)
+        if left:
+            reason = f"{npu} leaves {len(left)} nodes to the CPU, {left[0]} first"
+            return missing_npu(str(npu), len(test), reason, left)
+        given = transport.logits(artifact, test.pixels[chosen])
+    except DeviceError as error:
+        return missing_npu(str(npu), len(test), str(error))
+    return npu_figures(str(npu), given, chosen, reference, here.logits, test, output_step(model))
