@@ -96,7 +96,7 @@ def test_own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ("changes", "message"),
     [
         ({"colour": "red"}, "colour: unknown key"),
-        ({"transport": "pigeon"}, "transport: Input should be 'host', 'adb', 'ssh', 'browser', 'emulated'"),
+        ({"transport": "pigeon"}, "transport: Input should be 'host', 'adb', 'devicectl', 'ssh', 'browser'"),
         ({"targets": None}, "targets: Field required"),
         ({"name": "../up"}, "name: String should match pattern"),
         ({"market_name": "a\x1b[31mred"}, "market_name: String should match pattern"),
@@ -112,7 +112,7 @@ def test_own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ({"address": "-oProxyCommand=x"}, "address: String should match pattern"),
         (
             {"transport": "host", "address": "pi"},
-            "address is for transport adb or ssh, not host; leave it out",
+            "address is for transport adb, devicectl or ssh, not host; leave it out",
         ),
         (
             {"cores": [{"count": 0, "microarchitecture": "Cortex-A53"}]},
