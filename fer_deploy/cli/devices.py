@@ -111,6 +111,15 @@ def _show(one: DeviceProfile) -> None:
         "targets",
         "\n".join(f"{name}: {', '.join(one.delegates.get(name, ())) or '–'}" for name in one.targets),
     )
+    from fer_deploy.devices.paths import processor_paths
+
+    row(
+        "can be known",
+        "\n".join(
+            f"{way.target}, {way.delegate} ({way.processor}): answers {way.answers}; latency {way.latency}"
+            for way in processor_paths(one)
+        ),
+    )
     if one.qemu_cpu:
         row("emulated as", one.qemu_cpu)
     stdout_console().print(table)

@@ -47,6 +47,7 @@ def command(
     device is attached and nothing was measured on it, the exit code is 4.
     """
     from fer_deploy.devices.choice import chosen, chosen_iphone
+    from fer_deploy.devices.paths import processor_paths
     from fer_deploy.devices.timing import TimingProtocol
     from fer_deploy.devices.transports.taken import TakenTransport
     from fer_deploy.errors import NotMeasuredError
@@ -82,6 +83,7 @@ def command(
         transport=profile.transport,
         asked=device if resolved.serial is not None else None,
         attached=taken.there() if taken else attached_device(profile, address),
+        paths=processor_paths(profile),
         figures=figures,
     )
     if as_json:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from fer_deploy.data.account import faces_digest
 from fer_deploy.data.registry import at_hand
+from fer_deploy.devices.paths import processor_paths
 from fer_deploy.devices.profile import Resolved
 from fer_deploy.errors import ProofError, QuantizationError, TargetError
 from fer_deploy.frozen import Unknown
@@ -118,9 +119,7 @@ class Run:
             self._store,
             self.stages,
         )
-        npu = on_npus(
-            exported, answers, reference, self._inputs, self._config.profile.npu_images, self.stages
-        )
+        npu = on_npus(exported, answers, reference, self._inputs, self._config.profile, self.stages)
         with self.stages.stage("comparing layers"):
             comparer = LayerComparer(
                 lambda: self._graphs.of("float"),
@@ -294,5 +293,6 @@ class Run:
             transport=device.transport,
             asked=resolved.asked if resolved.serial is not None else None,
             attached=taken.there() if taken else attached_device(device),
+            paths=processor_paths(device),
             figures=figures,
         )

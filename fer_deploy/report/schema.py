@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError
 
 from fer_deploy.contract import Contract
 from fer_deploy.data.account import Account
+from fer_deploy.devices.paths import ProcessorPath
 from fer_deploy.errors import ArtifactError
 from fer_deploy.files import as_path, write_atomic
 from fer_deploy.frozen import Frozen, first_problem
@@ -152,6 +153,9 @@ class DeviceReport(Frozen):
     )
     attached: str | None = Field(
         default=None, description="what was there, in words; None: nothing, or it is this machine"
+    )
+    paths: tuple[ProcessorPath, ...] = Field(
+        default=(), description="the ways onto its processors, and how each can be known"
     )
     figures: tuple[RuntimeFigures, ...]
 

@@ -97,6 +97,7 @@ def _device(report: Report, device: DeviceReport) -> Iterator[Block]:
     yield _grid(device)
     yield _runtimes(device)
     yield _estimates(device)
+    yield from _paths(device)
     caption = f"Accuracy and median latency on {device.market_name}"
     yield Plot(partial(plots.accuracy_against_latency, report, device), caption, plots.MARKER_NOTE)
 
@@ -133,6 +134,22 @@ def _estimates(device: DeviceReport) -> Items:
             together.setdefault(_basis(one.latency_p50), []).append(one.artifact)
     items = tuple((Span(", ".join(keys), Look.STRONG), f": {basis}") for basis, keys in together.items())
     return Items(items, lead=("What the estimates rest on:",))
+
+
+def _paths(device: DeviceReport) -> Iterator[Block]:
+    """Yield the ways onto the device's processors, one a row, where the report knows them."""
+    if not device.paths:
+        return
+    rows = tuple(
+        (f"{one.target}, {one.delegate}", (one.processor, one.answers, one.latency)) for one in device.paths
+    )
+    table = Table("way", ("processor", "answers", "latency"), rows)
+    yield Grid(
+        table,
+        f"What can be known of each way onto {device.market_name}, without it and with it",
+        look="words",
+        views=FILES,
+    )
 
 
 def _basis(estimate: Measurement) -> str:
