@@ -44,6 +44,14 @@ _PICTURES, _NPU_PICTURES = 50, 8
     type=click.IntRange(1, 10_000),
     help=f"Pictures to run.  [default: {_PICTURES}; on an NPU {_NPU_PICTURES}]",
 )
+@click.option(
+    "--activations",
+    type=click.Choice(["8", "16"]),
+    default="8",
+    show_default=True,
+    help="On an NPU: their bits; 16 runs the same graph and ranges in finer steps.",
+)
+@click.option("--save", type=PATH, help="On an NPU: write the one artifact's ONNX file as it was run.")
 @data_options
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 @click.pass_context
@@ -55,6 +63,8 @@ def command(
     cpu: str | None,
     arch: str,
     images: int | None,
+    activations: str,
+    save: Path | None,
     dataset: str | None,
     data: Path | None,
     as_json: bool,
@@ -89,10 +99,14 @@ def command(
         transport = npu or open_emulated(resolved.profile)
     else:
         npu, transport = None, EmulatedTransport(str(cpu), "x86_64" if arch == "x86_64" else "aarch64")
+    if npu is None and (save is not None or activations != "8"):
+        raise click.UsageError("--activations and --save are for an NPU")
+    if save is not None and len(opened) != 1:
+        raise click.UsageError("--save takes one artifact")
     count = images or (_PICTURES if npu is None else _NPU_PICTURES)
     pictures = [_pictures(artifact, count, dataset, data) for artifact in opened]
     if npu is not None:
-        context.exit(_on_npu(npu, opened, pictures, as_json))
+        context.exit(_on_npu(npu, opened, pictures, int(activations), save, as_json))
     assert isinstance(transport, EmulatedTransport)
     context.exit(_on_cpu(transport, opened, pictures, as_json))
 
@@ -164,15 +178,21 @@ def _on_npu(
     transport: HtpTransport,
     opened: Sequence[Artifact],
     pictures: Sequence[NDArray[np.uint8]],
+    activations: int,
+    save: Path | None,
     as_json: bool,
 ) -> int:
     """Print how the artifacts answer on an emulated NPU; return the exit code."""
-    from fer_deploy.measure.npu import npu_parity
+    from fer_deploy.files import write_atomic
+    from fer_deploy.measure.npu import npu_model, npu_parity
     from fer_deploy.progress import say
 
     found = [
-        npu_parity(artifact, transport, pixels) for artifact, pixels in zip(opened, pictures, strict=True)
+        npu_parity(artifact, transport, pixels, activations)
+        for artifact, pixels in zip(opened, pictures, strict=True)
     ]
+    if save is not None:
+        write_atomic(save, npu_model(opened[0], activations))
     if as_json:
         print_json(json.dumps([one.model_dump(mode="json") for one in found], indent=2))
     else:
@@ -214,7 +234,8 @@ def _print_npu(found: list[NpuParity]) -> None:
     from fer_deploy.report.wording import amount, clean
 
     console = stdout_console()
-    table = Table("artifact", title=Text(clean(f"{found[0].npu}, {found[0].images} images")))
+    title = f"{found[0].npu}, {found[0].activations}-bit, {found[0].images} images"
+    table = Table("artifact", title=Text(clean(title)))
     for heading in ("bit-identical", "same class", "largest difference", "output steps"):
         table.add_column(heading, justify="right")
     for one in found:

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from fer_deploy.data.faces import Faces
-from fer_deploy.devices.transports.host import HostTransport
 from fer_deploy.devices.transports.htp import EMULATION, HtpTransport
 from fer_deploy.errors import DeviceError
 from fer_deploy.frozen import Frozen
@@ -43,6 +42,7 @@ class NpuParity(Frozen):
 
     artifact: str
     npu: str
+    activations: int = Field(description="bits")
     images: int
     identical: Measurement = Field(
         description="share of the images whose logits are the same to the last bit"
@@ -162,8 +162,24 @@ def missing_npu(npu: str, images: int, reason: str, not_taken: tuple[str, ...] =
     )
 
 
-def npu_parity(artifact: Artifact, transport: HtpTransport, pixels: NDArray[np.uint8]) -> NpuParity:
+def npu_model(artifact: Artifact, activations: int) -> bytes:
+    """Return what of an ONNX artifact is run on an NPU: its file, or the same graph with activations of 16 bits."""
+    import onnx
+
+    from fer_deploy.targets.onnx.sixteen import sixteen_bit
+
+    content = artifact.file.read_bytes()
+    if activations == 8:
+        return content
+    return bytes(sixteen_bit(onnx.load_from_string(content)).SerializeToString(deterministic=True))
+
+
+def npu_parity(
+    artifact: Artifact, transport: HtpTransport, pixels: NDArray[np.uint8], activations: int = 8
+) -> NpuParity:
     """Return how an artifact's logits of uint8 pixels (N, C, H, W) differ between an emulated NPU and this machine.
+
+    Both run the same graph; with ``activations`` of 16 bits it is :func:`npu_model`'s.
 
     Raises:
         DeviceError: something is missing to emulate, or a run failed.
@@ -171,15 +187,15 @@ def npu_parity(artifact: Artifact, transport: HtpTransport, pixels: NDArray[np.u
     obstacle = transport.obstacle(artifact.info.target)
     if obstacle:
         raise DeviceError(obstacle)
-    model = artifact.file.read_bytes()
+    model = npu_model(artifact, activations)
     left = transport.not_taken(model)
     conditions = {"images": len(pixels), "against": "this machine"}
     gap = f"{transport.device} leaves to the CPU: {', '.join(left)}"
     fraction = not_measured(Unit.FRACTION, gap)
     identical, same, difference, steps = fraction, fraction, not_measured(Unit.LOGITS, gap), None
     if not left:
-        there = transport.logits(artifact, pixels)
-        here = HostTransport().logits(artifact, pixels)
+        there = transport.logits_of(artifact, model, pixels)
+        here = _here(model, pixels)
         largest = float(np.abs(there - here).max())
         identical = measured(float((there == here).all(axis=1).mean()), Unit.FRACTION, conditions=conditions)
         same = proportion(there.argmax(axis=1) == here.argmax(axis=1), {"against": "this machine"})
@@ -189,6 +205,7 @@ def npu_parity(artifact: Artifact, transport: HtpTransport, pixels: NDArray[np.u
     found = NpuParity(
         artifact=artifact.key,
         npu=transport.device,
+        activations=activations,
         images=len(pixels),
         identical=identical,
         same_class=same,
@@ -198,6 +215,16 @@ def npu_parity(artifact: Artifact, transport: HtpTransport, pixels: NDArray[np.u
         steps=() if left else npu_steps(model, transport, pixels[:STEP_PICTURES]),
     )
     return as_emulated(found, EMULATION)
+
+
+def _here(model: bytes, pixels: NDArray[np.uint8]) -> Logits:
+    import onnx
+
+    from fer_deploy.targets.onnx.apart import run_here
+
+    loaded = onnx.load_from_string(model)
+    (logits,) = run_here(loaded, {loaded.graph.input[0].name: pixels.astype(np.float32)}).values()
+    return logits.astype(np.float32)
 
 
 def output_step(model: bytes) -> float | None:

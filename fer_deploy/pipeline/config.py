@@ -6,7 +6,7 @@ import dataclasses
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, Literal, get_type_hints
 
 from pydantic import (
     Field,
@@ -156,6 +156,9 @@ class ProfileSection(Frozen):
         ge=0,
         description="test images that int8 onnx artifacts are run on the NPU of each Snapdragon phone in devices, as "
         "Qualcomm's library emulates it; the float model's closest calls first; 0: none",
+    )
+    npu_activations: Literal[8, 16] = Field(
+        default=8, description="bits of activations there; 16: the same graph and ranges in finer steps"
     )
 
 

@@ -13,9 +13,10 @@ from fer_deploy.devices.transports.htp import Hexagon, HtpTransport, hexagon_of
 from fer_deploy.errors import DeviceError
 from fer_deploy.frozen import Unknown
 from fer_deploy.measure.figures import NpuFigures
-from fer_deploy.measure.npu import closest_calls, missing_npu, npu_figures, output_step
+from fer_deploy.measure.npu import closest_calls, missing_npu, npu_figures, npu_model, output_step
 from fer_deploy.measure.parity import Logits
 from fer_deploy.measure.subject import Inference
+from fer_deploy.pipeline.config import ProfileSection
 from fer_deploy.pipeline.export import Exported
 from fer_deploy.pipeline.inputs import Inputs
 from fer_deploy.progress import Stages, say
@@ -34,7 +35,7 @@ def on_npus(
     answers: Mapping[str, Inference | Unknown],
     reference: Logits,
     inputs: Inputs,
-    images: int,
+    asked: ProfileSection,
     stages: Stages,
 ) -> dict[str, tuple[NpuFigures, ...]]:
     """Return the figures of every int8 ONNX artifact on each NPU, by artifact; none where no image is asked for.
@@ -44,13 +45,13 @@ def on_npus(
         answers: this machine's, by artifact.
         reference: the float model's logits (N, K).
         inputs: the N test images, and the devices.
-        images: how many are run, the float model's closest calls first.
+        asked: how many images are run, the float model's closest calls first, and with which activations.
         stages: take the time.
     """
-    npus = npus_of(inputs.devices) if images else ()
-    if images and not npus:
+    npus = npus_of(inputs.devices) if asked.npu_images else ()
+    if asked.npu_images and not npus:
         say("npu_images is set, and no device of the run has an NPU that is emulated; galaxy-s24 has one")
-    chosen = closest_calls(reference, images)
+    chosen = closest_calls(reference, asked.npu_images)
     found: dict[str, tuple[NpuFigures, ...]] = {}
     for made in exported:
         artifact, here = made.artifact, answers[made.artifact.key]
@@ -59,7 +60,9 @@ def on_npus(
         figures = []
         for npu in npus:
             with stages.stage(f"{artifact.key} on {npu}"):
-                figures.append(_figures(artifact, npu, chosen, reference, here, inputs.test))
+                figures.append(
+                    _figures(artifact, npu, chosen, reference, here, inputs.test, asked.npu_activations)
+                )
         found[artifact.key] = tuple(figures)
     return found
 
@@ -71,20 +74,22 @@ def _figures(
     reference: Logits,
     here: Inference | Unknown,
     test: Faces,
+    activations: int,
 ) -> NpuFigures:
     transport = HtpTransport(npu)
+    name = str(npu) if activations == 8 else f"{npu}, {activations}-bit activations"
     obstacle = transport.obstacle(artifact.info.target)
     if obstacle is None and isinstance(here, Unknown):
         obstacle = here.reason
     if obstacle is not None or isinstance(here, Unknown):
-        return missing_npu(str(npu), len(test), obstacle or "")
-    model = artifact.file.read_bytes()
+        return missing_npu(name, len(test), obstacle or "")
+    model = npu_model(artifact, activations)
     try:
         left = transport.not_taken(model)
         if left:
             reason = f"{npu} leaves {len(left)} nodes to the CPU, {left[0]} first"
-            return missing_npu(str(npu), len(test), reason, left)
-        given = transport.logits(artifact, test.pixels[chosen])
+            return missing_npu(name, len(test), reason, left)
+        given = transport.logits_of(artifact, model, test.pixels[chosen])
     except DeviceError as error:
-        return missing_npu(str(npu), len(test), str(error))
-    return npu_figures(str(npu), given, chosen, reference, here.logits, test, output_step(model))
+        return missing_npu(name, len(test), str(error))
+    return npu_figures(name, given, chosen, reference, here.logits, test, output_step(model))

@@ -16,7 +16,6 @@ from fer_deploy.cli import main
 from fer_deploy.contract import InputSpec
 from fer_deploy.devices.transports.htp import Answer, Arrays, HtpTransport
 from fer_deploy.measure.processor_parity import synthetic_pictures
-from fer_deploy.measure.subject import artifact_logits
 from fer_deploy.targets.artifact import Artifact
 from fer_deploy.targets.golden import golden_inputs
 from fer_deploy.targets.onnx.apart import run_here
@@ -40,6 +39,7 @@ def _run(*arguments: str | Path) -> Result:
         (("--cpu", "cortex-a76", "--images", "0"), "0 is not in the range"),
         (("--cpu", "cortex-a76", "--processor", "npu"), "--cpu names no NPU"),
         (("--device", "pixel-8", "--processor", "npu"), "names no NPU of Qualcomm's that can be emulated"),
+        (("--cpu", "cortex-a76", "--activations", "16"), "--activations and --save are for an NPU"),
         (("--device", "galaxy-s24", "--dataset", "nothing"), "unknown dataset 'nothing'"),
     ],
 )
@@ -64,8 +64,11 @@ def test_without_an_emulator_the_command_says_what_is_missing(
 def npu(monkeypatch: pytest.MonkeyPatch) -> None:
     """An NPU that answers as this machine does, but for one logit; the steps' last one leans."""
 
-    def logits(_: HtpTransport, artifact: Artifact, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        found = artifact_logits(artifact, pixels)
+    def logits_of(
+        _: HtpTransport, __: Artifact, model: bytes, pixels: NDArray[np.uint8]
+    ) -> NDArray[np.float32]:
+        given = run_here(onnx.load_from_string(model), {"pixels": pixels.astype(np.float32)})
+        found: NDArray[np.float32] = given["logits"].astype(np.float32)
         found[0, 0] -= 0.25
         return found
 
@@ -77,7 +80,7 @@ def npu(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(HtpTransport, "obstacle", lambda *_: None)
     monkeypatch.setattr(HtpTransport, "not_taken", lambda *_: ())
-    monkeypatch.setattr(HtpTransport, "logits", logits)
+    monkeypatch.setattr(HtpTransport, "logits_of", logits_of)
     monkeypatch.setattr(HtpTransport, "run", run)
 
 
@@ -99,6 +102,19 @@ def test_an_npu_is_compared_with_this_machine_step_by_step(lowered: Lower, faces
     shown = _run(folder, "--device", "galaxy-s24", "--images", "2").stdout
     assert "emulated (HTP on x86; equality with a phone is not established)" in shown
     assert "step by step" in shown
+
+
+@pytest.mark.usefixtures("npu")
+def test_what_was_run_in_16_bits_can_be_kept(lowered: Lower, tmp_path: Path) -> None:
+    folder, file = lowered("onnx", "w8a8-ptq")[0].folder, tmp_path / "sixteen.onnx"
+    arguments = ("--device", "galaxy-s24", "--images", "2", "--activations", "16", "--save", file)
+    result = _run(folder, *arguments)
+    assert result.exit_code == 0, result.output
+    assert "16-bit" in result.stdout
+    onnx.checker.check_model(onnx.load(file))
+    refused = _run(folder, folder, *arguments)
+    assert refused.exit_code == 2
+    assert "--save takes one artifact" in refused.stderr
 
 
 @pytest.mark.usefixtures("npu")

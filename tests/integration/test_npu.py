@@ -17,7 +17,8 @@ from onnx import numpy_helper
 from fer_deploy.cli import main
 from fer_deploy.data.faces import Faces
 from fer_deploy.devices.transports.htp import CHIPS, HtpTransport
-from fer_deploy.measure.npu import npu_parity
+from fer_deploy.measure.npu import npu_model, npu_parity
+from fer_deploy.measure.subject import artifact_logits
 from fixtures.lowered import Lower
 
 pytestmark = pytest.mark.npu
@@ -44,6 +45,21 @@ def test_int8_runs_wholly_on_it_and_answers_alike(version: int, lowered: Lower, 
     if version >= 73:
         weighted = [step.lean for step in found.steps if "Conv" in step.operators]
         assert abs(float(np.mean(weighted))) < 0.01, "from v73 on rounding leans to no side"
+
+
+def test_16_bit_activations_run_wholly_on_it_and_are_nearer_the_float_model(
+    lowered: Lower, test_faces: Faces
+) -> None:
+    artifact, pixels = lowered("onnx", "w8a8-ptq")[0], test_faces.pixels[:12]
+    reference = artifact_logits(lowered("onnx", "float")[0], pixels)
+    transport = HtpTransport(CHIPS[3])
+    finer = npu_parity(artifact, transport, pixels, activations=16)
+    assert finer.not_taken == ()
+    noise = [
+        np.abs(transport.logits_of(artifact, npu_model(artifact, bits), pixels) - reference).mean()
+        for bits in (8, 16)
+    ]
+    assert noise[1] < noise[0]
 
 
 def test_float_runs_on_it_too(lowered: Lower, test_faces: Faces) -> None:

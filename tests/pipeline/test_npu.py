@@ -51,13 +51,15 @@ def _run(folder: Path, model: Path, faces: Path) -> tuple[Path, Report]:
 def written(
     model_folder: Path, faces_folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, Report]:
-    def logits(transport: HtpTransport, artifact: Artifact, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def logits_of(
+        transport: HtpTransport, artifact: Artifact, _: bytes, pixels: NDArray[np.uint8]
+    ) -> NDArray[np.float32]:
         return artifact_logits(artifact, pixels) + np.float32(transport.npu.version / 1e4)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(HtpTransport, "obstacle", lambda *_: None)
         patch.setattr(HtpTransport, "not_taken", lambda *_: ())
-        patch.setattr(HtpTransport, "logits", logits)
+        patch.setattr(HtpTransport, "logits_of", logits_of)
         return _run(tmp_path_factory.mktemp("npu"), model_folder, faces_folder)
 
 

@@ -147,8 +147,16 @@ class HtpTransport(Transport):
         Raises:
             DeviceError: something is missing here, or the library refuses the graph or a node of it.
         """
+        return self.logits_of(artifact, artifact.file.read_bytes(), pixels)
+
+    def logits_of(self, artifact: Artifact, model: bytes, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return :meth:`logits` of an ONNX file that was made of the artifact's.
+
+        Raises:
+            DeviceError: as :meth:`logits`.
+        """
         self._require(artifact.info.target)
-        kept = _Kept(artifact, self.npu)
+        kept = _Kept(hashlib.sha256(model).hexdigest(), self.npu)
         names = [hashlib.sha256(picture.tobytes()).hexdigest() for picture in pixels]
         first = {name: index for index, name in reversed(list(enumerate(names))) if name not in kept.logits}
         todo = sorted(first.values())
@@ -157,7 +165,7 @@ class HtpTransport(Transport):
         for begin in track(range(0, len(todo), _CHUNK), self.device):
             chunk = todo[begin : begin + _CHUNK]
             feed = {artifact.info.input.name: pixels[chunk].astype(np.float32)}
-            answer = self.run(artifact.file.read_bytes(), feed)
+            answer = self.run(model, feed)
             if answer.refused is not None:
                 raise DeviceError(f"{self.device} does not take {artifact.key} as a whole: {answer.refused}")
             (logits,) = answer.outputs.values()
@@ -264,9 +272,9 @@ class _Kept:
     package, since all test images take most of an hour.
     """
 
-    def __init__(self, artifact: Artifact, npu: Hexagon) -> None:
+    def __init__(self, model_sha256: str, npu: Hexagon) -> None:
         versions = [importlib.metadata.version(name) for name in ("onnxruntime", _PACKAGE)]
-        made_from = [artifact.info.sha256, *versions, sorted(npu.options.items()), sha256_of(RUNNER)]
+        made_from = [model_sha256, *versions, sorted(npu.options.items()), sha256_of(RUNNER)]
         name = hashlib.sha256(json.dumps(made_from).encode()).hexdigest()[:32]
         self._file = cache_folder() / "htp" / f"{name}.npz"
         self.logits: dict[str, NDArray[np.float32]] = self._read()
