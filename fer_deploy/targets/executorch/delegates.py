@@ -7,16 +7,34 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 from fer_deploy.errors import ConfigError
 from fer_deploy.quantize.graph import Graph
 from fer_deploy.targets.options import Flag, TargetOptions
 
-Delegate = Literal["xnnpack", "coreml"]
-DELEGATES: tuple[Delegate, ...] = ("xnnpack", "coreml")
-#: Name in reports, by delegate.
-BACKENDS: dict[Delegate, str] = {"xnnpack": "XNNPACK", "coreml": "Core ML"}
+#: Accelerator configurations as Vela calls them (``--accelerator-config``, ethos-u-vela 5.2.0).
+EthosU = Literal[
+    "ethos-u55-32",
+    "ethos-u55-64",
+    "ethos-u55-128",
+    "ethos-u55-256",
+    "ethos-u65-256",
+    "ethos-u65-512",
+    "ethos-u85-128",
+    "ethos-u85-256",
+    "ethos-u85-512",
+    "ethos-u85-1024",
+    "ethos-u85-2048",
+]
+Delegate = Literal["xnnpack", "coreml", EthosU]
+DELEGATES: tuple[Delegate, ...] = ("xnnpack", "coreml", *get_args(EthosU))
+#: Name in reports, by delegate; an Ethos-U's is made of its configuration's.
+BACKENDS: dict[str, str] = {
+    "xnnpack": "XNNPACK",
+    "coreml": "Core ML",
+    **{name: f"E{name[1:]}".replace("-u", "-U") for name in get_args(EthosU)},
+}
 #: What a program that holds a Core ML delegate says in its bytes.
 COREML_ID = b"CoreMLBackend"
 
@@ -48,11 +66,16 @@ class ExecuTorchOptions(TargetOptions):
     """How graphs become programs.
 
     Attributes:
-        delegate: takes the graph; what it leaves out runs on ExecuTorch's portable kernels.
+        delegate: takes the graph; what it leaves out runs on ExecuTorch's portable kernels. An Ethos-U takes quantized
+            graphs only.
     """
 
     flags: ClassVar[tuple[Flag, ...]] = (
-        Flag("--delegate", "xnnpack or coreml, of the executorch target.", metavar="NAME"),
+        Flag(
+            "--delegate",
+            "xnnpack, coreml, or an Ethos-U such as ethos-u55-128, of the executorch target.",
+            metavar="NAME",
+        ),
     )
     in_export: ClassVar[bool] = True
 

@@ -16,6 +16,7 @@ from fer_deploy.heap import set_aside
 from fer_deploy.quantize.graph import Graph
 from fer_deploy.quiet import quiet
 from fer_deploy.targets.base import Delegation, Kernels, LayerTrace, Lowered, Runner, Session, Target
+from fer_deploy.targets.executorch import ethos_u
 from fer_deploy.targets.executorch.delegates import BACKENDS, COREML_ID, ExecuTorchOptions, partitioner
 from fer_deploy.targets.executorch.trace import KERNELS
 from fer_deploy.targets.inspection import Inspection, RequiredKernels
@@ -25,7 +26,7 @@ FILE = "model.pte"
 
 
 class ExecuTorchTarget(Target):
-    """``.pte`` for Android and iOS: XNNPACK on CPU, or Core ML on Apple systems."""
+    """``.pte`` for Android and iOS: XNNPACK on CPU, Core ML on Apple systems, or an Ethos-U of a microcontroller."""
 
     name: ClassVar[str] = "executorch"
     recipes: ClassVar[tuple[str, ...]] = ("float", "w8a8-ptq", "w8a8-qat")
@@ -46,6 +47,8 @@ class ExecuTorchTarget(Target):
     def lower(self, graph: Graph, folder: Path) -> Lowered:
         """Write ``model.pte``; batch 1, float32 pixels in, float32 logits out."""
         self.require_recipe(graph.recipe.name)
+        if self.delegate in ethos_u.ACCELERATORS:
+            return ethos_u.lower(graph, folder, FILE, self.delegate)
         with quiet(), set_aside():
             from executorch.exir import to_edge_transform_and_lower
 
@@ -72,13 +75,29 @@ class ExecuTorchTarget(Target):
         return Lowered(FILE, delegation, choices=integers if stated else {})
 
     def host_obstacle(self) -> str | None:
-        """The wheel's runtime has no Core ML backend on any system but Apple's."""
+        """The wheel's runtime has no Core ML backend but on Apple's systems, and an Ethos-U's graph needs an extra."""
+        if self.delegate in ethos_u.ACCELERATORS:
+            return ethos_u.obstacle("tosa_reference_model")
         if self.delegate == "coreml" and sys.platform != "darwin":
             return "needs an Apple system: ExecuTorch's Core ML delegate runs on macOS and iOS only"
         return None
 
+    def timing_obstacle(self) -> str | None:
+        """An Ethos-U's graph is emulated, which takes what it takes."""
+        if self.delegate in ethos_u.ACCELERATORS:
+            return (
+                f"needs an {BACKENDS[self.delegate]}: its TOSA graph is emulated here, "
+                "and Vela's cycles are estimates"
+            )
+        return self.host_obstacle()
+
     def open(self, file: Path, threads: int) -> Session:
-        """Load the program and its ``forward`` method; the thread pool is the whole process's."""
+        """Load the program and its ``forward`` method; the thread pool is the whole process's.
+
+        A program for an Ethos-U is opened as the TOSA graph beside it.
+        """
+        if file.is_file() and ethos_u.ETHOS_U_ID in file.read_bytes():
+            return ethos_u.EthosUSession(file)
         if sys.platform != "darwin" and file.is_file() and COREML_ID in file.read_bytes():
             raise TargetError(
                 f"{file} cannot be run here: ExecuTorch's Core ML delegate runs on macOS and iOS only"
@@ -89,7 +108,10 @@ class ExecuTorchTarget(Target):
         """Read the program's plan and its XNNPACK delegates."""
         from fer_deploy.targets.executorch.inspect import inspect
 
-        return inspect(file)
+        found = inspect(file)
+        if ethos_u.ETHOS_U_ID not in file.read_bytes():
+            return found
+        return found.model_copy(update={"advice": ethos_u.advice(file)})
 
     def required_kernels(self, file: Path) -> RequiredKernels:
         """Return the operators as the runtime's reduced build reads them."""
