@@ -66,6 +66,8 @@ _ELSEWHERE = {
     "targets/coreml": "targets/coreml/test_target.py",
     "targets/coreml/interpreter": "targets/coreml/interpreter/operations/test_quantization.py",
     "targets/executorch": "targets/executorch/test_delegates.py",
+    "targets/litert": "targets/litert/test_target.py",
+    "targets/litert/converter": "targets/litert/converter/test_operators.py",
     "targets/onnx": "targets/test_lowering.py",
     "targets/onnx/inspect": "targets/test_inspection.py",
     "targets/onnx/runtime": "targets/test_integer_kernels.py",

@@ -32,7 +32,7 @@ from fer_deploy.quantize.ptq import float_graph
 from fer_deploy.report.schema import DatasetSummary, MissingArtifact, ModelSummary
 from fer_deploy.report.wording import amount, describe, interval
 from fer_deploy.targets.artifact import Artifact, tool_versions
-from fer_deploy.targets.registry import target_classes
+from fer_deploy.targets.registry import default_target_names, target_class
 from fer_deploy.train.family.student_file import FAMILY_RECIPE_FILE, SplitFrom, read_split
 from fer_deploy.views.markdown import fill
 
@@ -261,7 +261,7 @@ def _int8_figures(
         pictures: of no face, of the same split; None where the contract has no rule.
     """
     (faces, reference), (some, spoilt) = tested, corrupted
-    targets = tuple(target.name for target in target_classes() if _RECIPE in target.recipes)
+    targets = tuple(name for name in default_target_names() if _RECIPE in target_class(name).recipes)
     plan = Plan(tuple((target, _RECIPE) for target in targets), ())
     quantize = QuantizeSection()
     calibration = draw_calibration(model, plan, dataset, quantize)

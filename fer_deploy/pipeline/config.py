@@ -29,7 +29,7 @@ from fer_deploy.gate.budget import Budget, Waiver
 from fer_deploy.model.names import checked_name
 from fer_deploy.quantize.recipe import PtqOptions, parse_recipe
 from fer_deploy.targets.options import TargetOptions
-from fer_deploy.targets.registry import target_class, target_classes, target_names
+from fer_deploy.targets.registry import default_target_names, target_class, target_classes
 from fer_deploy.train.recipe import DistillRecipe
 
 CONFIG_FILE = "fer-deploy.toml"
@@ -67,7 +67,7 @@ class QuantizeSection(Frozen):
 class ExportSection(Frozen):
     """``[export]``: which artifacts to write, and where."""
 
-    targets: tuple[str, ...] = Field(default_factory=target_names, min_length=1)
+    targets: tuple[str, ...] = Field(default_factory=default_target_names, min_length=1)
     recipes: tuple[str, ...] = Field(default=("float", "w8a8-ptq"), min_length=1)
     output: Path = Path("dist")
     options: Mapping[str, SerializeAsAny[TargetOptions]] = Field(

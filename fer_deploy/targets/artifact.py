@@ -159,10 +159,23 @@ class Artifact(Shown):
 
 def tool_versions() -> dict[str, str]:
     """Return the versions of everything that shapes an artifact, of whichever target."""
-    own = [name for target in target_classes() for name in (*target.tools, target.package)]
+    own = [
+        name for target in target_classes() if _is_there(target) for name in (*target.tools, target.package)
+    ]
     names = dict.fromkeys((*_TOOLS_BEFORE, *own, *_TOOLS_AFTER))
     versions = {name: importlib.metadata.version(name) for name in names}
     return {"python": platform.python_version(), **versions}
+
+
+def _is_there(target: type[Target]) -> bool:
+    """Return whether a target's runtime is installed: every target's is, but for those that need an extra."""
+    if target.extra is None:
+        return True
+    try:
+        importlib.metadata.version(target.package)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 def write_artifact(

@@ -196,6 +196,8 @@ class Target(ABC):
         integer_steps: by how many steps of the logits' own grid an engine may round apart.
         kernels: how the runtime calls its kernels in its profile.
         kernel_family: whose published rows speak for the runtime's latency on phones; None: no row does.
+        extra: of this package, that adds its runtime; None: every installation has it. A target that has one is made
+            where it is named, and is none of the defaults.
         runtime: in reports.
     """
 
@@ -211,6 +213,7 @@ class Target(ABC):
     integer_steps: ClassVar[int] = INTEGER_STEPS
     kernels: ClassVar[Kernels] = Kernels()
     kernel_family: ClassVar[str | None] = None
+    extra: ClassVar[str | None] = None
     runtime: str
 
     @abstractmethod

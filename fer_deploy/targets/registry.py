@@ -16,6 +16,7 @@ _TARGETS = {
     "executorch": "fer_deploy.targets.executorch:ExecuTorchTarget",
     "onnx": "fer_deploy.targets.onnx:OnnxTarget",
     "coreml": "fer_deploy.targets.coreml:CoreMLTarget",
+    "litert": "fer_deploy.targets.litert:LiteRTTarget",
 }
 TARGET_NAMES = tuple(_TARGETS)
 _registered: dict[str, type[Target]] = {}
@@ -45,6 +46,11 @@ def target_class(name: str) -> type[Target]:
 def target_classes() -> tuple[type[Target], ...]:
     """Return the class of every target, in the order of :func:`target_names`."""
     return tuple(target_class(name) for name in target_names())
+
+
+def default_target_names() -> tuple[str, ...]:
+    """Return the names of the targets that are made where none is named: those whose runtime needs no extra."""
+    return tuple(target.name for target in target_classes() if target.extra is None)
 
 
 def get_target(name: str, options: TargetOptions | None = None) -> Target:

@@ -1,7 +1,7 @@
 """Each network through the pipeline's own calls to every artifact, and each artifact held to torch.
 
-The artifacts of ONNX and ExecuTorch are run by their runtimes' own calls, not by fer-deploy; Core ML packages by
-the project's interpreter.
+The artifacts of ONNX, ExecuTorch and LiteRT are run by their runtimes' own calls, not by fer-deploy; Core ML packages
+by the project's interpreter.
 """
 
 from __future__ import annotations
@@ -34,9 +34,13 @@ from fer_deploy.pipeline.export import Graphs, write_artifact_of
 from fer_deploy.quiet import quiet
 from fer_deploy.report.schema import MissingArtifact
 from fer_deploy.targets.artifact import Artifact
-from fer_deploy.targets.registry import get_target
+from fer_deploy.targets.registry import get_target, target_class
 
-TARGETS = ("executorch", "onnx", "coreml")
+TARGETS = ("executorch", "onnx", "coreml", "litert")
+#: Those that run here: a target that needs an extra is held to the list where the extra is installed.
+HERE = tuple(
+    name for name in TARGETS if target_class(name).extra is None or get_target(name).host_obstacle() is None
+)
 RECIPES = ("float", "w8a8-ptq")
 #: SQNR of an int8 artifact, dB, that is enough whatever a graph has that torchao quantizes alone.
 ENOUGH = 25.0
@@ -46,7 +50,7 @@ INT8_FLOOR = 15.0
 #: What to do instead, in a refusal: an imperative behind a comma, a colon or a semicolon, or what is needed.
 _WAY_OUT = re.compile(
     r"[;:,] (\w+ )?(call|choose|correct|drop|exchange|export|give|keep|leave|look|lower|make|move|name|pass|put|raise|"
-    r"remove|replace|rewrite|set|split|take|train|use|write)\b|[;:,] .* (needs|must) "
+    r"remove|replace|rewrite|set|split|take|train|use|wrap|write)\b|[;:,] .* (needs|must) "
 )
 
 Kind = Literal["right", "refused", "wrong"]
@@ -157,11 +161,23 @@ def run(artifact: Artifact, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         method = program.load_method("forward")
         rows = [method.execute([torch.from_numpy(one[None].copy())])[0].numpy().copy() for one in values]
         return np.concatenate(rows)
+    if artifact.info.target == "litert":
+        from ai_edge_litert.interpreter import Interpreter
+
+        opened = Interpreter(str(artifact.file), num_threads=1)
+        opened.allocate_tensors()
+        source, goal = opened.get_input_details()[0]["index"], opened.get_output_details()[0]["index"]
+        rows = []
+        for one in values:
+            opened.set_tensor(source, one[None])
+            opened.invoke()
+            rows.append(opened.get_tensor(goal))
+        return np.concatenate(rows)
     return get_target("coreml").open(artifact.file, 1).run_batch(values)
 
 
 def check(
-    network: Network, targets: tuple[str, ...] = TARGETS, recipes: tuple[str, ...] = RECIPES
+    network: Network, targets: tuple[str, ...] = HERE, recipes: tuple[str, ...] = RECIPES
 ) -> dict[tuple[str, str], Verdict]:
     """Return the verdict on a network's artifact for each pair of target and recipe."""
     made = subject(network)

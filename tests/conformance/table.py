@@ -1,10 +1,11 @@
 """Writes docs/conformance.md: what became of every network on every target.
 
-    PYTHONPATH=.:tests python -m conformance.table [--verdicts FILE] [--output FILE] [--all] [NAME ...]
+    PYTHONPATH=.:tests python -m conformance.table [--verdicts FILE] [--output FILE] [--all] [--target NAME] [NAME ...]
 
 Every network takes 15 to 30 s, so that all of them take hours on two cores. What was found is kept in verdicts.json,
 row by row with the commit it was found at: a run that is interrupted goes on where it stopped, and the document says
-how old its rows are. ``--all`` runs every network anew, names run these anew. Exits 1 where an artifact is wrong.
+how old its rows are. ``--all`` runs every network anew, names run these anew; ``--target`` runs one target only and
+leaves what was found of the others. Exits 1 where an artifact is wrong.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 
@@ -28,7 +29,16 @@ from fixtures.real_data import real_faces
 _ROOT = Path(__file__).resolve().parents[2]
 _VERDICTS = Path(__file__).with_name("verdicts.json")
 _PAIRS = tuple(f"{target} {recipe}" for target in TARGETS for recipe in RECIPES)
-_HEADINGS = ("ExecuTorch float", "int8", "ONNX float", "int8", "Core ML float", "int8")
+_HEADINGS = (
+    "ExecuTorch float",
+    "int8",
+    "ONNX float",
+    "int8",
+    "Core ML float",
+    "int8",
+    "LiteRT float",
+    "int8",
+)
 
 
 @dataclass(frozen=True)
@@ -38,10 +48,19 @@ class Row:
     Attributes:
         commit: of the sources that it was run with, with a ``+`` where they had been changed since.
         verdicts: by "target recipe".
+        later: target to commit, of those that were run by themselves since.
     """
 
     commit: str
     verdicts: dict[str, Verdict]
+    later: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def lacks(self) -> tuple[str, ...]:
+        """The targets that it has no verdict of."""
+        return tuple(
+            name for name in TARGETS if any(f"{name} {recipe}" not in self.verdicts for recipe in RECIPES)
+        )
 
 
 def commit() -> str:
@@ -60,7 +79,11 @@ def read_verdicts(file: Path) -> dict[str, Row]:
     except FileNotFoundError:
         return {}
     return {
-        name: Row(row["commit"], {pair: Verdict(**verdict) for pair, verdict in row["verdicts"].items()})
+        name: Row(
+            row["commit"],
+            {pair: Verdict(**verdict) for pair, verdict in row["verdicts"].items()},
+            row.get("later", {}),
+        )
         for name, row in kept.items()
     }
 
@@ -71,9 +94,18 @@ def write_verdicts(file: Path, rows: dict[str, Row]) -> None:
     file.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
 
 
-def row_of(network: Network) -> Row:
-    """Run one network."""
-    return Row(commit(), {" ".join(pair): verdict for pair, verdict in check(network).items()})
+def row_of(network: Network, kept: Row | None = None, targets: tuple[str, ...] = TARGETS) -> Row:
+    """Run one network, on some targets where the others' verdicts are ``kept``."""
+    return with_verdicts(kept, check(network, targets), targets)
+
+
+def with_verdicts(kept: Row | None, found: dict[tuple[str, str], Verdict], targets: tuple[str, ...]) -> Row:
+    """Return a row with what was found at this commit, of some targets where the others' verdicts are ``kept``."""
+    verdicts = {" ".join(pair): verdict for pair, verdict in found.items()}
+    if kept is None or targets == TARGETS:
+        return Row(commit(), verdicts)
+    later = kept.later | dict.fromkeys(targets, commit())
+    return replace(kept, verdicts=kept.verdicts | verdicts, later=later)
 
 
 def cell(verdict: Verdict, notes: dict[str, int]) -> str:
@@ -93,7 +125,7 @@ def table(rows: dict[str, Row]) -> Iterable[str]:
     yield "# What a network may be made of"
     yield ""
     yield (
-        f"{len(rows)} small networks, one for each pattern that people bring, each exported to three targets in float "
+        f"{len(rows)} small networks, one for each pattern that people bring, each exported to four targets in float "
         f"and in int8 (w8a8-ptq, 64 calibration images). Of {counts.total()} artifacts {counts['right']} are right, "
         f"{counts['refused']} are refused and {counts['wrong']} are wrong."
     )
@@ -110,6 +142,10 @@ def table(rows: dict[str, Row]) -> Iterable[str]:
     yield ""
     commits = Counter(row.commit for row in rows.values())
     ages = ", ".join(f"{name} ({count})" for name, count in commits.most_common())
+    later = Counter((target, name) for row in rows.values() for target, name in row.later.items())
+    ages += "".join(
+        f"; {target} by itself since: {name} ({count})" for (target, name), count in later.most_common()
+    )
     yield (
         "Written by `PYTHONPATH=.:tests python -m conformance.table` from `tests/conformance/networks/`. Commits at "
         f"which the networks were run: {ages}."
@@ -121,7 +157,13 @@ def table(rows: dict[str, Row]) -> Iterable[str]:
     listed = [NETWORKS[name] for name in rows]
     for kind, networks in groupby(listed, key=lambda network: network.kind):
         notes: dict[str, int] = {}
-        yield from ("", f"## {kind}", "", "| Network | " + " | ".join(_HEADINGS) + " |", "|---" * 7 + "|")
+        yield from (
+            "",
+            f"## {kind}",
+            "",
+            "| Network | " + " | ".join(_HEADINGS) + " |",
+            "|---" * (1 + len(_PAIRS)) + "|",
+        )
         for network in networks:
             cells = (cell(rows[network.name].verdicts[pair], notes) for pair in _PAIRS)
             pattern = network.pattern.replace("|", "\\|")
@@ -141,10 +183,18 @@ def main() -> int:
     parser.add_argument("--all", action="store_true", help="run every network anew")
     parser.add_argument("--verdicts", type=Path, default=_VERDICTS)
     parser.add_argument("--output", type=Path, default=_ROOT / "docs" / "conformance.md")
+    parser.add_argument("--target", choices=TARGETS, help="run this target only")
     arguments = parser.parse_args()
     rows = read_verdicts(arguments.verdicts)
-    for name in arguments.names or [name for name in NETWORKS if arguments.all or name not in rows]:
-        rows[name] = row_of(NETWORKS[name])
+    for name in arguments.names or list(NETWORKS):
+        kept = rows.get(name)
+        wanted = TARGETS if kept is None or arguments.all or arguments.names else kept.lacks
+        if kept is not None and arguments.target is not None:
+            anew = arguments.all or arguments.names or arguments.target in kept.lacks
+            wanted = (arguments.target,) if anew else ()
+        if not wanted:
+            continue
+        rows[name] = row_of(NETWORKS[name], kept, wanted)
         write_verdicts(arguments.verdicts, rows)
         said = (f"{pair}: {verdict.kind}" for pair, verdict in rows[name].verdicts.items())
         print(name, *said, sep="  ", flush=True)

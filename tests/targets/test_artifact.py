@@ -198,5 +198,7 @@ def test_registry_keeps_what_a_target_promises(name: str) -> None:
 
 
 def test_unknown_target() -> None:
-    with pytest.raises(TargetError, match="unknown target 'litert'; known: executorch, onnx, coreml"):
-        get_target("litert")
+    with pytest.raises(
+        TargetError, match="unknown target 'tensorrt'; known: executorch, onnx, coreml, litert"
+    ):
+        get_target("tensorrt")

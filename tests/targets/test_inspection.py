@@ -1,4 +1,4 @@
-"""``fer-deploy inspect`` on real artifacts: the three targets must tell the same story of one model."""
+"""``fer-deploy inspect`` on real artifacts: the targets must tell the same story of one model."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_command_reads_folders_and_bare_files(lowered: Lower, target: str) -> No
         assert text in table
 
 
-@pytest.mark.parametrize("name", ["model.pte", "model.onnx", "model.mlpackage"])
+@pytest.mark.parametrize("name", ["model.pte", "model.onnx", "model.mlpackage", "model.tflite"])
 def test_damaged_files_give_one_sentence(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     path.write_bytes(b"nonsense" * 20)

@@ -24,7 +24,7 @@ from fer_deploy.targets.base import INTEGER_STEPS
 from fer_deploy.targets.registry import get_target
 from fixtures.lowered import GraphOf, Lower
 
-TARGETS = ("executorch", "onnx")
+TARGETS = ("executorch", "onnx", "litert")
 RECIPES = ("float", "w8a8-ptq")
 every_artifact = pytest.mark.parametrize(
     ("target", "recipe"), [(target, recipe) for target in TARGETS for recipe in RECIPES]

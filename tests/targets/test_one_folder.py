@@ -247,7 +247,9 @@ def test_a_registered_target_is_one_of_the_defaults_until_it_is_taken_away() -> 
     unregister("toy")
     assert "--toy-compressed" not in command("run", "--help").stdout
     register(ToyTarget)
-    with pytest.raises(TargetError, match="unknown target 'bare'; known: executorch, onnx, coreml, toy"):
+    with pytest.raises(
+        TargetError, match="unknown target 'bare'; known: executorch, onnx, coreml, litert, toy"
+    ):
         get_target("bare")
     register(BareTarget)
 

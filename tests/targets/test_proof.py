@@ -30,6 +30,7 @@ from fer_deploy.targets.artifact import open_artifact, write_artifact
 from fer_deploy.targets.onnx import proof as onnx_proof
 from fer_deploy.targets.registry import TARGET_NAMES, get_target
 from fixtures.job import Job
+from fixtures.lowered import require_runtime
 from fixtures.synthetic import separable_faces
 
 CALIBRATION = choose_calibration(separable_faces(320, 0), 64)
@@ -93,6 +94,7 @@ def test_a_faulty_lowering_is_stopped_at_its_layer(
     recipe: str,
     fault: Callable[[Graph], Graph],
 ) -> None:
+    require_runtime(name)
     target = get_target(name)
     lower = target.lower
 
@@ -156,6 +158,7 @@ def test_a_faulty_pass_over_an_onnx_file_is_stopped(
 def test_an_artifact_carries_the_proof_of_every_step(
     graphs: dict[str, Graph], tmp_path: Path, name: str
 ) -> None:
+    require_runtime(name)
     write_artifact(get_target(name), graphs["w8a8-ptq"], tmp_path / "a", "edges", "0" * 64)
     info = open_artifact(tmp_path / "a").info
     steps = [proof.step for proof in info.proofs]
