@@ -117,8 +117,10 @@ def _npu_of(profile: DeviceProfile, processor: str | None, opened: Sequence[Arti
     Raises:
         DeviceError: it is asked for, and the profile names none that can be emulated.
     """
+    from fer_deploy.devices.runners.job import runners_of
     from fer_deploy.devices.transports.htp import HtpTransport, hexagon_of
     from fer_deploy.errors import DeviceError
+    from fer_deploy.targets.base import Runner
 
     npu = hexagon_of(profile)
     if processor == "npu" and npu is None:
@@ -127,7 +129,7 @@ def _npu_of(profile: DeviceProfile, processor: str | None, opened: Sequence[Arti
         )
     if npu is None or processor == "cpu":
         return None
-    if processor is None and any(artifact.info.target != "onnx" for artifact in opened):
+    if processor is None and any(Runner.HTP not in runners_of(artifact.info.target) for artifact in opened):
         return None
     return HtpTransport(npu)
 

@@ -59,7 +59,7 @@ def _answers(profile: DeviceProfile, target: str, delegate: str) -> str:
             else "measured on it alone"
         )
     hexagon = hexagon_of(profile)
-    if delegate == "qnn" and Runner.PYTHON in kind.runners and hexagon is not None:
+    if delegate == "qnn" and Runner.HTP in kind.runners and hexagon is not None:
         return f"emulated: {EMULATION}"
     if not kind.everywhere:
         return "emulated: the graph's own arithmetic, as the CPU would compute it"

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from fer_deploy.data.faces import Faces
 from fer_deploy.devices.profile import Resolved
+from fer_deploy.devices.runners.job import runners_of
 from fer_deploy.devices.transports.htp import Hexagon, HtpTransport, hexagon_of
 from fer_deploy.errors import DeviceError
 from fer_deploy.frozen import Unknown
@@ -22,6 +23,7 @@ from fer_deploy.pipeline.inputs import Inputs
 from fer_deploy.progress import Stages, say
 from fer_deploy.quantize.recipe import parse_recipe
 from fer_deploy.targets.artifact import Artifact
+from fer_deploy.targets.base import Runner
 
 
 def npus_of(devices: Sequence[Resolved]) -> tuple[Hexagon, ...]:
@@ -55,7 +57,11 @@ def on_npus(
     found: dict[str, tuple[NpuFigures, ...]] = {}
     for made in exported:
         artifact, here = made.artifact, answers[made.artifact.key]
-        if artifact.info.target != "onnx" or not parse_recipe(artifact.info.recipe).quantized or not npus:
+        if (
+            Runner.HTP not in runners_of(artifact.info.target)
+            or not parse_recipe(artifact.info.recipe).quantized
+            or not npus
+        ):
             continue
         figures = []
         for npu in npus:

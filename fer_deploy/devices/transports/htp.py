@@ -26,12 +26,15 @@ from numpy.typing import NDArray
 
 from fer_deploy.devices.profile import DeviceProfile
 from fer_deploy.devices.runners.build import cache_folder
+from fer_deploy.devices.runners.job import runners_of
 from fer_deploy.devices.timing import TimingProtocol, TimingResult
 from fer_deploy.devices.transports.base import Transport
 from fer_deploy.errors import DeviceError
 from fer_deploy.files import sha256_of, write_atomic
 from fer_deploy.progress import say, track
 from fer_deploy.targets.artifact import Artifact
+from fer_deploy.targets.base import Runner
+from fer_deploy.targets.registry import target_names
 
 #: The provenance of every figure from here.
 EMULATION = "HTP on x86; equality with a phone is not established"
@@ -126,8 +129,9 @@ class HtpTransport(Transport):
 
     def obstacle(self, target: str | None = None) -> str | None:
         """Return what is missing here, or why the target's artifacts do not run on it."""
-        if target not in (None, "onnx"):
-            return f"{target} artifacts are not run on {self.device}; onnx ones are"
+        if target is not None and Runner.HTP not in runners_of(target):
+            able = ", ".join(name for name in target_names() if Runner.HTP in runners_of(name))
+            return f"{target} artifacts are not run on {self.device}; {able} ones are"
         if sys.platform != "linux" or platform.machine() != "x86_64":
             return f"{self.device} needs Linux on x86-64: Qualcomm's library for it is in no other wheel of {_PACKAGE}"
         if importlib.util.find_spec("onnxruntime_qnn") is None:

@@ -37,7 +37,8 @@ from fer_deploy.targets.executorch.delegates import BACKENDS, EthosU
 ACCELERATORS: tuple[EthosU, ...] = get_args(EthosU)
 #: What a program that was compiled for an Ethos-U says in its bytes.
 ETHOS_U_ID = b"EthosUBackend"
-_ADD = "pip install 'fer-deploy[ethos-u]'"
+#: tosa-tools pins ml-dtypes 0.5.3, which onnx 1.23.2 refuses, so that no resolver installs both; it runs with ours.
+_ADD = "pip install 'fer-deploy[ethos-u]' && pip install --no-deps tosa-tools==2026.8.0"
 _PACKAGES: Mapping[str, str] = MappingProxyType(
     {"ethosu.vela": "ethos-u-vela", "tosa_serializer": "tosa-tools", "tosa_reference_model": "tosa-tools"}
 )

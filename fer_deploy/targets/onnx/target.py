@@ -56,7 +56,9 @@ class OnnxTarget(Target):
     file: ClassVar[str] = FILE
     package: ClassVar[str] = "onnxruntime"
     tools: ClassVar[tuple[str, ...]] = ("onnx",)
-    runners: ClassVar[frozenset[Runner]] = frozenset({Runner.PYTHON, Runner.BROWSER, Runner.ANDROID_DEMO})
+    runners: ClassVar[frozenset[Runner]] = frozenset(
+        {Runner.PYTHON, Runner.BROWSER, Runner.ANDROID_DEMO, Runner.HTP}
+    )
     kernels: ClassVar[Kernels] = KERNELS
     runtime: str = "ONNX Runtime CPU"
 

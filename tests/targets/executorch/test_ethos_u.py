@@ -54,7 +54,9 @@ def test_absent_packages_are_named(
     monkeypatch.setattr(ethos_u, "_is_there", lambda _: False)
     obstacle = target().host_obstacle()
     assert obstacle is not None
-    assert obstacle.endswith("add it: pip install 'fer-deploy[ethos-u]'")
+    assert obstacle.endswith(
+        "add it: pip install 'fer-deploy[ethos-u]' && pip install --no-deps tosa-tools==2026.8.0"
+    )
     with pytest.raises(
         QuantizationError,
         match="needs ethos-u-vela and tosa-tools, not installed here; add it",
