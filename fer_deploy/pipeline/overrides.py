@@ -35,8 +35,8 @@ def overridden_config(path: str | os.PathLike[str] | None, **given: Any) -> Conf
         path: the file; None for fer-deploy.toml, if there is one.
         given: ``model``, ``contract``, ``weights``, ``dataset``, ``data``, ``targets``, ``recipes``, ``output``,
             ``calibration_images``, ``devices``, ``results``, ``threads``, and the targets' own options; None leaves the
-            file's. A ``model`` replaces the file's whole ``[model]`` table: another model's contract or weights would be
-            wrong.
+            file's. A ``model`` replaces the file's whole ``[model]`` table: another model's contract or weights would
+            be wrong.
 
     Raises:
         ArgumentError: there is no such value.

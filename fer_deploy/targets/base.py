@@ -88,6 +88,7 @@ class Runner(Enum):
     BROWSER = "browser"
     ANDROID_DEMO = "Android demo"
     IOS_DEMO = "iOS demo"
+    HTP = "Qualcomm's NPU library"
 
 
 @dataclass(frozen=True)
@@ -265,7 +266,7 @@ class Target(ABC):
         return Unknown(reason=f"no build of {self.runtime} without some of its kernels is known")
 
     def missing_kernels(self, file: Path, selection: Path) -> tuple[str, ...] | Unknown:  # noqa: ARG002
-        """Return the kernels that a model file needs and a runtime built from ``selection`` lacks, or why it is not known.
+        """Return what a model file needs and a runtime built from ``selection`` lacks, or why it is not known.
 
         Args:
             file: the model file.

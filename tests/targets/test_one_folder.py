@@ -30,6 +30,8 @@ _EXCEPTIONS = {
     "devices/runners/build.py": "the C++ runner is compiled against what the executorch wheel holds",
     "api.py": "the default of a call at a prompt: the one that runs on every system",
     "start/texts.py": "what a new project's budget says of the one target whose accuracy is emulated",
+    "devices/transports/htp.py": "Qualcomm's library reads ONNX graphs, and names their nodes",
+    "measure/npu.py": "it takes the graph that this library reads apart, step by step",
     "devices/estimator/npu.py": "data: what the published rows' NPU delegate is called",
 }
 
