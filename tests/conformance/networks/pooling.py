@@ -118,7 +118,12 @@ group.part("lp_pool", "LPPool2d", lambda: nn.LPPool2d(2, 2))
 group.part("blur_pool", "anti-aliased pool: reflecting pad, fixed kernel", BlurPool)
 group.part("gem_pool", "generalised-mean pool: clamp, pow, mean, pow", GeneralisedMean)
 group.part("pyramid_pool", "max-pools of three sizes, concatenated", Pyramid, 64)
-group.part("max_unpool", "max-pool with indices and its inverse", Unpool, refused={"coreml": "max_unpool2d"})
+group.part(
+    "max_unpool",
+    "max-pool with indices and its inverse",
+    Unpool,
+    refused={"coreml": "max_unpool2d", "litert": "MAX_POOL_2D does not say"},
+)
 group.function("min_pool", "minimum pool: -max_pool(-x)", lambda x: -F.max_pool2d(-x, 2))
 group.part("resize_nearest", "skip with nearest resize", lambda: SkipWithResize("nearest"))
 group.part(
