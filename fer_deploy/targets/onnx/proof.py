@@ -17,6 +17,7 @@ Pass = Callable[[onnx.GraphProto], int]
 #: In this order; each leaves the function of the file as it was.
 PASSES: tuple[tuple[str, Pass], ...] = (
     ("integers to uint8", passes.integers_to_uint8),
+    ("one grid a constant", passes.one_grid_a_constant),
     ("means to global pools", passes.mean_to_global_pool),
 )
 _IMAGES = 8

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from fer_deploy.targets.onnx.passes import integers_to_uint8, strip_metadata
+from fer_deploy.targets.onnx.passes import integers_to_uint8, one_grid_a_constant, strip_metadata
 
 
 def _model(zero_point: int, scale: float, dtype: type = np.int8) -> onnx.ModelProto:
@@ -112,3 +112,45 @@ def test_a_weight_that_two_operations_read_is_shifted_once() -> None:
     onnx.checker.check_model(model, full_check=True)
     assert [item.name for item in model.graph.initializer].count("weight_uint8") == 1
     assert np.array_equal(_run(model, x), expected)
+
+
+def _shared(scales: list[float]) -> onnx.ModelProto:
+    """x times one integer constant, dequantized once on each of several grids."""
+    initializers = [
+        numpy_helper.from_array(np.array([[1, -2], [3, 4]], dtype=np.int8), "weight"),
+        numpy_helper.from_array(np.array(0, dtype=np.int8), "zero"),
+        *(
+            numpy_helper.from_array(np.array(scale, dtype=np.float32), f"scale{index}")
+            for index, scale in enumerate(sorted(set(scales)))
+        ),
+    ]
+    nodes, last = [], "x"
+    for index, scale in enumerate(scales):
+        named = f"scale{sorted(set(scales)).index(scale)}"
+        nodes.append(helper.make_node("DequantizeLinear", ["weight", named, "zero"], [f"w{index}"]))
+        nodes.append(helper.make_node("MatMul", [last, f"w{index}"], [last := f"y{index}"]))
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [3, 2])],
+        [helper.make_tensor_value_info(last, TensorProto.FLOAT, [3, 2])],
+        initializers,
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
+
+
+@settings(max_examples=20, deadline=None)
+@given(scales=st.lists(st.sampled_from([0.5, 0.25, 2.0]), min_size=1, max_size=5))
+def test_a_constant_has_one_grid_and_the_function_stays(scales: list[float]) -> None:
+    model = _shared(scales)
+    x = np.random.default_rng(0).normal(size=(3, 2)).astype(np.float32)
+    expected = _run(model, x)
+    assert one_grid_a_constant(model.graph) == len(set(scales)) - 1
+    onnx.checker.check_model(model, full_check=True)
+    assert np.array_equal(_run(model, x), expected)
+    grids: dict[str, set[tuple[str, ...]]] = {}
+    for node in model.graph.node:
+        if node.op_type == "DequantizeLinear":
+            grids.setdefault(node.input[0], set()).add(tuple(node.input[1:]))
+    assert all(len(found) == 1 for found in grids.values())
+    assert one_grid_a_constant(model.graph) == 0
