@@ -40,7 +40,9 @@ def interpreter(content: bytes, threads: int, where: Path) -> Any:
     if (missing := obstacle()) is not None:
         raise TargetError(missing)
     if content[4:8] != IDENTIFIER:
-        raise ArtifactError(f"{where} is not a model that LiteRT can load: it is not marked {IDENTIFIER.decode()}")
+        raise ArtifactError(
+            f"{where} is not a model that LiteRT can load: it is not marked {IDENTIFIER.decode()}"
+        )
     with quiet():  # it says on stderr that it made its delegate
         from ai_edge_litert.interpreter import Interpreter
 
