@@ -61,7 +61,8 @@ def chosen(asked: str, address: str | None = None) -> Resolved:
     except DeviceError:
         for one in _attached():
             if one.state == "device" and wanted in (None, one.serial):
-                profile = _profile(one, load_profiles())
+                profiles = load_profiles()
+                profile = _profile(one, _properties(one, profiles), profiles)
                 if profile.name == asked:
                     return Resolved(asked, profile, one.serial)
         raise
@@ -95,7 +96,7 @@ def chosen_iphone(asked: str, identifier: str, system: str) -> Resolved:
         return named
     if own is None:
         own = DeviceProfile(
-            name=re.sub(r"[^a-z0-9]+", "-", identifier.lower()).strip("-"),
+            name=_slug(identifier),
             market_name=f"Apple {identifier}",
             soc="not known",
             os=system,
@@ -116,10 +117,9 @@ def profile_of(properties: Mapping[str, str], serial: str) -> DeviceProfile:
     """
     maker, model = (_line(properties.get(name, "")) for name in (_MAKER, _MODEL))
     soc = [_line(properties.get(name, "")) for name in _SOC]
-    slug = re.sub(r"[^a-z0-9]+", "-", f"{maker} {model}".lower()).strip("-")[:64].strip("-")
     market = model if model.lower().startswith(maker.lower()) else f"{maker} {model}"
     return DeviceProfile(
-        name=slug or "phone-of-no-name",
+        name=_slug(f"{maker} {model}") or "phone-of-no-name",
         market_name=market.strip().capitalize() if market.islower() else market.strip() or "phone of no name",
         soc=" ".join(part for part in soc[:2] if part) or soc[2] or "not known",
         os=f"Android {_line(properties.get(_RELEASE, ''))}".strip(),
@@ -144,8 +144,13 @@ def _of_family(asked: str, wanted: str | None) -> Resolved | None:
         said = "; ".join(f"phone {one.serial} is {one.state}: {remedy(one.state)}" for one in phones)
         raise DeviceError(f"device '{asked}' is the phone attached, which cannot be used: {said}")
     profiles = load_profiles()
-    found = [(one, _profile(one, profiles)) for one in usable]
-    of_it = [(one, profile) for one, profile in found if _is_of(one, asked)]
+    said_by = [(one, _properties(one, profiles)) for one in usable]
+    found = [(one, _profile(one, properties, profiles)) for one, properties in said_by]
+    of_it = [
+        one
+        for one, (_, properties) in zip(found, said_by, strict=True)
+        if FAMILIES[asked].lower() in ("", properties.get(_MAKER, "").lower())
+    ]
     if len(of_it) == 1:
         ((one, profile),) = of_it
         return Resolved(asked, profile, one.serial)
@@ -176,16 +181,22 @@ def _connected(address: str | None) -> tuple[ConnectedIphone, ...]:
     return tuple(one for one in found if address in (None, one.identifier))
 
 
-def _is_of(phone: Attached, family: str) -> bool:
-    maker = FAMILIES[family]
-    return not maker or properties_of(phone.serial, (_MAKER,))[0].get(_MAKER, "").lower() == maker.lower()
+def _properties(phone: Attached, profiles: tuple[DeviceProfile, ...]) -> dict[str, str]:
+    """Return what tells a phone's profile and maker, as it says it.
 
-
-def _profile(phone: Attached, profiles: tuple[DeviceProfile, ...]) -> DeviceProfile:
+    Raises:
+        DeviceError: it does not answer.
+    """
     keys = {_MAKER, _MODEL, _RELEASE, *_SOC, *(key for one in profiles for key in one.match.getprop)}
     properties, state = properties_of(phone.serial, sorted(keys))
     if state != READY:
         raise DeviceError(f"phone {phone.serial} {state}")
+    return properties
+
+
+def _profile(
+    phone: Attached, properties: dict[str, str], profiles: tuple[DeviceProfile, ...]
+) -> DeviceProfile:
     found = matching(properties, profiles)
     if found is None:
         return profile_of(properties, phone.serial)
@@ -194,6 +205,11 @@ def _profile(phone: Attached, profiles: tuple[DeviceProfile, ...]) -> DeviceProf
 
 def _run_by(*runners: Runner) -> tuple[str, ...]:
     return tuple(name for name in target_names() if runners_of(name) & set(runners))
+
+
+def _slug(text: str) -> str:
+    """Return text as a profile's name."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:64].strip("-")
 
 
 def _line(text: str) -> str:

@@ -40,9 +40,14 @@ class DeviceState(Frozen):
     temperature_celsius: float | None = Field(default=None, description="of the battery or the processor")
     thermal_status: int | None = Field(default=None, description="Android's: 0 none to 6 shutdown")
     airplane_mode: bool | None = None
-    thermal_state: str | None = Field(default=None, description="iOS's: nominal, fair, serious, critical")
-    low_power_mode: bool | None = Field(default=None, description="iOS's, which lowers the clocks")
     missing: dict[str, str] = Field(default_factory=dict, description="field to why it is None")
+
+
+class IosState(DeviceState):
+    """What iOS says beside it."""
+
+    thermal_state: str = Field(description="nominal, fair, serious, critical, or one that is new")
+    low_power_mode: bool = Field(description="which lowers the clocks")
 
 
 class Contention(Frozen):

@@ -167,9 +167,6 @@ def _state(when: str, state: DeviceState | None) -> dict[str, object]:
     if state is None:
         return {}
     values = state.model_dump(exclude={"missing"})
-    for name in ("thermal_state", "low_power_mode"):  # of one system only
-        if values[name] is None and name not in state.missing:
-            del values[name]
     return {
         f"{name.replace('_', ' ')} {when}": f"not known: {state.missing.get(name, 'not asked')}"
         if value is None

@@ -17,9 +17,9 @@ from fer_deploy.frozen import Frozen
 from fer_deploy.measure.counted import NO_PEOPLE, proportion
 from fer_deploy.measure.figures import Flip, NpuFigures
 from fer_deploy.measure.measurement import Measurement, Unit, as_emulated, measured, not_measured
+from fer_deploy.measure.parity import Logits
 from fer_deploy.targets.artifact import Artifact
 
-Logits = NDArray[np.float32]
 #: Pictures on which steps are compared: a step's share is over thousands of values a picture.
 STEP_PICTURES = 4
 #: Images that are not run count as unchanged when their margin is so many times the largest shift seen.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fer_deploy.devices.timing import TimingProtocol, TimingResult
+from fer_deploy.devices.timing import IosState, TimingProtocol, TimingResult
 from fer_deploy.measure.statistics import quantile_interval
 
 #: A third of the run this much slower or faster than another, beyond what chance explains, is drift: heat,
@@ -120,9 +120,9 @@ def _heat(result: TimingResult) -> list[str]:
     reasons = []
     if result.after.thermal_status:
         reasons.append(f"throttled: Android's thermal status is {result.after.thermal_status} after the run")
-    if result.after.thermal_state in _THROTTLED:
+    if isinstance(result.after, IosState) and result.after.thermal_state in _THROTTLED:
         reasons.append(f"throttled: iOS's thermal state is {result.after.thermal_state} after the run")
-    if any(state is not None and state.low_power_mode for state in (result.before, result.after)):
+    if any(isinstance(state, IosState) and state.low_power_mode for state in (result.before, result.after)):
         reasons.append("slowed down: iOS's low power mode is on")
     return reasons
 

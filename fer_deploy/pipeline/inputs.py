@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fer_deploy.data.faces import Faces
 from fer_deploy.data.registry import open_dataset
 from fer_deploy.devices.choice import FAMILIES, IPHONE, chosen, chosen_iphone
-from fer_deploy.devices.profile import Resolved, load_profile
+from fer_deploy.devices.profile import DeviceProfile, Resolved, load_profile
 from fer_deploy.devices.transports.taken import TakenTransport
 from fer_deploy.errors import ConfigError
 from fer_deploy.files import require_writable_folder
@@ -33,6 +33,10 @@ class Inputs:
     devices: tuple[Resolved, ...]
     taken: TakenTransport | None
     """What was taken on the iPhone among ``devices``."""
+
+    def taken_on(self, device: DeviceProfile) -> TakenTransport | None:
+        """Return what was taken on a device; None: it is timed now."""
+        return self.taken if device.transport == _IPHONES else None
 
 
 def load_inputs(config: Config) -> Inputs:
@@ -64,7 +68,6 @@ def load_inputs(config: Config) -> Inputs:
 
 def _device(asked: str, taken: TakenTransport | None) -> Resolved:
     """Return the device that is meant; an iPhone is the one that results were taken on, where there are any."""
-    of_android = asked in FAMILIES or (asked != IPHONE and load_profile(asked).transport != _IPHONES)
-    if taken is None or of_android:
+    if taken is None or asked in FAMILIES or (asked != IPHONE and load_profile(asked).transport != _IPHONES):
         return chosen(asked)
     return chosen_iphone(asked, taken.identifier, taken.system)

@@ -266,7 +266,7 @@ class Run:
         device = resolved.profile
         timing = self._config.profile.timing
         artifacts = [made.artifact for made in exported]
-        taken = self._inputs.taken if device.transport == "devicectl" else None
+        taken = self._inputs.taken_on(device)
         if taken is not None:
             taken.require_about(artifacts)
 

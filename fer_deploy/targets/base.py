@@ -263,7 +263,7 @@ class Target(ABC):
         Raises:
             ArtifactError: the file is damaged or of another kind.
         """
-        return Unknown(reason=f"no build of {self.runtime} without some of its kernels is known")
+        return self._no_smaller_builds()
 
     def missing_kernels(self, file: Path, selection: Path) -> tuple[str, ...] | Unknown:  # noqa: ARG002
         """Return what a model file needs and a runtime built from ``selection`` lacks, or why it is not known.
@@ -275,6 +275,9 @@ class Target(ABC):
         Raises:
             ArtifactError: one of the files is damaged or of another kind.
         """
+        return self._no_smaller_builds()
+
+    def _no_smaller_builds(self) -> Unknown:
         return Unknown(reason=f"no build of {self.runtime} without some of its kernels is known")
 
     @abstractmethod

@@ -12,6 +12,7 @@ from fer_deploy.cli import main
 from fer_deploy.devices.choice import chosen, profile_of
 from fer_deploy.devices.profile import load_profile
 from fer_deploy.errors import DeviceError
+from fer_deploy.pipeline.inputs import _device
 from fixtures.fake_adb import FakeAdb
 from fixtures.lowered import Lower
 
@@ -60,6 +61,12 @@ def test_a_family_is_the_phone_attached(
     assert ("no profile: what it says of itself" in found.notice) == (phone in (OTHER, PIXEL_99))
     # under its name too: a report's device is timed again as long as the phone is there
     assert chosen(name).profile.name == name
+
+
+def test_a_run_takes_the_names_that_profile_takes(fake_adb: FakeAdb) -> None:
+    fake_adb.phones({"A": OTHER})
+    for asked in ("android", "fairphone-fp5"):
+        assert _device(asked, None).profile.name == "fairphone-fp5"
 
 
 def test_what_a_phone_says_of_itself() -> None:

@@ -165,7 +165,7 @@ def test_what_a_target_says_of_its_layers_is_in_the_report(report: Report) -> No
 def test_what_a_target_cannot_say_is_a_sentence_in_every_view(report: Report, dist: Path) -> None:
     reasons = (
         "target bare gives no inner values",
-        "there is no runner for bare; it runs executorch and onnx and coreml",
+        "there is no runner for bare; it runs executorch and onnx",
     )
     (noise,) = [artifact for artifact in report.artifacts if artifact.key == "bare-w8a8-ptq"]
     assert (noise.layers, noise.layers_reason) == ((), reasons[0])

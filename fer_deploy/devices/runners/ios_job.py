@@ -6,6 +6,7 @@ which artifact it is about, the phone's answers to the golden inputs, that its s
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Literal
 
@@ -13,10 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
-from fer_deploy.devices.runners.job import with_golden
-from fer_deploy.devices.timing import DeviceState, TimingProtocol, TimingResult
+from fer_deploy.devices.runners.job import logits_in, with_golden
+from fer_deploy.devices.timing import IosState, TimingProtocol, TimingResult
 from fer_deploy.errors import DeviceError
-from fer_deploy.files import sha256_of
 from fer_deploy.frozen import Frozen, first_problem
 from fer_deploy.targets.artifact import Artifact
 
@@ -88,8 +88,8 @@ class _State(Frozen):
     missing: dict[str, str]
 
     @property
-    def read(self) -> DeviceState:
-        return DeviceState(
+    def read(self) -> IosState:
+        return IosState(
             battery_percent=self.battery_percent,
             charging=self.charging,
             thermal_state=self.thermal_state,
@@ -211,16 +211,18 @@ def read_ios_logits(result: IosTiming, path: Path, images: int, classes: int) ->
     if result.logits is None:
         raise DeviceError(f"the iOS demo on {result.phone} returned no logits: {result.error or 'no inputs'}")
     try:
-        same = sha256_of(path) == result.logits.sha256
         raw = path.read_bytes()
     except OSError as error:
         raise DeviceError(f"{path} cannot be read: {error.strerror}") from None
-    if not same or len(raw) != 4 * images * classes:
+    if hashlib.sha256(raw).hexdigest() != result.logits.sha256:
         raise DeviceError(f"{path} is not what the iOS demo on {result.phone} wrote for {images} images")
-    logits = np.frombuffer(raw, dtype="<f4").reshape(images, classes).astype(np.float32)
-    if not np.isfinite(logits).all():
-        raise DeviceError(f"the iOS demo on {result.phone} returned logits that are not finite")
-    return logits
+    return logits_in(
+        raw,
+        images,
+        classes,
+        f"the iOS demo on {result.phone} returned ",
+        str(result.artifact and result.artifact.key),
+    )
 
 
 def _answers(golden: _Golden) -> NDArray[np.float32]:

@@ -36,6 +36,12 @@ class Job:
     images: int
     classes: int
     what: str
+    build: str = ""
+    """What its figures say of the runner's build; empty where it is built as what they stand for."""
+
+
+#: Runners that are started with a job's arguments.
+_STARTED = frozenset({Runner.CPP, Runner.PYTHON, Runner.BROWSER, Runner.ANDROID_DEMO})
 
 
 def runners_of(target: str) -> frozenset[Runner]:
@@ -47,6 +53,22 @@ def shell_runner(target: str) -> Runner | None:
     """Return the program that a device with a shell gets for a target, C++ before Python; None where neither does."""
     found = runners_of(target)
     return next((runner for runner in (Runner.CPP, Runner.PYTHON) if runner in found), None)
+
+
+def write_inputs(artifact: Artifact, scratch: Path, pixels: NDArray[np.uint8]) -> Path:
+    """Write uint8 pixels (N, C, H, W) as every runner reads them, float32, and return the file.
+
+    Raises:
+        DeviceError: the pixels are not what the artifact reads.
+    """
+    shape = artifact.info.input.shape
+    if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[1:] != shape[1:] or len(pixels) == 0:
+        raise DeviceError(
+            f"{artifact.key} reads uint8 images of {list(shape[1:])}, got {pixels.dtype} {list(pixels.shape)}"
+        )
+    inputs = scratch / INPUTS
+    pixels.astype("<f4").tofile(inputs)
+    return inputs
 
 
 def make_job(
@@ -69,15 +91,10 @@ def make_job(
         DeviceError: the target has no runner, or the pixels are not what the artifact reads.
     """
     target, shape = artifact.info.target, artifact.info.input.shape
-    if not runners_of(target):
-        runnable = " and ".join(name for name in target_names() if runners_of(name))
+    if not runners_of(target) & _STARTED:
+        runnable = " and ".join(name for name in target_names() if runners_of(name) & _STARTED)
         raise DeviceError(f"there is no runner for {target}; it runs {runnable}")
-    if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[1:] != shape[1:] or len(pixels) == 0:
-        raise DeviceError(
-            f"{artifact.key} reads uint8 images of {list(shape[1:])}, got {pixels.dtype} {list(pixels.shape)}"
-        )
-    inputs = scratch / INPUTS
-    pixels.astype("<f4").tofile(inputs)
+    inputs = write_inputs(artifact, scratch, pixels)
     # the artifact's own name stays at home
     model = target_class(target).file
     timing = protocol or TimingProtocol()
@@ -116,15 +133,23 @@ def read_logits(folder: Path, job: Job, device: str) -> NDArray[np.float32]:
         raw = (folder / LOGITS).read_bytes()
     except OSError as error:
         raise DeviceError(f"{device} returned no logits of {job.what}: {error.strerror}") from None
-    expected = 4 * job.images * job.classes
+    return logits_in(raw, job.images, job.classes, f"{device} returned garbage: ", job.what)
+
+
+def logits_in(raw: bytes, images: int, classes: int, blame: str, what: str) -> NDArray[np.float32]:
+    """Return the logits float32 (N, K) in the bytes that a runner wrote.
+
+    Raises:
+        DeviceError: of another size, or not finite; the sentence begins with ``blame``.
+    """
+    expected = 4 * images * classes
     if len(raw) != expected:
         raise DeviceError(
-            f"{device} returned garbage: {len(raw)} bytes of logits of {job.what} where "
-            f"{job.images} x {job.classes} float32 values are {expected}"
+            f"{blame}{len(raw)} bytes of logits of {what} where {images} x {classes} float32 values are {expected}"
         )
-    logits = np.frombuffer(raw, dtype="<f4").reshape(job.images, job.classes).astype(np.float32)
+    logits = np.frombuffer(raw, dtype="<f4").reshape(images, classes).astype(np.float32)
     if not np.isfinite(logits).all():
-        raise DeviceError(f"{device} returned garbage: logits of {job.what} that are not finite")
+        raise DeviceError(f"{blame}logits of {what} that are not finite")
     return logits
 
 

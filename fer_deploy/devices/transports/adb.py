@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -177,18 +177,14 @@ class AdbTransport(RemoteTransport):
             DeviceError: unreachable, busy, full, of another architecture, too slow, or nonsense came back.
         """
         target = artifact.info.target
-        if protocol.cores is None and self._native_obstacle(target) is None and self._in_demo(target):
-            try:
-                return super().time(artifact, protocol)
-            except DeviceError as error:
-                if DEMO_HAS_NO_RUNTIME not in str(error):
-                    raise
-            self._not_in_demo.add(target)
-            say(f"the Android demo on {self.device} was built without {target}: timed by the C++ runner")
-        result = super().time(artifact, protocol)
-        if shell_runner(target) is not Runner.CPP or self._by_demo(target, protocol):
-            return result
-        return result.model_copy(update={"runtime_version": f"{result.runtime_version}, {_OWN_C_LIBRARY}"})
+        try:
+            return super().time(artifact, protocol)
+        except DeviceError as error:
+            if DEMO_HAS_NO_RUNTIME not in str(error) or self._native_obstacle(target) is not None:
+                raise
+        self._not_in_demo.add(target)
+        say(f"the Android demo on {self.device} was built without {target}: timed by the C++ runner")
+        return super().time(artifact, protocol)
 
     def state(self) -> DeviceState:
         """Return battery, heat and radio state as Android's tools print them."""
@@ -228,7 +224,9 @@ class AdbTransport(RemoteTransport):
     ) -> Job:
         self._check_profile()
         if not self._by_demo(artifact.info.target, protocol, trace):
-            return super()._prepared(artifact, scratch, pixels, protocol, trace)
+            return replace(
+                super()._prepared(artifact, scratch, pixels, protocol, trace), build=_OWN_C_LIBRARY
+            )
         if not self._in_demo(artifact.info.target):
             raise DeviceError(str(self._native_obstacle(artifact.info.target)))
         if trace:

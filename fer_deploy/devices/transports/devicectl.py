@@ -29,9 +29,10 @@ from fer_deploy.devices.runners.ios_job import (
     read_ios_timing,
     timing_of,
 )
-from fer_deploy.devices.runners.job import INPUTS, LOGITS, make_job, runners_of
+from fer_deploy.devices.runners.job import LOGITS, runners_of, write_inputs
 from fer_deploy.devices.timing import TimingProtocol, TimingResult
 from fer_deploy.devices.transports.base import Transport
+from fer_deploy.devices.transports.remote_shell import last_line
 from fer_deploy.errors import DeviceError
 from fer_deploy.targets.artifact import Artifact
 from fer_deploy.targets.base import Runner
@@ -167,9 +168,7 @@ class DevicectlTransport(Transport):
         job = scratch / _JOB
         shutil.copytree(artifact.folder, job)
         if pixels is not None:
-            (scratch / "inputs").mkdir()
-            made = make_job(artifact, scratch / "inputs", pixels, None)
-            (job / INPUTS).write_bytes(made.files[INPUTS].read_bytes())
+            write_inputs(artifact, job, pixels)
         there = ("--domain-type", "appDataContainer", "--domain-identifier", self._bundle)
         _call("device", "copy", "to", "--device", phone.identifier, *there, "--source", str(job),
               "--destination", f"Documents/{_JOB}", seconds=_START_SECONDS)  # fmt: skip
@@ -254,5 +253,4 @@ def _call(*words: str, seconds: float) -> None:
     except subprocess.TimeoutExpired:
         raise DeviceError(f"{what} took over {seconds:.0f} s and was stopped") from None
     if done.returncode != 0:
-        said = (done.stderr or done.stdout).strip().splitlines() or ["it said nothing"]
-        raise DeviceError(f"{what} failed: {said[-1][:300]}")
+        raise DeviceError(f"{what} failed: {last_line(done)[:300]}")

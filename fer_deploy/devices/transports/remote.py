@@ -121,7 +121,8 @@ class RemoteTransport(RemoteShell, Transport):
             after = self.state()
             result = read_result(results, job, self.device)
             logits = read_logits(results, job, self.device)
-        result = result.model_copy(update={"before": before, "after": after})
+        version = ", ".join(filter(None, (result.runtime_version, job.build)))
+        result = result.model_copy(update={"before": before, "after": after, "runtime_version": version})
         return with_golden(result, artifact, logits)
 
     def logits(self, artifact: Artifact, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -96,9 +96,10 @@ class ExecuTorchTarget(Target):
 
         A program for an Ethos-U is opened as the TOSA graph beside it.
         """
-        if file.is_file() and ethos_u.ETHOS_U_ID in file.read_bytes():
+        content = file.read_bytes() if file.is_file() else b""
+        if ethos_u.ETHOS_U_ID in content:
             return ethos_u.EthosUSession(file)
-        if sys.platform != "darwin" and file.is_file() and COREML_ID in file.read_bytes():
+        if sys.platform != "darwin" and COREML_ID in content:
             raise TargetError(
                 f"{file} cannot be run here: ExecuTorch's Core ML delegate runs on macOS and iOS only"
             )

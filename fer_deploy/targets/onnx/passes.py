@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 import numpy as np
 import onnx
 from onnx import numpy_helper
@@ -85,23 +87,19 @@ def one_grid_a_constant(graph: onnx.GraphProto) -> int:
     first one's scales (a network of ours: 27 % of its images kept their class). No report of it was found upstream.
     """
     constants = {item.name: item for item in graph.initializer}
-    copies: dict[tuple[str, ...], str] = {}
-    made = 0
+    names: defaultdict[str, dict[tuple[str, ...], str]] = defaultdict(dict)
     for node in graph.node:
-        name = node.input[0] if node.input else ""
-        if node.op_type != "DequantizeLinear" or name not in constants:
+        if node.op_type != "DequantizeLinear" or (constant := node.input[0]) not in constants:
             continue
-        grid = tuple(node.input)
-        if grid not in copies:
-            before = sum(1 for other in copies if other[0] == name)
-            copies[grid] = name if before == 0 else f"{name}_grid{before}"
-            if before:
+        named, grid = names[constant], tuple(node.input[1:])
+        if grid not in named:
+            named[grid] = f"{constant}_grid{len(named)}" if named else constant
+            if named[grid] != constant:
                 copy = graph.initializer.add()
-                copy.CopyFrom(constants[name])
-                copy.name = copies[grid]
-                made += 1
-        node.input[0] = copies[grid]
-    return made
+                copy.CopyFrom(constants[constant])
+                copy.name = named[grid]
+        node.input[0] = named[grid]
+    return sum(len(named) - 1 for named in names.values())
 
 
 def _drop_unused(graph: onnx.GraphProto) -> None:

@@ -218,6 +218,12 @@ def test_a_run_takes_in_what_the_phone_measured_and_the_gate_judges_it(
     assert "devices names none" in result.stderr
 
 
+def test_what_the_demo_alone_runs_is_started_by_no_other_runner(artifact: Artifact) -> None:
+    result = CliRunner().invoke(main, ["layers", str(artifact.folder)])
+    assert result.exit_code == 2, result.output
+    assert "there is no runner for coreml; it runs executorch and onnx" in result.stderr
+
+
 def test_another_artifact_is_not_taken_for_it(artifact: Artifact, lowered: Lower, tmp_path: Path) -> None:
     result = read_ios_timing(write(tmp_path, written_by_phone(artifact)))
     assert is_about(result, artifact)

@@ -8,8 +8,6 @@ from hypothesis import strategies as st
 from fer_deploy.devices.timing import DeviceState
 from fer_deploy.devices.transports.android_state import parse_state
 
-#: What iOS alone says; of a phone with Android nobody asks it.
-IOS_ONLY = {"thermal_state", "low_power_mode"}
 BATTERY = """Current Battery Service state:
   AC powered: false
   USB powered: true
@@ -54,11 +52,11 @@ def test_on_battery_with_radio_on() -> None:
 
 def test_a_device_without_the_tools_says_why_for_every_field() -> None:
     state = parse_state("---\n---\n")
-    assert set(state.missing) == set(DeviceState.model_fields) - {"missing"} - IOS_ONLY
+    assert set(state.missing) == set(DeviceState.model_fields) - {"missing"}
 
 
 @given(st.text())
 def test_any_answer_gives_a_value_or_a_reason_never_both(answer: str) -> None:
     state = parse_state(answer)
-    for name, value in state.model_dump(exclude={"missing"} | IOS_ONLY).items():
+    for name, value in state.model_dump(exclude={"missing"}).items():
         assert (value is None) == (name in state.missing)

@@ -66,6 +66,14 @@ def in_float(weight: Weight, axis: int = 0) -> NDArray[np.float32]:
     return result
 
 
+def operands(low: Lowering, node: Node, value: Value, weight_node: Any) -> tuple[Value, Weight, Tail]:
+    """Return what a layer computes with: all in integers where value, weight and output have grids, else in float."""
+    weight, tail = weight_of(low, weight_node), tail_of(node)
+    if value.grid is not None and tail.grid is not None and weight.scales is not None:
+        return value, weight, tail
+    return low.cast(low.real(value), "float32"), Weight(in_float(weight), None), tail.in_float()
+
+
 def bias_of(low: Lowering, item: Any, length: int, scale: float | None, weight: Weight) -> int:
     """Return the constant of a bias, zeros where there is none: int32 on the grid of products, or float32."""
     numbers = np.zeros(length, np.float32)
@@ -142,14 +150,7 @@ def _convolution(
 ) -> Value:
     if value.rank != 4:
         raise TargetError("a convolution of a map without a batch is not written for LiteRT")
-    weight, tail = weight_of(low, weight_node), tail_of(node)
-    whole = value.grid is not None and tail.grid is not None and weight.scales is not None
-    if not whole:
-        value, weight, tail = (
-            low.cast(low.real(value), "float32"),
-            Weight(in_float(weight), None),
-            tail.in_float(),
-        )
+    value, weight, tail = operands(low, node, value, weight_node)
     if rows:
         weight = Weight(weight.array[:, :, None], weight.scales)
     kernel = weight.array.shape[2:]

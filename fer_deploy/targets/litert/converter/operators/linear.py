@@ -9,13 +9,12 @@ from torch.fx import Node
 
 from fer_deploy.errors import TargetError
 from fer_deploy.targets.litert.converter.lowering import Lowering, handles
-from fer_deploy.targets.litert.converter.nodes import given, tail_of
+from fer_deploy.targets.litert.converter.nodes import given
 from fer_deploy.targets.litert.converter.operators.arithmetic import binary
 from fer_deploy.targets.litert.converter.operators.convolution import (
     Weight,
     bias_of,
-    in_float,
-    weight_of,
+    operands,
 )
 from fer_deploy.targets.litert.converter.values import Value, plain
 from fer_deploy.targets.litert.converter.writer import Channels
@@ -35,14 +34,7 @@ def linear(low: Lowering, node: Node) -> Value:
             low.meta(node).shape,
         )
         return product if bias is None else binary(low, "ADD", product, bias, product.shape)
-    weight, tail = weight_of(low, arguments[1]), tail_of(node)
-    whole = value.grid is not None and tail.grid is not None and weight.scales is not None
-    if not whole:
-        value, weight, tail = (
-            low.cast(low.real(value), "float32"),
-            Weight(in_float(weight), None),
-            tail.in_float(),
-        )
+    value, weight, tail = operands(low, node, value, arguments[1])
     result = layer(low, value, weight, bias, tail.activation or 0, tail.grid)
     return low.ended(result, tail, tail.activation or 0)
 
