@@ -60,6 +60,19 @@ def without_clamps(graph: Graph) -> Graph:
     return dataclasses.replace(graph, module=module)
 
 
+def a_third_of_the_range(graph: Graph) -> Graph:
+    """A graph whose third clamped value is held on a grid of a third of its range, and saturates there."""
+    assert isinstance(graph.module, torch.fx.GraphModule)
+    module = copy_graph(graph.module)
+    node = [node for node in module.graph.nodes if "hardtanh" in str(node.target)][2]
+    quantize = next(iter(node.users))
+    assert "quantize_per_tensor" in str(quantize.target)
+    for step in (quantize, *quantize.users):
+        step.update_arg(1, float(step.args[1]) / 3)
+    module.recompile()
+    return dataclasses.replace(graph, module=module)
+
+
 def other_weights(graph: Graph) -> Graph:
     """A graph whose fourth layer has its output channels in another order."""
     assert isinstance(graph.module, torch.fx.GraphModule)
@@ -83,7 +96,11 @@ _QUICK = (
     ("name", "recipe", "fault"),
     [
         pytest.param(*one, marks=() if one in _QUICK else pytest.mark.slow)
-        for one in itertools.product(TARGET_NAMES, ("float", "w8a8-ptq"), (without_clamps, other_weights))
+        for one in (
+            *itertools.product(TARGET_NAMES, ("float",), (without_clamps, other_weights)),
+            # Not without a clamp: where the grid's ends are the clamp's or within, it is implied, and no fault.
+            *itertools.product(TARGET_NAMES, ("w8a8-ptq",), (a_third_of_the_range, other_weights)),
+        )
     ],
 )
 def test_a_faulty_lowering_is_stopped_at_its_layer(
