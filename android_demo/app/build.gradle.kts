@@ -9,13 +9,14 @@ android {
 
     defaultConfig {
         applicationId = "org.ferdeploy.demo"
-        minSdk = 26 // libexecutorch.so is built for android-26; ONNX Runtime would take 24
+        minSdk = 26 // libexecutorch.so is built for android-26; ONNX Runtime would take 24, LiteRT 21
         targetSdk = 35
         versionCode = 1
         versionName = "0.1.0"
         resValue("string", "executorch_version", libs.versions.executorch.get())
+        resValue("string", "litert_version", libs.versions.litert.get())
         ndk {
-            abiFilters += listOf("arm64-v8a", "x86_64") // what executorch-android has
+            abiFilters += listOf("arm64-v8a", "x86_64") // what executorch-android has; the others have these and more
         }
     }
 
@@ -29,12 +30,14 @@ android {
     }
 
     androidResources {
-        noCompress += listOf("onnx", "pte")
+        noCompress += listOf("onnx", "pte", "tflite")
     }
 }
 
 dependencies {
     implementation(project(":core"))
     implementation(libs.executorch)
+    implementation(libs.litert)
+    implementation(libs.litert.api)
     implementation(libs.onnxruntime)
 }

@@ -11,7 +11,7 @@ from fer_deploy.cli.options import PATH
 
 @click.command("bundle")
 @click.argument("artifact", type=PATH)
-@click.option("--app", required=True, help="android (onnx and executorch artifacts) or ios (coreml).")
+@click.option("--app", required=True, help="android (onnx, executorch and litert artifacts) or ios (coreml).")
 @click.option(
     "--demo",
     type=PATH,

@@ -18,6 +18,10 @@ _SPECIFICATION_IOS = {6: 15, 7: 16, 8: 17, 9: 18}
 #: The release of ONNX Runtime that is known to read what targets/onnx writes, and its newest IR version
 #: (onnxruntime, docs/Versioning.md: ONNX 1.17 is what 1.20 was built with).
 _ONNXRUNTIME, _ONNX_IR = "1.20", 10
+#: The line of LiteRT that is known to run what targets/litert writes: docs/litert.md, "In the Android demo".
+_LITERT = "1.4"
+#: What the Android demo's version catalog calls the runtime of each target that it runs.
+_ANDROID_RUNTIMES = {"onnx": "onnxruntime", "executorch": "executorch", "litert": "litert"}
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,7 @@ def bundle(app: str, artifact_folder: Path, demo: Path | None = None) -> Path:
     artifact = open_artifact(artifact_folder)
     if artifact.info.target not in kind.targets:
         raise TargetError(
-            f"the {app} demo runs {' and '.join(kind.targets)} artifacts, and {artifact_folder} is for "
+            f"the {app} demo runs {_listed(kind.targets)} artifacts, and {artifact_folder} is for "
             f"{artifact.info.target}; export one of those"
         )
     kind.check(demo, artifact)
@@ -77,7 +81,7 @@ def _check_android(demo: Path, artifact: Artifact) -> None:
             f"{demo} is not the Android demo: it has no {catalog.relative_to(demo)}; name it with --demo"
         )
     versions: dict[str, Any] = read_toml(catalog, OutputError, "version catalog").get("versions", {})
-    package = {"onnx": "onnxruntime", "executorch": "executorch"}[artifact.info.target]
+    package = _ANDROID_RUNTIMES[artifact.info.target]
     runtime = versions.get(package)
     if not isinstance(runtime, str):
         raise OutputError(f"{catalog} names no version of {package} under [versions]")
@@ -92,6 +96,8 @@ def _needed_runtime(artifact: Artifact) -> str:
     if artifact.info.target == "executorch":
         # A program is read by the runtime of its own release and by later ones, not by earlier ones.
         return artifact.info.versions["executorch"]
+    if artifact.info.target == "litert":
+        return _LITERT
     return _onnxruntime_for(artifact.file)
 
 
@@ -154,6 +160,10 @@ def _described(package: Path) -> tuple[int, set[str]]:
     }
 
 
+def _listed(names: tuple[str, ...]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+
+
 def _release(version: str) -> tuple[int, ...]:
     """Return a version's leading numbers, to compare by: ``1.20.1rc2`` gives (1, 20, 1)."""
     numbers = re.match(r"\d+(?:\.\d+)*", version)
@@ -163,6 +173,6 @@ def _release(version: str) -> tuple[int, ...]:
 
 
 _APPS = {
-    "android": _App("android_demo", "app/src/main/assets/artifact", ("onnx", "executorch"), _check_android),
+    "android": _App("android_demo", "app/src/main/assets/artifact", tuple(_ANDROID_RUNTIMES), _check_android),
     "ios": _App("ios_demo", "Artifact/bundled", ("coreml",), _check_ios),
 }

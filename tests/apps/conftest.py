@@ -64,7 +64,7 @@ def build_apk(request: pytest.FixtureRequest, repository_copy: Path) -> Script:
 
 @pytest.fixture(scope="session")
 def android_runtime(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder with programs that run Android's ONNX Runtime here; ``host_runtime/prepare.sh`` lists them."""
+    """The folder with programs that run the demo's engines here; ``host_runtime``'s scripts list them."""
     _require(request, "Android", "android/kotlin-*", "android_demo/build-apk.sh")
     demo, build = REPOSITORY / "android_demo", tmp_path_factory.mktemp("android") / "build"
     qemu = Path(os.environ.get("QEMU") or cache_folder() / "qemu" / "qemu-aarch64")
@@ -74,6 +74,7 @@ def android_runtime(request: pytest.FixtureRequest, tmp_path_factory: pytest.Tem
         (demo / "build-apk.sh", ("check",)),
         (demo / "host_runtime" / "prepare.sh", arch),
         (demo / "host_runtime" / "prepare_executorch.sh", ()),
+        (demo / "host_runtime" / "prepare_litert.sh", ()),
     ):
         done = _run(script, *arguments, BUILD_DIR=str(build))
         assert done.returncode == 0, done.stdout + done.stderr

@@ -1,14 +1,17 @@
 """Android's own ONNX Runtime and ExecuTorch, executed here: ``android_demo/host_runtime``.
 
 The library is the AAR's: that for x86_64, as an emulator runs it, with the demo's code around it, and the phone's for
-arm64, under qemu, by its C API. Only libc is glibc.
+arm64, under qemu, by its C API. Only libc is glibc. LiteRT's AAR cannot be had: the demo's engine is run in front of
+LiteRT's interpreter for Linux, with a stand-in for its Java.
 """
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import shlex
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -20,7 +23,7 @@ from apps.conftest import REPOSITORY
 from fer_deploy.devices.timing import TimingProtocol, TimingResult
 from fer_deploy.devices.transports.adb import AdbTransport
 from fer_deploy.devices.transports.host import HostTransport
-from fer_deploy.targets.artifact import GOLDEN_FILE, Artifact
+from fer_deploy.targets.artifact import GOLDEN_FILE, INFO_FILE, Artifact
 from fixtures.adb_lab import AdbLab, adb_lab  # noqa: F401 - a fixture
 from fixtures.lowered import Lower
 
@@ -66,6 +69,8 @@ def test_the_native_library_gives_the_golden_logits(
         ("onnx", "w8a8-ptq", "run", "1.29.0"),
         ("executorch", "float", "run_executorch", "react-native-executorch 0.8.5"),
         ("executorch", "w8a8-ptq", "run_executorch", "react-native-executorch 0.8.5"),
+        ("litert", "float", "run_litert", "1.4.0 for Linux"),
+        ("litert", "w8a8-ptq", "run_litert", "1.4.0 for Linux"),
     ],
 )
 def test_the_app_s_own_benchmark_runs_on_it(
@@ -98,6 +103,41 @@ def test_the_app_s_own_benchmark_runs_on_it(
     assert len(result.samples_ms) == 20
     assert result.golden_difference is not None
     assert result.golden_difference <= allowed
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"not a model", "LiteRT refuses model.tflite: Model provided has model identifier"),
+        (
+            None,
+            "model.tflite is not what its contract says: its output is FLOAT32 [1, 8], not FLOAT32 [1, 2]",
+        ),
+    ],
+)
+def test_what_litert_cannot_run_is_one_sentence(
+    android_runtime: Path, lowered: Lower, content: bytes | None, said: str, tmp_path: Path
+) -> None:
+    """An intact artifact of a file that is no model, and one whose file has other classes than its contract."""
+    artifact = lowered("litert", "float")[0]
+    job = Path(shutil.copytree(artifact.folder, tmp_path / "job"))
+    info, golden = (json.loads((job / name).read_text()) for name in (INFO_FILE, GOLDEN_FILE))
+    if content is None:
+        classes = len(info["contract"]["labels"])
+        info["contract"]["labels"] = info["contract"]["labels"][:2]
+        info["output"]["shape"] = [1, 2]
+        for vector in golden["vectors"]:
+            vector["logits"] = vector["logits"][:2]
+        said = said.replace("8", str(classes))
+    else:
+        (job / "model.tflite").write_bytes(content)
+        info["sha256"] = golden["artifact_sha256"] = hashlib.sha256(content).hexdigest()
+    for name, document in ((INFO_FILE, info), (GOLDEN_FILE, golden)):
+        (job / name).write_text(json.dumps(document))
+    _golden(artifact)[0].tofile(job / "inputs.f32")
+    subprocess.run([android_runtime / "run_litert", job, tmp_path / "run", ""], check=True, timeout=300)
+    assert {file.name for file in (tmp_path / "run").iterdir()} == {"error.txt"}
+    assert said in (tmp_path / "run" / "error.txt").read_text()
 
 
 @pytest.mark.adb

@@ -12,6 +12,7 @@ import shutil
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -132,6 +133,22 @@ def test_without_the_demo_the_obstacle_says_how_to_install_it(adb_lab: AdbLab, a
     assert "adb install -r android_demo/build/fer-demo.apk" in obstacle
     with pytest.raises(DeviceError, match=r"Android has no Python .* is not installed on phone"):
         AdbTransport().time(artifact, QUICK)
+    assert _nothing_left(adb_lab)
+
+
+def test_what_the_demo_alone_runs_needs_it_and_a_build_that_has_its_runtime(
+    adb_lab: AdbLab, artifact: Artifact
+) -> None:
+    adb_lab.plug()
+    assert "litert artifacts are run by the Android demo alone, which is not installed" in str(
+        AdbTransport().obstacle("litert")
+    )
+    adb_lab.unplug()
+    adb_lab.plug(demo='mkdir -p "$2"; echo "this build has no runtime for litert" > "$2/error.txt"\n')
+    assert AdbTransport().obstacle("litert") is None
+    other = replace(artifact, info=artifact.info.model_copy(update={"target": "litert"}))
+    with pytest.raises(DeviceError, match="Android demo says: this build has no runtime for litert"):
+        AdbTransport().time(other, QUICK)
     assert _nothing_left(adb_lab)
 
 

@@ -38,7 +38,7 @@ def _replace(file: Path, pattern: str, value: str) -> None:
     file.write_text(text)
 
 
-@pytest.mark.parametrize("target", ["onnx", "executorch"])
+@pytest.mark.parametrize("target", ["onnx", "executorch", "litert"])
 def test_android_takes_what_it_runs(android: Path, lowered: Lower, target: str) -> None:
     artifact = lowered(target, "float")[0]
     goal = bundle("android", artifact.folder, android)
@@ -62,7 +62,8 @@ def test_another_artifact_replaces_the_first_wholly(android: Path, lowered: Lowe
 
 def test_the_wrong_target_is_refused(android: Path, ios: Path, lowered: Lower) -> None:
     with pytest.raises(
-        TargetError, match=r"the android demo runs onnx and executorch artifacts, and .* is for coreml"
+        TargetError,
+        match=r"the android demo runs onnx, executorch and litert artifacts, and .* is for coreml",
     ):
         bundle("android", lowered("coreml", "float")[0].folder, android)
     with pytest.raises(TargetError, match=r"the ios demo runs coreml artifacts, and .* is for onnx"):
@@ -70,7 +71,12 @@ def test_the_wrong_target_is_refused(android: Path, ios: Path, lowered: Lower) -
 
 
 @pytest.mark.parametrize(
-    ("target", "package", "old"), [("executorch", "executorch", "1.0.1"), ("onnx", "onnxruntime", "1.19.2")]
+    ("target", "package", "old"),
+    [
+        ("executorch", "executorch", "1.0.1"),
+        ("onnx", "onnxruntime", "1.19.2"),
+        ("litert", "litert", "1.3.0"),
+    ],
 )
 def test_a_runtime_that_is_too_old_is_named(
     android: Path, lowered: Lower, target: str, package: str, old: str

@@ -41,7 +41,7 @@ class Job:
 
 
 #: Runners that are started with a job's arguments.
-_STARTED = frozenset({Runner.CPP, Runner.PYTHON, Runner.BROWSER, Runner.ANDROID_DEMO})
+_STARTED = frozenset({Runner.CPP, Runner.PYTHON, Runner.BROWSER})
 
 
 def runners_of(target: str) -> frozenset[Runner]:
@@ -229,13 +229,14 @@ def make_demo_job(
     The arguments are as of :func:`~fer_deploy.devices.runners.job.make_job`; without a protocol nothing is timed.
 
     Raises:
-        DeviceError: cores were to be pinned, which no app can do, the demo does not run the target, or as make_job.
+        DeviceError: cores were to be pinned, which no app can do, the demo does not run the target, or the pixels are
+            not what the artifact reads.
     """
     if protocol is not None and protocol.cores is not None:
         raise DeviceError("the Android demo cannot be pinned to cores; leave cores out")
-    native = make_job(artifact, scratch, pixels, protocol)
     if Runner.ANDROID_DEMO not in runners_of(artifact.info.target):
         raise DeviceError(f"the Android demo does not run {artifact.info.target}")
+    inputs = write_inputs(artifact, scratch, pixels)
     model = target_class(artifact.info.target).file
     # the artifact's own file name stays at home, so that it can replace none of the others
     info = scratch / INFO_FILE
@@ -246,11 +247,11 @@ def make_demo_job(
             INFO_FILE: info,
             GOLDEN_FILE: artifact.folder / GOLDEN_FILE,
             model: artifact.file,
-            INPUTS: native.files[INPUTS],
+            INPUTS: inputs,
         },
         arguments=("sh", DEMO_RUNNER.name, protocol.model_dump_json() if protocol else ""),
         outputs=(LOGITS, RESULT),
-        images=native.images,
-        classes=native.classes,
+        images=len(pixels),
+        classes=artifact.info.output.shape[-1],
         what=artifact.key,
     )

@@ -197,6 +197,11 @@ class AdbTransport(RemoteTransport):
                 "Android has no Python for the ONNX Runtime runner, and the Android demo, which times ONNX artifacts, "
                 f"is not installed on {self.device}; {DEMO_INSTALL_HINT}"
             )
+        if target is not None and shell_runner(target) is None and Runner.ANDROID_DEMO in runners_of(target):
+            return (
+                f"{target} artifacts are run by the Android demo alone, which is not installed on {self.device}; "
+                "build android_demo with Gradle and install it: build-apk.sh leaves their runtime out"
+            )
         return super().obstacle(target)
 
     def _in_demo(self, target: str) -> bool:

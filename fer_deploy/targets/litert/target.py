@@ -13,7 +13,7 @@ from fer_deploy.files import write_atomic
 from fer_deploy.heap import set_aside
 from fer_deploy.quantize.graph import Graph
 from fer_deploy.quiet import quiet
-from fer_deploy.targets.base import ArtifactLayers, Delegation, Lowered, Session, Target
+from fer_deploy.targets.base import ArtifactLayers, Delegation, Lowered, Runner, Session, Target
 from fer_deploy.targets.inspection import Inspection, Share
 from fer_deploy.targets.litert.runtime import LiteRTSession, delegation, obstacle
 
@@ -36,6 +36,7 @@ class LiteRTTarget(Target):
     file: ClassVar[str] = FILE
     package: ClassVar[str] = "ai-edge-litert"
     tools: ClassVar[tuple[str, ...]] = ("flatbuffers",)
+    runners: ClassVar[frozenset[Runner]] = frozenset({Runner.ANDROID_DEMO})
     kernel_family: ClassVar[str | None] = "TFLite"
     extra: ClassVar[str | None] = "litert"
     runtime: str = "LiteRT XNNPACK"

@@ -1,6 +1,6 @@
 package org.ferdeploy.core
 
-/** How the runtime computes. All but [DEFAULT] are ONNX Runtime's; ExecuTorch's way is part of the program. */
+/** How the runtime computes. All but [DEFAULT] are ONNX Runtime's; the other runtimes have one way here. */
 enum class Provider(val label: String) {
     DEFAULT("as exported"),
     XNNPACK("ONNX Runtime with XNNPACK"),

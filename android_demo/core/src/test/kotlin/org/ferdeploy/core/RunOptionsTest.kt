@@ -28,6 +28,6 @@ class RunOptionsTest {
         assertEquals("ONNX Runtime CPU, 1 thread", RunOptions("artifact").describe(info))
         assertEquals("ONNX Runtime with NNAPI, 2 threads", RunOptions("artifact", Provider.NNAPI, 2).describe(info))
         assertEquals(Provider.values().toList(), Provider.of("onnx"))
-        assertEquals(listOf(Provider.DEFAULT), Provider.of("executorch"))
+        for (target in listOf("executorch", "litert")) assertEquals(listOf(Provider.DEFAULT), Provider.of(target))
     }
 }
