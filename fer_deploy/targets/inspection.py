@@ -71,6 +71,33 @@ class RequiredKernels(Frozen):
     kernels: tuple[str, ...]
 
 
+class CompilerEstimate(Frozen):
+    """What the compiler of an NPU's programs says of one, by its own model of the NPU: never a measurement.
+
+    Attributes:
+        accelerator: the NPU as the target's options call it.
+        compiler: with its version.
+        configuration: of memories and their speeds, which the cycles are for.
+        operators: that the NPU runs.
+        cycles: of one inference, of the NPU's clock.
+        clock_mhz: that the configuration names.
+    """
+
+    accelerator: str
+    compiler: str
+    configuration: str
+    operators: int = Field(ge=0)
+    cycles: int = Field(ge=0)
+    clock_mhz: float = Field(gt=0)
+    sram_bytes: int = Field(ge=0)
+    flash_bytes: int = Field(ge=0)
+    dram_bytes: int = Field(ge=0)
+
+    def milliseconds(self, clock_mhz: float | None = None) -> float:
+        """Return what the cycles take at a clock, the configuration's where none is given."""
+        return self.cycles / (1000 * (clock_mhz or self.clock_mhz))
+
+
 class WeightCounter:
     """Adds stored weights up by element type."""
 

@@ -8,13 +8,10 @@ and recorded as such.
 
 from __future__ import annotations
 
-import csv
 import ctypes
 import hashlib
 import importlib.metadata
-import importlib.util
 import io
-import json
 import os
 import sys
 import tempfile
@@ -29,10 +26,13 @@ from numpy.typing import NDArray
 
 from fer_deploy.errors import QuantizationError, TargetError, root_cause
 from fer_deploy.files import write_atomic
+from fer_deploy.frozen import Unknown
 from fer_deploy.quantize.graph import Graph
 from fer_deploy.quiet import quiet
 from fer_deploy.targets.base import Delegation, Lowered, Session
 from fer_deploy.targets.executorch.delegates import BACKENDS, EthosU
+from fer_deploy.targets.executorch.ethos_u_exact import exact_logits, in_words, steps_apart
+from fer_deploy.targets.executorch.ethos_u_vela import estimated, is_there, keep, kept, recorded
 
 ACCELERATORS: tuple[EthosU, ...] = get_args(EthosU)
 #: What a program that was compiled for an Ethos-U says in its bytes.
@@ -42,22 +42,18 @@ _ADD = "pip install 'fer-deploy[ethos-u]' && pip install --no-deps tosa-tools==2
 _PACKAGES: Mapping[str, str] = MappingProxyType(
     {"ethosu.vela": "ethos-u-vela", "tosa_serializer": "tosa-tools", "tosa_reference_model": "tosa-tools"}
 )
-_KIB = 1024
+#: On which the graphs are compared when a program is made; the proof takes as many.
+_PARITY_IMAGES = 32
 #: Scale, zero point, least and greatest integer of the pixels, and of the logits.
 _Ends = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
 def obstacle(*modules: str) -> str | None:
     """Return what adds the packages where one of ``modules``, all by default, is not installed, or None."""
-    missing = {_PACKAGES[name] for name in modules or _PACKAGES if not _is_there(name)}
+    missing = {_PACKAGES[name] for name in modules or _PACKAGES if not is_there(name)}
     if not missing:
         return None
     return f"an Ethos-U needs {' and '.join(sorted(missing))}, not installed here; add it: {_ADD}"
-
-
-def _is_there(module: str) -> bool:
-    top = module.partition(".")[0]
-    return importlib.util.find_spec(top) is not None and importlib.util.find_spec(module) is not None
 
 
 def lower(graph: Graph, folder: Path, file: str, accelerator: EthosU) -> Lowered:
@@ -89,27 +85,44 @@ def lower(graph: Graph, folder: Path, file: str, accelerator: EthosU) -> Lowered
     }
     write_atomic(folder / file, program)
     if border is None or len(compiled) != 1:
-        return Lowered(
-            file,
-            delegation,
-            choices={**choices, "parity": "not measured: more than one piece"},
+        why = (
+            f"the network is in {len(compiled)} pieces on the NPU, and operators of it stay on the Cortex-M between: "
+            "Vela estimates and the reference model runs one piece alone"
         )
+        keep(folder / file, program, {"why": np.array(why)})
+        return Lowered(file, delegation, choices={**choices, "parity": f"not measured: {why}"})
     ((tosa, summary),) = compiled
-    estimated, content = estimates(summary), io.BytesIO()
-    np.savez(
-        content,
-        tosa=np.frombuffer(tosa, np.uint8),
-        first=border[0],
-        last=border[1],
-        estimates=np.array(json.dumps(estimated)),
-    )
-    write_atomic(_beside(folder / file, program), content.getvalue())
-    choices |= estimated | {
+    estimate = estimated(summary, accelerator)
+    beside: dict[str, NDArray[Any]] = {
+        "tosa": np.frombuffer(tosa, np.uint8),
+        "first": border[0],
+        "last": border[1],
+        "estimate": np.array(estimate.model_dump_json()),
+    }
+    keep(folder / file, program, beside)
+    choices |= recorded(estimate) | {
         "cpu_operators": "none of the network; pixels to int8 and logits to float at its ends",
         "tosa_sha256": hashlib.sha256(tosa).hexdigest(),
         "parity": "of the TOSA graph that Vela was given; the NPU's commands were not run",
     }
+    choices |= _parity(graph, folder / file)
     return Lowered(file, delegation, choices=choices)
+
+
+def _parity(graph: Graph, file: Path) -> dict[str, str]:
+    """Return, for artifact.json, by how many output steps the TOSA graph is off the shared graph in exact arithmetic.
+
+    Nothing of a part of a network, which is lowered to find a layer at fault, nor where the reference model is missing.
+    """
+    if graph.evidence is None or obstacle("tosa_reference_model") is not None or graph.scales is None:
+        return {}
+    pixels = graph.evidence.pixels[:_PARITY_IMAGES]
+    wanted = exact_logits(graph, pixels)
+    if wanted.shape != (len(pixels), len(graph.contract.labels)):
+        return {}
+    session = EthosUSession(file)
+    got = session.run_batch(pixels.astype(np.float32))
+    return {"parity_steps": in_words(steps_apart(got, wanted, session.step), len(pixels))}
 
 
 def _compile(
@@ -196,28 +209,6 @@ def _border(module: Any) -> _Ends | None:
     return first, last
 
 
-def estimates(summary: str) -> dict[str, str]:
-    """Return what Vela estimated, from its summary (``ethosu/vela/stats_writer.py``, ethos-u-vela 5.2.0)."""
-    row = next(csv.DictReader(io.StringIO(summary)))
-    clock, cycles = float(row["core_clock"]), int(float(row["cycles_total"]))
-    flash = float(row["off_chip_flash_memory_used"]) + float(row["on_chip_flash_memory_used"])
-    return {
-        "vela": importlib.metadata.version("ethos-u-vela") if _is_there("ethosu.vela") else "unknown",
-        "vela_configuration": f"{row['system_config']}, {row['memory_mode']}",
-        "estimated_sram_bytes": str(round(float(row["sram_memory_used"]) * _KIB)),
-        "estimated_flash_bytes": str(round(flash * _KIB)),
-        "estimated_dram_bytes": str(round(float(row["dram_memory_used"]) * _KIB)),
-        "estimated_npu_operators": row["passes_after_fusing"],
-        "estimated_cycles": str(cycles),
-        "estimated_ms": f"{1000 * cycles / clock:.3f} at {clock / 1e6:.0f} MHz",
-    }
-
-
-def _beside(file: Path, program: bytes) -> Path:
-    """Return where the TOSA graph of a program lies: its name holds the program's digest, so no other's is taken."""
-    return file.with_name(f"{file.stem}.{hashlib.sha256(program).hexdigest()[:16]}.tosa.npz")
-
-
 @contextmanager
 def _stdout_closed() -> Iterator[None]:
     """Keep off stdout, which may be JSON, what Vela and the reference model print there on every call."""
@@ -234,24 +225,12 @@ def _stdout_closed() -> Iterator[None]:
         os.close(sink)
 
 
-def advice(file: Path) -> tuple[str, ...]:
-    """Return what is known of a program's cost: Vela's estimates, kept beside it."""
-    beside = _beside(file, file.read_bytes())
-    if not beside.is_file():
-        return ("Vela's estimates are not beside the program",)
-    with np.load(beside, allow_pickle=False) as kept:
-        found: dict[str, str] = json.loads(str(kept["estimates"]))
-    return (
-        f"estimated by Vela {found['vela']} for {found['vela_configuration']}, never measured: "
-        f"{found['estimated_npu_operators']} NPU operators, {found['estimated_cycles']} cycles, "
-        f"{found['estimated_ms']}, {found['estimated_sram_bytes']} bytes of SRAM, "
-        f"{found['estimated_flash_bytes']} of flash, {found['estimated_dram_bytes']} of DRAM",
-        "Arm says of its own simulator that its counters are no results of hardware; an estimate is less than that",
-    )
-
-
 class EthosUSession(Session):
-    """The TOSA graph that Vela was given, run by Arm's reference model."""
+    """The TOSA graph that Vela was given, run by Arm's reference model.
+
+    Attributes:
+        step: the scale of the quantized logits.
+    """
 
     def __init__(self, file: Path) -> None:
         """Open what lies beside a program.
@@ -261,15 +240,12 @@ class EthosUSession(Session):
         """
         if (missing := obstacle("tosa_reference_model")) is not None:
             raise TargetError(missing)
-        beside = _beside(file, file.read_bytes())
-        if not beside.is_file():
-            raise TargetError(
-                f"{file} runs on an Ethos-U only, and its TOSA graph is not beside it as {beside.name}: "
-                "it was moved or changed, or the program is not one piece on the NPU"
-            )
-        with np.load(beside, allow_pickle=False) as kept:
-            self._graph = kept["tosa"].tobytes()
-            self._first, self._last = kept["first"], kept["last"]
+        held = kept(file)
+        if isinstance(held, Unknown):
+            raise TargetError(f"{file} runs on an Ethos-U only: {held.reason}")
+        self._graph = held["tosa"].tobytes()
+        self._first, self._last = held["first"], held["last"]
+        self.step = float(self._last[0])
         version = importlib.metadata.version("tosa-tools")
         self.emulation = f"emulated by the TOSA reference model of tosa-tools {version}, before Vela"
 

@@ -16,7 +16,7 @@ from fer_deploy.heap import set_aside
 from fer_deploy.quantize.graph import Graph
 from fer_deploy.quiet import quiet
 from fer_deploy.targets.base import Delegation, Kernels, LayerTrace, Lowered, Runner, Session, Target
-from fer_deploy.targets.executorch import ethos_u
+from fer_deploy.targets.executorch import ethos_u, ethos_u_vela
 from fer_deploy.targets.executorch.delegates import BACKENDS, COREML_ID, ExecuTorchOptions, partitioner
 from fer_deploy.targets.executorch.trace import KERNELS
 from fer_deploy.targets.inspection import Inspection, RequiredKernels
@@ -112,7 +112,7 @@ class ExecuTorchTarget(Target):
         found = inspect(file)
         if ethos_u.ETHOS_U_ID not in file.read_bytes():
             return found
-        return found.model_copy(update={"advice": ethos_u.advice(file)})
+        return found.model_copy(update={"advice": ethos_u_vela.advice(file)})
 
     def required_kernels(self, file: Path) -> RequiredKernels:
         """Return the operators as the runtime's reduced build reads them."""

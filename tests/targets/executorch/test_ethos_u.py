@@ -16,11 +16,6 @@ from fer_deploy.targets.executorch.delegates import BACKENDS
 from fer_deploy.targets.proof import lower, prove_lowering
 from fixtures.lowered import GraphOf
 
-_SUMMARY = (
-    "core_clock,system_config,memory_mode,sram_memory_used,dram_memory_used,on_chip_flash_memory_used,"
-    "off_chip_flash_memory_used,passes_after_fusing,cycles_total\n"
-    "500000000.0,Ethos_U55_High_End_Embedded,Shared_Sram,12.046875,0.0,0.0,31.875,17,43979.0\n"
-)
 _missing = ethos_u.obstacle()
 needs_tools = pytest.mark.skipif(_missing is not None, reason=str(_missing))
 
@@ -51,7 +46,7 @@ def test_no_float_program(graph_of: GraphOf, tmp_path: Path) -> None:
 def test_absent_packages_are_named(
     graph_of: GraphOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ethos_u, "_is_there", lambda _: False)
+    monkeypatch.setattr(ethos_u, "is_there", lambda _: False)
     obstacle = target().host_obstacle()
     assert obstacle is not None
     assert obstacle.endswith(
@@ -75,28 +70,14 @@ def test_never_timed_here() -> None:
 
 
 def test_a_lone_program_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ethos_u, "_is_there", lambda _: True)
+    monkeypatch.setattr(ethos_u, "is_there", lambda _: True)
     file = tmp_path / "model.pte"
     file.write_bytes(b"...EthosUBackend...")
     with pytest.raises(
         TargetError,
-        match="runs on an Ethos-U only, and its TOSA graph is not beside it",
+        match="runs on an Ethos-U only: its TOSA graph is not beside it",
     ):
         ExecuTorchTarget().open(file, threads=1)
-
-
-def test_estimates() -> None:
-    found = ethos_u.estimates(_SUMMARY)
-    del found["vela"]
-    assert found == {
-        "vela_configuration": "Ethos_U55_High_End_Embedded, Shared_Sram",
-        "estimated_sram_bytes": "12336",
-        "estimated_flash_bytes": "32640",
-        "estimated_dram_bytes": "0",
-        "estimated_npu_operators": "17",
-        "estimated_cycles": "43979",
-        "estimated_ms": "0.088 at 500 MHz",
-    }
 
 
 @needs_tools
@@ -109,7 +90,11 @@ def test_the_shared_graph(delegate: str, graph_of: GraphOf, test_faces: Faces, t
     assert lowered.delegation.delegates == 1
     assert int(lowered.choices["estimated_cycles"]) > 0
     assert int(lowered.choices["estimated_sram_bytes"]) > 0
-    assert lowered.choices["vela"] == "5.2.0"
+    assert lowered.choices["compiler"] == "Vela 5.2.0"
+    assert (
+        lowered.choices["parity_steps"]
+        == "128 of 128 logits of 32 images are the shared graph's in exact arithmetic"
+    )
 
     file = tmp_path / lowered.file
     inspected = chosen.inspect(file)
