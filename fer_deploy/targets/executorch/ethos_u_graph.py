@@ -1,13 +1,18 @@
 """The shared quantized graph in the form that ExecuTorch's Arm backend takes: the same numbers, written otherwise.
 
-What that backend (executorch 1.5.1) asks of a graph its own quantizer would leave behind; three things differ:
+What that backend (executorch 1.5.1) asks of a graph its own quantizer would leave behind; four things differ:
 
 * It takes only nodes that its quantizer marked (``operator_support/tosa_supported_operators.py``, CheckArmQuantized).
 * A bias has to be int32 behind a dequantization (``quantizer/quantization_config.py``, get_bias_qspec). The shared
   graph's biases are floats that lie on that very grid (:mod:`fer_deploy.quantize.bias`): they are written as integers.
 * A mean becomes a sum and a multiplication by a quantized 1/N before observers see it
   (``_passes/decompose_meandim_pass.py``), which would be a quantization of its own. Here a global pooling becomes the
-  depthwise convolution that it is: all weights the integer 1 at scale 1/N, rounded once, onto the shared grid.
+  depthwise convolution that it is: all weights the integer 1 at scale 1/N, rounded once, onto the shared grid. So does
+  an average pooling.
+* An operator that moves or selects values (pad, slice, concatenation, maximum, clamp, ...) has one grid for what goes
+  in and comes out (``quantizer/quantization_annotator.py``, _one_to_one_shared_input_qspec); with two, the integers are
+  passed on as they are and mean something else behind it, without a word. Here the values are brought onto the outgoing
+  grid first and moved then, which gives the same integers. Means of other windows stay on the Cortex-M.
 
 Symmetric weights by channel, the affine int8 activations and the fused ReLU6 are taken as they are.
 """
@@ -15,7 +20,6 @@ Symmetric weights by channel, the affine int8 activations and the fused ReLU6 ar
 from __future__ import annotations
 
 import dataclasses
-import math
 from typing import TYPE_CHECKING, Any
 
 from fer_deploy.quantize.graph import Graph
@@ -25,6 +29,8 @@ if TYPE_CHECKING:
     import torch
 
 _INT32 = 2**31 - 1
+#: Defaults of avg_pool2d: padding, sizes rounded up, padding counted, divisor.
+_POOLING: tuple[Any, ...] = ([0, 0], False, True, None)
 
 
 def for_arm(graph: Graph) -> torch.export.ExportedProgram:
@@ -33,6 +39,7 @@ def for_arm(graph: Graph) -> torch.export.ExportedProgram:
     module = graph.export().module(check_guards=False)
     _write_biases_as_integers(module)
     _write_poolings_as_convolutions(module)
+    _move_on_one_grid(module)
     _mark(module)
     module.graph.eliminate_dead_code()
     module.recompile()
@@ -98,24 +105,109 @@ def _write_poolings_as_convolutions(module: Any) -> None:
     import torch
 
     for node in list(module.graph.nodes):
-        if node.target != torch.ops.aten.adaptive_avg_pool2d.default:
+        found = _window(node)
+        if found is None:
             continue
-        source, size = node.args
-        shape = tuple(source.meta["val"].shape)
-        if source.target != _dequantizers()[0] or list(size) != [1, 1] or len(shape) != 4:
+        source: Any = node.args[0]
+        if source.target != _dequantizers()[0]:
             continue
-        channels, height, width = shape[1:]
+        (height, width), stride, padding = found
+        channels = source.meta["val"].shape[1]
         ones = torch.ones((channels, 1, height, width), dtype=torch.int8)
-        scales = torch.full((channels,), 1.0 / math.prod(shape[2:]))
+        scales = torch.full((channels,), 1.0 / (height * width))
         weight = _constant(module, f"{node.name}_weight", ones, scales, 127, node)
         with module.graph.inserting_before(node):
             mean = module.graph.call_function(
                 torch.ops.aten.conv2d.default,
-                (source, weight, None, [1, 1], [0, 0], [1, 1], channels),
+                (source, weight, None, stride, padding, [1, 1], channels),
             )
         mean.meta.update(node.meta)
         node.replace_all_uses_with(mean)
         module.graph.erase_node(node)
+
+
+def _window(node: torch.fx.Node) -> tuple[tuple[int, int], list[int], list[int]] | None:
+    """Return window, stride and padding of a pooling that is a mean over windows of one size; None of anything else."""
+    import torch
+
+    aten = torch.ops.aten
+    value: Any = getattr(node.args[0], "meta", {}).get("val") if node.args else None
+    if getattr(value, "ndim", 0) != 4:
+        return None
+    given: Any = node.args
+    if node.target == aten.adaptive_avg_pool2d.default:
+        return ((value.shape[2], value.shape[3]), [1, 1], [0, 0]) if list(given[1]) == [1, 1] else None
+    if node.target != aten.avg_pool2d.default:
+        return None
+    window = list(given[1])
+    stride = list(given[2]) if len(given) > 2 and given[2] else window
+    rest: tuple[Any, ...] = tuple(given[3:])
+    padding, rounded_up, counts_padding, divisor = (*rest, *_POOLING[len(rest) :])
+    if rounded_up or divisor is not None or (any(padding) and not counts_padding):
+        return None
+    if len(window) != 2 or len(stride) != 2 or len(padding) != 2:
+        return None
+    return (window[0], window[1]), stride, list(padding)
+
+
+def _moving() -> set[Any]:
+    """Return the operators that move or select values: on another grid they give what they gave on the first."""
+    import torch
+
+    aten = torch.ops.aten
+    return {
+        aten.alias.default, aten.amax.default, aten.amin.default, aten.cat.default, aten.chunk.default,
+        aten.clamp.default, aten.clone.default, aten.contiguous.default, aten.dropout.default, aten.expand.default,
+        aten.flatten.using_ints, aten.flip.default, aten.hardtanh.default, aten.hardtanh_.default,
+        aten.index_select.default, aten.max_pool2d.default, aten.pad.default, aten.permute.default,
+        aten.pixel_shuffle.default, aten.pixel_unshuffle.default, aten.relu.default, aten.relu_.default,
+        aten.repeat.default, aten.reshape.default, aten.select.int, aten.slice.Tensor, aten.squeeze.dim,
+        aten.squeeze.dims, aten.transpose.int, aten.unflatten.int, aten.unsqueeze.default,
+        aten.upsample_nearest2d.vec, aten.view.default,
+    }  # fmt: skip
+
+
+def _move_on_one_grid(module: Any) -> None:
+    import torch
+
+    quantize = torch.ops.quantized_decomposed.quantize_per_tensor.default
+    dequantize, moving = _dequantizers()[0], _moving()
+    for node in list(module.graph.nodes):
+        users = list(node.users)
+        if node.target not in moving or not users or any(user.target != quantize for user in users):
+            continue
+        grid = users[0].args[1:]
+        for source in node.all_input_nodes:
+            if source.target != dequantize or source.args[1:] == grid:
+                continue
+            with module.graph.inserting_before(node):
+                integers = module.graph.call_function(quantize, (source, *grid))
+                brought = module.graph.call_function(dequantize, (integers, *grid))
+            integers.meta["val"] = users[0].meta["val"].new_empty(source.meta["val"].shape)
+            brought.meta.update(source.meta)
+            node.replace_input_with(source, brought)
+
+
+def _averages_wrongly(node: torch.fx.Node) -> bool:
+    """Return whether the backend would compute a mean on the incoming grid and read it on another, or count padding.
+
+    Such an operator stays on the Cortex-M, in float: a mean that is brought onto another grid first is rounded twice.
+    """
+    import torch
+
+    aten = torch.ops.aten
+    means = {
+        aten.adaptive_avg_pool2d.default, aten.avg_pool2d.default, aten.mean.dim, aten.neg.default,
+        aten.upsample_bilinear2d.vec,
+    }  # fmt: skip
+    if node.target not in means:
+        return False
+    given: Any = node.args
+    if node.target == aten.avg_pool2d.default and len(given) > 3 and any(given[3]):
+        return True
+    quantize = torch.ops.quantized_decomposed.quantize_per_tensor.default
+    incoming = given[0].args[1:] if given[0].target == _dequantizers()[0] else None
+    return any(user.target == quantize and user.args[1:] != incoming for user in node.users)
 
 
 def _mark(module: Any) -> None:
@@ -129,7 +221,7 @@ def _mark(module: Any) -> None:
     }
     marked: set[torch.fx.Node] = set()
     for node in module.graph.nodes:
-        if node.op != "call_function" or node.target in grids:
+        if node.op != "call_function" or node.target in grids or _averages_wrongly(node):
             continue
         if all(source.target in grids or source in marked for source in node.all_input_nodes):
             marked.add(node)
