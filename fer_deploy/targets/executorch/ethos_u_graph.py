@@ -1,6 +1,6 @@
 """The shared quantized graph in the form that ExecuTorch's Arm backend takes: the same numbers, written otherwise.
 
-What that backend (executorch 1.5.1) asks of a graph its own quantizer would leave behind; four things differ:
+What that backend (executorch 1.5.1) asks of a graph its own quantizer would leave behind; five things differ:
 
 * It takes only nodes that its quantizer marked (``operator_support/tosa_supported_operators.py``, CheckArmQuantized).
 * A bias has to be int32 behind a dequantization (``quantizer/quantization_config.py``, get_bias_qspec). The shared
@@ -13,6 +13,9 @@ What that backend (executorch 1.5.1) asks of a graph its own quantizer would lea
   in and comes out (``quantizer/quantization_annotator.py``, _one_to_one_shared_input_qspec); with two, the integers are
   passed on as they are and mean something else behind it, without a word. Here the values are brought onto the outgoing
   grid first and moved then, which gives the same integers. Means of other windows stay on the Cortex-M.
+* A ReLU is left out behind a convolution, as the grid ends at zero (``_passes/fuse_quantized_activation_pass.py``).
+  Where the grid goes below, because a sum or a concatenation shares it, nothing clamps any more, without a word. Here
+  the convolution is rounded onto that grid first and its integers clamped, which gives the same.
 
 Symmetric weights by channel, the affine int8 activations and the fused ReLU6 are taken as they are.
 """
@@ -20,6 +23,7 @@ Symmetric weights by channel, the affine int8 activations and the fused ReLU6 ar
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import TYPE_CHECKING, Any
 
 from fer_deploy.quantize.graph import Graph
@@ -39,6 +43,7 @@ def for_arm(graph: Graph) -> torch.export.ExportedProgram:
     module = graph.export().module(check_guards=False)
     _write_biases_as_integers(module)
     _write_poolings_as_convolutions(module)
+    _clamp_integers(module)
     _move_on_one_grid(module)
     _mark(module)
     module.graph.eliminate_dead_code()
@@ -165,6 +170,32 @@ def _moving() -> set[Any]:
         aten.squeeze.dims, aten.transpose.int, aten.unflatten.int, aten.unsqueeze.default,
         aten.upsample_nearest2d.vec, aten.view.default,
     }  # fmt: skip
+
+
+def _clamp_integers(module: Any) -> None:
+    import torch
+
+    aten = torch.ops.aten
+    rectifiers = {aten.relu.default, aten.relu_.default}
+    quantize = torch.ops.quantized_decomposed.quantize_per_tensor.default
+    for node in list(module.graph.nodes):
+        if node.target not in {*rectifiers, aten.hardtanh.default, aten.hardtanh_.default}:
+            continue
+        users, source = list(node.users), node.args[0]
+        if len(users) != 1 or users[0].target != quantize or source.target == _dequantizers()[0]:
+            continue
+        grid = users[0].args[1:]
+        scale, zero_point, low, high = grid[:4]
+        least, most = (0.0, math.inf) if node.target in rectifiers else (*node.args[1:3], -1.0, 1.0)[:2]
+        ends_at_zero = least == 0 and zero_point == low
+        if ends_at_zero and most >= scale * (high - zero_point - 0.5):
+            continue
+        with module.graph.inserting_before(node):
+            integers = module.graph.call_function(quantize, (source, *grid))
+            rounded = module.graph.call_function(_dequantizers()[0], (integers, *grid))
+        integers.meta["val"] = users[0].meta["val"]
+        rounded.meta.update(source.meta)
+        node.replace_input_with(source, rounded)
 
 
 def _move_on_one_grid(module: Any) -> None:

@@ -59,13 +59,13 @@ class Padded(torch.nn.Module):
 
 
 def _two_grids(module: Any) -> int:
-    """Widen every other activation's grid, so that what goes into an operator and what comes out have two."""
+    """Widen every other activation's grid, so that what goes into an operator and what comes out have two, and ReLUs reach below zero."""
     changed = 0
     for index, node in enumerate(_quantizers(module)):
         if index % 2:
             scale = node.args[1] * 1.37
             for one in (node, *node.users):
-                one.args = (one.args[0], scale, *one.args[2:])
+                one.args = (one.args[0], scale, -51, *one.args[3:])
             changed += 1
     module.recompile()
     return changed
@@ -99,6 +99,10 @@ def test_values_are_moved_on_the_outgoing_grid() -> None:
             torch.ops.aten.avg_pool2d.default,
             torch.ops.aten.adaptive_avg_pool2d.default,
         }
+        if node.target == torch.ops.aten.relu.default:
+            (quantizer,) = node.users
+            below_zero = quantizer.args[2] != quantizer.args[3]
+            assert below_zero == ("dequantize_per_tensor" in str(node.all_input_nodes[0].target))
         if node.target in moving and all(user in _quantizers(module) for user in node.users):
             (source,) = node.all_input_nodes
             assert {user.args[1:] for user in node.users} == {source.args[1:]}
