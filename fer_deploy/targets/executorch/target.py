@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_deploy.errors import ArtifactError, TargetError, first_line, root_cause
+from fer_deploy.errors import TargetError, root_cause
 from fer_deploy.files import write_atomic
 from fer_deploy.frozen import Unknown
 from fer_deploy.heap import set_aside
@@ -18,8 +18,9 @@ from fer_deploy.quiet import quiet
 from fer_deploy.targets.base import Delegation, Kernels, LayerTrace, Lowered, Runner, Session, Target
 from fer_deploy.targets.executorch import ethos_u, ethos_u_vela
 from fer_deploy.targets.executorch.delegates import BACKENDS, COREML_ID, ExecuTorchOptions, partitioner
+from fer_deploy.targets.executorch.runtime import ExecuTorchSession, runtime
 from fer_deploy.targets.executorch.trace import KERNELS
-from fer_deploy.targets.inspection import Inspection, RequiredKernels
+from fer_deploy.targets.inspection import CompilerEstimate, Inspection, RequiredKernels
 from fer_deploy.targets.options import TargetOptions
 
 FILE = "model.pte"
@@ -44,6 +45,16 @@ class ExecuTorchTarget(Target):
         self.delegate = (options or ExecuTorchOptions()).delegate
         self.runtime = f"ExecuTorch {BACKENDS[self.delegate]}"
 
+    @classmethod
+    def npu_options(cls, delegate: str) -> ExecuTorchOptions | None:
+        """An Ethos-U's, whose programs Vela compiles."""
+        found = next((one for one in ethos_u.ACCELERATORS if one == delegate), None)
+        return None if found is None else ExecuTorchOptions(found)
+
+    def estimate(self, file: Path) -> CompilerEstimate | Unknown | None:
+        """Vela's of a program for an Ethos-U."""
+        return ethos_u_vela.estimate_of(file) if ethos_u.ETHOS_U_ID in file.read_bytes() else None
+
     def lower(self, graph: Graph, folder: Path) -> Lowered:
         """Write ``model.pte``; batch 1, float32 pixels in, float32 logits out."""
         self.require_recipe(graph.recipe.name)
@@ -53,11 +64,11 @@ class ExecuTorchTarget(Target):
             from executorch.exir import to_edge_transform_and_lower
 
             from fer_deploy.targets.executorch.delegates import partition_reasons
-            from fer_deploy.targets.executorch.shortcuts import only_needed_passes
+            from fer_deploy.targets.executorch.shortcuts import shortcuts
 
             reasons: dict[str, str] = {}
             try:
-                with partition_reasons(reasons), only_needed_passes():
+                with partition_reasons(reasons), shortcuts():
                     edge = to_edge_transform_and_lower(
                         graph.export(), partitioner=[partitioner(self.delegate, graph)]
                     )
@@ -103,7 +114,7 @@ class ExecuTorchTarget(Target):
             raise TargetError(
                 f"{file} cannot be run here: ExecuTorch's Core ML delegate runs on macOS and iOS only"
             )
-        return _ExecuTorchSession(file, threads)
+        return ExecuTorchSession(file, threads)
 
     def inspect(self, file: Path) -> Inspection:
         """Read the program's plan and its XNNPACK delegates."""
@@ -128,7 +139,7 @@ class ExecuTorchTarget(Target):
 
     def preload(self) -> None:
         """Import the runtime's native library."""
-        _runtime()
+        runtime()
 
     def layer_outputs(self, file: Path, pixels: NDArray[np.uint8]) -> Unknown:  # noqa: ARG002
         """There are none."""
@@ -163,36 +174,3 @@ def _delegation(module: Any, backend: str, reasons: dict[str, str]) -> Delegatio
         not_delegated=outside,
         why={name: reasons.get(spelled(name), NO_KERNEL) for name in outside},
     )
-
-
-def _runtime() -> Any:
-    with quiet():
-        from executorch.runtime import Runtime
-
-        return Runtime.get()
-
-
-class _ExecuTorchSession(Session):
-    def __init__(self, file: Path, threads: int) -> None:
-        import torch
-
-        runtime = _runtime()
-        with quiet():
-            from executorch.extension.pybindings.portable_lib import _unsafe_reset_threadpool
-
-            _unsafe_reset_threadpool(threads)
-            try:
-                # The program is kept: its method points into the program's memory.
-                self._program = runtime.load_program(file.read_bytes())
-                self._method = self._program.load_method("forward")
-            except (RuntimeError, OSError) as error:
-                raise ArtifactError(
-                    f"{file} is not a program that ExecuTorch can load: {first_line(error)}"
-                ) from None
-        self._torch = torch
-
-    def run(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-        outputs = self._method.execute([self._torch.from_numpy(pixels)])
-        # copy: the runtime's output memory is reused by the next call
-        logits: NDArray[np.float32] = outputs[0].numpy().copy()
-        return logits

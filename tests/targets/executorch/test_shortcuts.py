@@ -1,7 +1,8 @@
-"""Passes that are left out change nothing: the program is the same bytes, whatever the network holds."""
+"""What is left out changes nothing: the program is the same bytes, whatever the network holds."""
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from fer_deploy.model import Model
 from fer_deploy.quantize.prepare import prepare
 from fer_deploy.quantize.ptq import convert
 from fer_deploy.quantize.recipe import W8A8_PTQ, PtqOptions, choose_calibration
+from fer_deploy.quiet import quiet
 from fer_deploy.targets.executorch import shortcuts
 from fer_deploy.targets.executorch.target import FILE, ExecuTorchTarget
 from fixtures.synthetic import contract_for, input_spec, separable_faces
@@ -53,12 +55,34 @@ class Attending(Plain):
         return seen.transpose(1, 2).reshape(x.shape)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def compiler() -> None:
+    """Its first import warns of what it imports."""
+    with quiet():
+        importlib.import_module("executorch.backends.xnnpack._passes")
+
+
 @contextmanager
 def _nothing() -> Iterator[None]:
     yield
 
 
-@pytest.mark.parametrize("network", [Joined, Upsampled, Attending])
+class Mixed(Plain):
+    """Whole numbers beside real ones, a number where a tensor is expected, a copy, a view, a constant of its own."""
+
+    counts: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("counts", torch.arange(8).reshape(1, 8, 1, 1))
+
+    def middle(self, x: Tensor) -> Tensor:
+        steps = (x * 4).to(torch.int32)
+        near = torch.where(steps > 2, x, torch.zeros(()))
+        return (near.contiguous() + self.counts.clone() / 3 + 1).view(x.shape).transpose(2, 3)
+
+
+@pytest.mark.parametrize("network", [Joined, Upsampled, Attending, Mixed])
 def test_the_program_is_the_same_bytes(
     network: type[Plain], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -69,9 +93,46 @@ def test_the_program_is_the_same_bytes(
     for name in ("short", "long"):
         (tmp_path / name).mkdir()
         ExecuTorchTarget().lower(graph, tmp_path / name)
-        monkeypatch.setattr(shortcuts, "only_needed_passes", _nothing)
+        monkeypatch.setattr(shortcuts, "shortcuts", _nothing)
     short, long = ((tmp_path / name / FILE).read_bytes() for name in ("short", "long"))
     assert short == long
+
+
+def test_a_pass_that_may_change_an_operator_is_not_taken_for_idle() -> None:
+    import executorch.exir.passes as passes
+    from executorch.exir.pass_base import ExportPass
+    from executorch.exir.passes.const_prop_pass import ConstPropPass
+    from executorch.exir.passes.memory_format_ops_pass import DimOrderOpsRevertPass, MemoryFormatOpsPass
+    from executorch.exir.passes.normalize_transpose_pass import NormalizeTransposePass
+    from executorch.exir.passes.remove_mixed_type_operators import RemoveMixedTypeOperators
+    from executorch.exir.passes.replace_broken_ops_with_function_ops_pass import (
+        ReplaceBrokenOpsWithFunctionalOpsPass,
+    )
+    from executorch.exir.passes.scalar_to_tensor_pass import ScalarToTensorPass
+    from executorch.exir.passes.sym_to_tensor_pass import SymToTensorPass
+
+    kinds = {
+        kind.__name__: kind
+        for kind in (
+            ConstPropPass, DimOrderOpsRevertPass, MemoryFormatOpsPass, NormalizeTransposePass,
+            RemoveMixedTypeOperators, ReplaceBrokenOpsWithFunctionalOpsPass, ScalarToTensorPass, SymToTensorPass,
+        )
+    }  # fmt: skip
+    assert kinds.keys() == shortcuts._CHANGES_WHILE_TRACING.keys()
+    with quiet():
+        program = torch.export.export(Mixed(), (torch.zeros(1, 1, 24, 24),)).run_decompositions({})
+    nodes = [node for node in program.graph.nodes if node.op == "call_function"]
+    changed = {
+        name: {str(node.target) for node in nodes if may(node)}
+        for name, may in shortcuts._CHANGES_WHILE_TRACING.items()
+    }
+    assert "aten.div.Tensor" in changed["RemoveMixedTypeOperators"]
+    assert any("_to_copy" in name or "clone" in name for name in changed["MemoryFormatOpsPass"]), changed
+    assert "aten.view.default" in changed["ReplaceBrokenOpsWithFunctionalOpsPass"]
+    assert {"aten.add.Tensor", "aten.mul.Tensor"} <= changed["ScalarToTensorPass"]
+    for name, kind in kinds.items():
+        assert shortcuts._traces_only(kind, ExportPass, program.graph) is not bool(changed[name]), name
+    assert not shortcuts._traces_only(passes.OpReplacePass, ExportPass, program.graph)
 
 
 def test_only_passes_for_operators_that_are_there_stay() -> None:
