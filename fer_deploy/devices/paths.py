@@ -58,6 +58,8 @@ def _answers(profile: DeviceProfile, target: str, delegate: str) -> str:
             if profile.qemu_cpu and runs_emulated
             else "measured on it alone"
         )
+    if kind.npu_options(delegate) is not None:
+        return "emulated: the graph that its compiler is given"
     hexagon = hexagon_of(profile)
     if delegate == "qnn" and Runner.HTP in kind.runners and hexagon is not None:
         return f"emulated: {EMULATION}"
@@ -69,6 +71,8 @@ def _answers(profile: DeviceProfile, target: str, delegate: str) -> str:
 def _latency(profile: DeviceProfile, target: str, delegate: str) -> str:
     if profile.transport in _HERE:
         return "measured here"
+    if target in target_names() and target_class(target).npu_options(delegate) is not None:
+        return "estimated by its compiler, without an interval"
     if _processor(profile, delegate) != "CPU" or target not in target_names():
         return "measured on it alone"
     has_rows = delegate in CPU_RUNTIMES or target_class(target).kernel_family is not None

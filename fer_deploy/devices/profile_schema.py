@@ -29,7 +29,7 @@ Transport = Literal["host", "adb", "devicectl", "ssh", "browser", "emulated", "e
 Address = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.:@() -]{0,253}$")]
 
 #: Figures that need a source wherever a profile states them.
-SOURCED = ("soc", "cores", "memory_bandwidth_gb_s", "accelerators")
+SOURCED = ("soc", "cores", "memory_bandwidth_gb_s", "accelerators", "sram_bytes", "flash_bytes")
 _CPUINFO = Path("/proc/cpuinfo")
 #: Figures filled in from the machine at hand need none.
 AUTO = "auto"
@@ -53,7 +53,13 @@ class Accelerator(Frozen):
 
     kind: Literal["npu", "gpu"]
     name: Text
-    delegates: tuple[Text, ...] = Field(default=(), description="e.g. qnn, coreml, vulkan")
+    delegates: tuple[Text, ...] = Field(default=(), description="e.g. qnn, coreml, vulkan, ethos-u55-128")
+    clock_mhz: float | None = Field(
+        default=None,
+        gt=0,
+        le=10_000,
+        description="turns the cycles that a compiler estimates into time; None: no public source",
+    )
 
 
 class Match(Frozen):
@@ -77,6 +83,8 @@ class Budgets(Frozen):
     p90_ms: float | None = Field(default=None, gt=0)
     size_bytes: int | None = Field(default=None, gt=0)
     peak_memory_bytes: int | None = Field(default=None, gt=0)
+    sram_bytes: int | None = Field(default=None, gt=0, description="that an NPU's compiler plans to use")
+    flash_bytes: int | None = Field(default=None, gt=0, description="likewise")
 
 
 class Source(Frozen):
@@ -103,6 +111,8 @@ class DeviceProfile(Frozen):
     )
     cores: tuple[CoreCluster, ...] = Field(default=(), description="fastest first; empty: not known")
     memory_bandwidth_gb_s: float | None = Field(default=None, gt=0, le=10_000)
+    sram_bytes: int | None = Field(default=None, gt=0, description="of a microcontroller; None: no source")
+    flash_bytes: int | None = Field(default=None, gt=0, description="of a microcontroller; None: no source")
     accelerators: tuple[Accelerator, ...] = ()
     targets: tuple[Name, ...] = Field(min_length=1, description="``auto`` alone: every target there is")
     delegates: Mapping[Name, tuple[Text, ...]] = Field(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
-from fer_deploy.measure.figures import CorruptedFigures
+from fer_deploy.measure.figures import CorruptedFigures, RuntimeFigures
 from fer_deploy.measure.measurement import Interval, Measurement, Provenance, Unit, not_measured
 from fer_deploy.report.schema import ArtifactReport, Report
 
@@ -51,11 +52,20 @@ def flips_on_npu(artifact: ArtifactReport) -> Measurement:
     if not artifact.npu:
         return not_measured(
             Unit.FRACTION,
-            "it was not run on an NPU: name a Snapdragon phone in [profile] devices, set npu_images there and run "
-            "again; int8 onnx artifacts alone are",
+            "it was not run on an NPU: name a device in [profile] devices whose NPU is emulated (for int8 onnx "
+            "artifacts a Snapdragon phone, for executorch ones an Ethos-U), set npu_images there and run again",
         )
     unknown = [one.agreement for one in artifact.npu if not one.agreement.known]
     return unknown[0] if unknown else complement(min((one.agreement for one in artifact.npu), key=_value))
+
+
+def planned(figures: RuntimeFigures, memory: Literal["sram", "flash"]) -> Measurement | None:
+    """Return what an NPU's compiler plans to use of a memory, or why it is not known; None without such an NPU."""
+    if figures.compiled is not None:
+        return figures.compiled.sram if memory == "sram" else figures.compiled.flash
+    if not figures.for_npu:
+        return None
+    return not_measured(Unit.BYTES, figures.latency_p50.reason or "its compiler says nothing of it")
 
 
 def _value(figure: Measurement) -> float:

@@ -152,8 +152,8 @@ def _on_devices(report: Report, kind: DeviceLimit, expected: Expected) -> Iterat
             if one is None:
                 gap = not_measured(kind.unit, f"the report has no figures of it on {device}")
                 yield Judged(name, name, device, gap)
-            else:
-                yield Judged(name, name, device, kind.of(one), one.invalid if kind.timed else ())
+            elif (figure := kind.of(one)) is not None:
+                yield Judged(name, name, device, figure, one.invalid if kind.timed else ())
 
 
 def _runtime(device: DeviceReport | None, artifact: str) -> RuntimeFigures | None:

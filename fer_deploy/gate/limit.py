@@ -138,11 +138,11 @@ class DeviceLimit(LimitKind):
     """A limit on a figure of an artifact on a device.
 
     Attributes:
-        of: reads the figure.
+        of: reads the figure; None: devices of this kind have none.
         timed: True when an INVALID timing makes the figure worth nothing.
     """
 
-    of: Callable[[RuntimeFigures], Measurement]
+    of: Callable[[RuntimeFigures], Measurement | None]
     timed: bool
 
 

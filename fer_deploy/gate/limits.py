@@ -11,10 +11,18 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from fer_deploy.gate.limit import ArtifactLimit, DatasetLimit, DeviceLimit, Limit, LimitUnit, PairLimit
+from fer_deploy.gate.needed import (
+    images_for_drop,
+    images_for_flips,
+    images_for_share,
+    plan_drop,
+    plan_flips,
+    plan_worst_class,
+)
 from fer_deploy.measure.unit import Unit
 
 if TYPE_CHECKING:
-    from fer_deploy.measure.figures import ParityFigures
+    from fer_deploy.measure.figures import RuntimeFigures
     from fer_deploy.measure.measurement import Measurement
     from fer_deploy.report.schema import ArtifactReport, Report
 
@@ -81,40 +89,10 @@ def _npu_flips(_: Report, artifact: ArtifactReport) -> Measurement:
     return flips_on_npu(artifact)
 
 
-def _images_for_share(share: float, images: int, least: float, _: ParityFigures | None = None) -> int | None:
-    from fer_deploy.measure.statistics import images_for_share
+def _planned(figures: RuntimeFigures, memory: Literal["sram", "flash"]) -> Measurement | None:
+    from fer_deploy.gate.derived import planned
 
-    return images_for_share(round(share * images), images, least)
-
-
-def _images_for_flips(share: float, images: int, most: float, _: ParityFigures | None) -> int | None:
-    return _images_for_share(1 - share, images, 1 - most)
-
-
-def _images_for_drop(_: float, images: int, most: float, parity: ParityFigures | None) -> int | None:
-    from fer_deploy.measure.statistics import images_for_drop
-
-    if parity is None or parity.lost is None or parity.gained is None:
-        return None
-    return images_for_drop(parity.lost, parity.gained, images, most / 100)
-
-
-def _plan_drop(most: float, changed: float, _: int, chance: float) -> int | None:
-    from fer_deploy.measure.power import images_for_drop_limit
-
-    return images_for_drop_limit(most / 100, changed, chance)
-
-
-def _plan_flips(most: float, changed: float, _: int, chance: float) -> int | None:
-    from fer_deploy.measure.power import images_for_flip_limit
-
-    return images_for_flip_limit(most, changed, chance)
-
-
-def _plan_worst_class(most: float, changed: float, classes: int, chance: float) -> int | None:
-    from fer_deploy.measure.power import images_per_class
-
-    return images_per_class(most / 100, changed, classes, chance)
+    return planned(figures, memory)
 
 
 ACCURACY_DROP = ArtifactLimit(
@@ -127,8 +105,8 @@ ACCURACY_DROP = ArtifactLimit(
     diagnosed=True,
     of=lambda _, artifact: artifact.parity.drop,
     of_profile=lambda own: own.accuracy_drop_points,
-    needed=_images_for_drop,
-    planned=_plan_drop,
+    needed=images_for_drop,
+    planned=plan_drop,
 )
 FLIPPED_IMAGES = ArtifactLimit(
     key="max_flipped_images",
@@ -151,7 +129,7 @@ _ROWS: tuple[Limit, ...] = (
         diagnosed=True,
         of=lambda _, artifact: artifact.accuracy.accuracy,
         of_float=lambda report: report.float_accuracy.accuracy,
-        needed=_images_for_share,
+        needed=images_for_share,
     ),
     ACCURACY_DROP,
     ArtifactLimit(
@@ -165,7 +143,7 @@ _ROWS: tuple[Limit, ...] = (
         # useful limit; it is printed
         by_value=True,
         of=_worst_class_drop,
-        planned=_plan_worst_class,
+        planned=plan_worst_class,
         per_class=True,
     ),
     ArtifactLimit(
@@ -177,8 +155,8 @@ _ROWS: tuple[Limit, ...] = (
         suggested=3.0,
         diagnosed=True,
         of=_flips,
-        needed=_images_for_flips,
-        planned=_plan_flips,
+        needed=images_for_flips,
+        planned=plan_flips,
     ),
     FLIPPED_IMAGES,
     ArtifactLimit(
@@ -215,7 +193,7 @@ _ROWS: tuple[Limit, ...] = (
         least=False,
         about="Largest share of images whose class changes on an emulated NPU, per cent.",
         of=_npu_flips,
-        needed=_images_for_flips,
+        needed=images_for_flips,
     ),
     PairLimit(
         key="min_target_agreement",
@@ -225,7 +203,7 @@ _ROWS: tuple[Limit, ...] = (
         about="Least agreement between two targets, per cent.",
         suggested=95.0,
         of=lambda pair: pair.agreement,
-        needed=_images_for_share,
+        needed=images_for_share,
     ),
     ArtifactLimit(
         key="max_size_kb",
@@ -257,6 +235,28 @@ _ROWS: tuple[Limit, ...] = (
         of=lambda figures: figures.peak_memory,
         timed=False,
         of_profile=lambda own: own.peak_memory_bytes,
+    ),
+    DeviceLimit(
+        key="max_sram_kb",
+        figure="SRAM",
+        counted=KILOBYTES,
+        least=False,
+        about="Most SRAM that an NPU's compiler plans to use, KB of 1000 bytes.",
+        by_value=True,
+        of=lambda figures: _planned(figures, "sram"),
+        timed=False,
+        of_profile=lambda own: own.sram_bytes,
+    ),
+    DeviceLimit(
+        key="max_flash_kb",
+        figure="flash",
+        counted=KILOBYTES,
+        least=False,
+        about="Most flash that an NPU's compiler plans to use, KB of 1000 bytes.",
+        by_value=True,
+        of=lambda figures: _planned(figures, "flash"),
+        timed=False,
+        of_profile=lambda own: own.flash_bytes,
     ),
     DatasetLimit(
         counted=IMAGES,

@@ -184,6 +184,25 @@ class TargetParity(Frozen):
     max_logit_difference: Measurement
 
 
+class CompiledFigures(Frozen):
+    """What the compiler of a device's NPU says of the program that it made of a graph: estimates, never measured."""
+
+    accelerator: str
+    compiler: str = Field(description="with its version")
+    configuration: str = Field(description="of memories and clock that the cycles are for")
+    operators: int = Field(description="that the NPU runs")
+    on_cpu: int = Field(description="operators of the network that stay on the processor beside the NPU")
+    cycles: Measurement
+    sram: Measurement
+    flash: Measurement
+    dram: Measurement
+    sram_of: int | None = Field(default=None, description="bytes that the device has; None: not known")
+    flash_of: int | None = Field(default=None, description="bytes that the device has; None: not known")
+    parity: str | None = Field(
+        default=None, description="how far its emulation is from the shared graph in exact arithmetic"
+    )
+
+
 class RuntimeFigures(Frozen):
     """One artifact on one device."""
 
@@ -205,3 +224,9 @@ class RuntimeFigures(Frozen):
         description="in the order in which they ran; empty when nobody asked, or none could be had",
     )
     layers_reason: str | None = Field(default=None, description="why no layer could be timed")
+    for_npu: bool = Field(
+        default=False, description="whether the device needs a program that its NPU's compiler made"
+    )
+    compiled: CompiledFigures | None = Field(
+        default=None, description="of such a program; None where there is none, or nothing is estimated of it"
+    )

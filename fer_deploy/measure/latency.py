@@ -12,6 +12,7 @@ from fer_deploy.devices.transports.base import Transport, time_in_turns
 from fer_deploy.devices.transports.open import open_transport
 from fer_deploy.devices.transports.taken import TakenTransport
 from fer_deploy.errors import DeviceError
+from fer_deploy.measure.compiled import compiled_runtime, missing_runtime
 from fer_deploy.measure.estimate import estimated_runtime
 from fer_deploy.measure.figures import MAX_RAW_SAMPLES, RuntimeFigures
 from fer_deploy.measure.measurement import NOT_ASKED, Measurement, Unit, measured, not_measured
@@ -58,6 +59,9 @@ def all_runtime_figures(
         target = artifact.info.target
         if target not in device.targets:
             figures[index] = missing_runtime(artifact, f"{device.market_name} does not run {target}")
+            continue
+        if device.transport not in _HERE and (compiled := compiled_runtime(artifact, device)) is not None:
+            figures[index] = compiled
             continue
         obstacle = unreachable or (transport.obstacle_for(artifact) if transport else None)
         if obstacle is None:
@@ -173,20 +177,3 @@ def _state(when: str, state: DeviceState | None) -> dict[str, object]:
         else value
         for name, value in values.items()
     }
-
-
-def missing_runtime(artifact: Artifact, reason: str) -> RuntimeFigures:
-    """Return runtime figures that are all "not measured" for one reason."""
-    time = not_measured(Unit.MILLISECONDS, reason)
-    return RuntimeFigures(
-        artifact=artifact.key,
-        runtime=artifact.info.runtime,
-        threads=None,
-        latency_p50=time,
-        latency_p90=time,
-        latency_p95=time,
-        latency_p99=time,
-        load=time,
-        first_inference=time,
-        peak_memory=not_measured(Unit.BYTES, reason),
-    )

@@ -27,6 +27,8 @@ __all__ = [
 
 #: The condition of an estimate that says why the device was not asked.
 NOT_ASKED = "not measured because"
+#: The condition of an estimate without an interval that says why there is none.
+NO_INTERVAL = "interval"
 
 
 class Provenance(StrEnum):
@@ -56,7 +58,7 @@ class Measurement(Frozen):
     """One figure: value, unit, provenance, interval and the conditions it holds under.
 
     Rules, checked on construction: a value is there if and only if it was obtained; what was not
-    measured says why; an estimate has an interval; time is never emulated.
+    measured says why; an estimate has an interval, or says why none is known; time is never emulated.
     """
 
     value: float | None
@@ -73,8 +75,9 @@ class Measurement(Frozen):
             raise ValueError("a value is missing if and only if the figure is 'not measured'")
         if self.provenance is Provenance.NOT_MEASURED and not self.reason:
             raise ValueError("a figure that is 'not measured' must say why")
-        if self.provenance is Provenance.ESTIMATED and self.interval is None:
-            raise ValueError("an estimate must have an interval")
+        unbounded = self.interval is None and not self.conditions.get(NO_INTERVAL)
+        if self.provenance is Provenance.ESTIMATED and unbounded:
+            raise ValueError("an estimate must have an interval, or say why it is not known")
         if self.provenance is Provenance.EMULATED and self.unit is Unit.MILLISECONDS:
             raise ValueError("emulated time is not latency and is never reported")
         return self
@@ -104,9 +107,12 @@ def measured(
 
 
 def estimated(
-    value: float, unit: Unit, interval: Interval, conditions: Mapping[str, Any] | None = None
+    value: float, unit: Unit, interval: Interval | None, conditions: Mapping[str, Any] | None = None
 ) -> Measurement:
-    """Return a figure that was estimated; ``conditions`` say from what, and are turned into text."""
+    """Return a figure that was estimated; ``conditions`` say from what, and are turned into text.
+
+    Without an interval one of them, :data:`NO_INTERVAL`, says why none is known.
+    """
     return Measurement(
         value=float(value),
         unit=unit,

@@ -79,6 +79,7 @@ def npu_figures(
     here: Logits,
     faces: Faces,
     output_step: float | None = None,
+    emulation: str = EMULATION,
 ) -> NpuFigures:
     """Return how an NPU's logits compare with the float model's.
 
@@ -90,6 +91,7 @@ def npu_figures(
         here: this machine's of the same artifact.
         faces: the N test images.
         output_step: the scale of the quantized logits.
+        emulation: what computed them.
     """
     change = answers.astype(np.float64) - reference[chosen]
     shift = float((change.max(axis=1) - change.min(axis=1)).max())
@@ -124,7 +126,7 @@ def npu_figures(
         output_step=output_step,
         flips=tuple(_flip(row, faces, reference, classes) for row in changed),
     )
-    return as_emulated(found, EMULATION)
+    return as_emulated(found, emulation)
 
 
 def _too_few(margin: float | None, shift: float, reference: Logits) -> str | None:

@@ -17,6 +17,7 @@ from fer_deploy.measure.figures import NpuFigures
 from fer_deploy.measure.npu import closest_calls, missing_npu, npu_figures, npu_model, output_step
 from fer_deploy.measure.parity import Logits
 from fer_deploy.measure.subject import Inference
+from fer_deploy.pipeline.compiled import Compiled
 from fer_deploy.pipeline.config import ProfileSection
 from fer_deploy.pipeline.export import Exported
 from fer_deploy.pipeline.inputs import Inputs
@@ -39,6 +40,7 @@ def on_npus(
     inputs: Inputs,
     asked: ProfileSection,
     stages: Stages,
+    compiled: Compiled,
 ) -> dict[str, tuple[NpuFigures, ...]]:
     """Return the figures of every int8 ONNX artifact on each NPU, by artifact; none where no image is asked for.
 
@@ -49,9 +51,10 @@ def on_npus(
         inputs: the N test images, and the devices.
         asked: how many images are run, the float model's closest calls first, and with which activations.
         stages: take the time.
+        compiled: the programs for NPUs that need one of their own.
     """
     npus = npus_of(inputs.devices) if asked.npu_images else ()
-    if asked.npu_images and not npus:
+    if asked.npu_images and not npus and not compiled.wanted:
         say("npu_images is set, and no device of the run has an NPU that is emulated; galaxy-s24 has one")
     chosen = closest_calls(reference, asked.npu_images)
     found: dict[str, tuple[NpuFigures, ...]] = {}
@@ -70,6 +73,8 @@ def on_npus(
                     _figures(artifact, npu, chosen, reference, here, inputs.test, asked.npu_activations)
                 )
         found[artifact.key] = tuple(figures)
+    if asked.npu_images:
+        found |= compiled.on_npus(exported, answers, reference, chosen)
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime
+from functools import partial
 from pathlib import Path
 
 from fer_deploy.data.account import faces_digest
@@ -20,6 +21,7 @@ from fer_deploy.measure.layer_times import with_layer_times
 from fer_deploy.measure.parity import Logits, accuracy_figures, require_spread
 from fer_deploy.measure.subject import Inference, float_inference
 from fer_deploy.pipeline.beside import Beside
+from fer_deploy.pipeline.compiled import Compiled
 from fer_deploy.pipeline.config import Config
 from fer_deploy.pipeline.corrupted import corrupted_of
 from fer_deploy.pipeline.export import Exported, Graphs, write_artifact_of
@@ -87,6 +89,10 @@ class Run:
         self._is_data = ":" not in self._inputs.model.source
         self._dataset = dataset_summary(self._inputs.test)
         self._graphs = Graphs(self._inputs.model, self._inputs.calibration, config.quantize, config.data)
+        self._lowering = Lowering(self._inputs, config, self._graphs, self._store, self.stages)
+        self._compiled = Compiled(
+            config, self._inputs, self._graphs, self._store, self.stages, self._made_from
+        )
 
     def report(self) -> Report:
         """Return the report, after everything is made, measured and written."""
@@ -107,30 +113,23 @@ class Run:
                 check_fit(model, calibration.faces, self._graphs.traced)
         with Beside(test.pixels) as beside:
             exported, missing = self._export(beside)
-            answers = {}
-            for made in exported:
+            found = {}
+            # From the end: this process takes what the other, which began at the start, has not come to.
+            for made in reversed(exported):
                 with self.stages.stage(f"evaluating {made.artifact.key}"):
-                    answers[made.artifact.key] = self._answers_of(made, beside)
-        spoilt = corrupted_of(
-            plain,
-            self._inputs,
-            [made.artifact for made in exported],
-            self._config.corruptions,
-            self._store,
-            self.stages,
-        )
-        npu = on_npus(exported, answers, reference, self._inputs, self._config.profile, self.stages)
+                    found[made.artifact.key] = self._answers_of(made, beside)
+            answers = {made.artifact.key: found[made.artifact.key] for made in exported}
+        made_here = [made.artifact for made in exported]
+        wanted = self._config.corruptions
+        spoilt = corrupted_of(plain, self._inputs, made_here, wanted, self._store, self.stages)
+        asked = self._config.profile
+        npu = on_npus(exported, answers, reference, self._inputs, asked, self.stages, self._compiled)
         with self.stages.stage("comparing layers"):
-            comparer = LayerComparer(
-                lambda: self._graphs.of("float"),
-                model.fixed_batch,
-                test,
-                self._dataset.sha256,
-                self._store,
-                self._is_data,
-            )
+            plainly = partial(self._graphs.of, "float")
+            known = (self._dataset.sha256, self._store, self._is_data)
+            comparer = LayerComparer(plainly, model.fixed_batch, test, *known)
             recipes = self._inputs.plan.recipes
-            shared = comparer.graphs(recipes, self._graphs.of, lambda recipe: self._made_from(None, recipe))
+            shared = comparer.graphs(recipes, self._graphs.of, lambda recipe: self._lowering.made_from(None, recipe))
             noise = {made.artifact.key: comparer.artifact(made) for made in exported}
         devices = [self._device_report(exported, device, comparer) for device in self._inputs.devices]
         with self.stages.stage("figures"):
@@ -190,64 +189,18 @@ class Run:
         Raises:
             TargetError: none could be made.
         """
-        exported: list[Exported] = []
-        missing: list[MissingArtifact] = []
-        for pair in self._inputs.plan.pairs:
-            made = self._artifact(*pair)
-            if isinstance(made, MissingArtifact):
-                missing.append(made)
-            else:
-                exported.append(made)
-                if not self._store.has(ANSWERS, made.artifact.key, self._answers_from(made)):
-                    beside.ask(made.artifact)
+
+        def ask(made: Exported) -> None:
+            if not self._store.has(ANSWERS, made.artifact.key, self._answers_from(made)):
+                beside.ask(made.artifact)
+
+        made = self._lowering.all_of(self._inputs.plan.pairs, ask)
+        exported = [one for one in made if isinstance(one, Exported)]
+        missing = [one for one in made if isinstance(one, MissingArtifact)]
         if not exported:
             reasons = dict.fromkeys(artifact.reason for artifact in missing)
             raise TargetError(f"no artifact could be made: {'; '.join(reasons)}")
         return exported, missing
-
-    def _artifact(self, target: str, recipe: str) -> Exported | MissingArtifact:
-        folder = self.folder / f"{target}-{recipe}"
-
-        def lower() -> tuple[Artifact, Delegation] | Unknown:
-            with self.stages.stage("building the graphs"), contextlib.suppress(QuantizationError, ProofError):
-                self._graphs.of(recipe)  # what it raises is said where the artifact is asked for
-            with self.stages.stage(f"lowering {folder.name}"):
-                made = write_artifact_of(
-                    self._inputs.model,
-                    (target, recipe),
-                    self._graphs,
-                    self._inputs.calibration,
-                    self._config.export,
-                )
-            if isinstance(made, MissingArtifact):
-                return Unknown(reason=made.reason)
-            return made.artifact, made.delegation
-
-        made = self._store.once(
-            artifact_in(folder), folder.name, self._made_from(target, recipe), lower, self._is_data
-        )
-        if isinstance(made, Unknown):
-            return MissingArtifact(target=target, recipe=recipe, reason=made.reason)
-        return Exported(*made)
-
-    def _made_from(self, target: str | None, recipe: str) -> str:
-        """Return the digest of everything that an artifact depends on; without a target, that its graph does."""
-        model, calibration = self._inputs.model, self._inputs.calibration
-        images = faces_digest(calibration.faces) if calibration and parse_recipe(recipe).quantized else None
-        trained = parse_recipe(recipe).method == "qat"
-        settings = self._config.model_dump(mode="json", include={"quantize", "export", "data"})
-        others = ("targets", "recipes", "output")
-        settings["export"] = {key: value for key, value in settings["export"].items() if key not in others}
-        return digest(
-            weights=model.weights_sha256,
-            contract=model.contract.sha256,
-            name=model.name,
-            target=target,
-            recipe=recipe,
-            calibration=images,
-            trained_on=self._graphs.trained_on if trained else None,
-            settings=settings,
-        )
 
     def _answers_from(self, made: Exported) -> str:
         """Return the digest of everything that an artifact's answers depend on."""
@@ -271,6 +224,9 @@ class Run:
             taken.require_about(artifacts)
 
         def measure() -> tuple[RuntimeFigures, ...]:
+            compiled = self._compiled.figures(exported, device)
+            if compiled is not None:
+                return compiled
             with self.stages.stage(f"timing on {device.market_name}"):
                 say(f"timing {len(artifacts)} artifacts on {device.market_name}")
                 figures = all_runtime_figures(artifacts, device, timing, taken=taken)

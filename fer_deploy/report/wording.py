@@ -23,7 +23,7 @@ MARKS = {
 LEGEND = {
     Provenance.MEASURED: "obtained by running, counting or weighing the thing itself, under the conditions stated",
     Provenance.EMULATED: "obtained by running the artifact in an interpreter or emulator; numerics only, never time",
-    Provenance.ESTIMATED: "predicted by a model fitted to other measurements; always with an interval",
+    Provenance.ESTIMATED: "predicted from other measurements or by an NPU’s compiler; with an interval, or why not",
     Provenance.NOT_MEASURED: "could not be obtained; the reason stands beside it or in a footnote",
 }
 UNITS_NOTE = "1 KB = 1000 bytes and 1 MB = 1000 KB. A positive drop is a loss against the float model."

@@ -17,7 +17,7 @@ from fer_deploy.frozen import Unknown
 from fer_deploy.quantize.graph import Graph
 from fer_deploy.quantize.layers import LayerOutput
 from fer_deploy.quantize.proof import Proof
-from fer_deploy.targets.inspection import Inspection, RequiredKernels
+from fer_deploy.targets.inspection import CompilerEstimate, Inspection, RequiredKernels
 from fer_deploy.targets.options import TargetOptions
 
 #: Where an operator ran that no delegate took.
@@ -216,6 +216,15 @@ class Target(ABC):
     kernel_family: ClassVar[str | None] = None
     extra: ClassVar[str | None] = None
     runtime: str
+
+    @classmethod
+    def npu_options(cls, delegate: str) -> TargetOptions | None:  # noqa: ARG003
+        """Return the options that compile for an NPU by its delegate's name; None: no compiler here estimates there."""
+        return None
+
+    def estimate(self, file: Path) -> CompilerEstimate | Unknown | None:  # noqa: ARG002
+        """Return what an NPU's compiler says of a model file or why it is not known; None: it is for no such NPU."""
+        return None
 
     @abstractmethod
     def lower(self, graph: Graph, folder: Path) -> Lowered:

@@ -49,6 +49,14 @@ def way(device: str, target: str, delegate: str) -> ProcessorPath:
             "emulated: the graph",
             "measured on it",
         ),
+        (
+            "corstone-300",
+            "executorch",
+            "ethos-u55-128",
+            "NPU Arm Ethos-U55-128",
+            "emulated: the graph that its compiler is given",
+            "estimated by its compiler, without an interval",
+        ),
         ("iphone-15-pro", "executorch", "xnnpack", "CPU", "measured on it alone", "estimated where"),
     ],
 )

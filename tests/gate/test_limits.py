@@ -17,7 +17,8 @@ from fer_deploy.gate.budget import Budget, Limits
 from fer_deploy.gate.figures import Expected, judged
 from fer_deploy.gate.limit import DatasetLimit, DeviceLimit, Limit
 from fer_deploy.gate.limits import LIMITS
-from fer_deploy.measure.measurement import Unit
+from fer_deploy.measure.figures import CompiledFigures
+from fer_deploy.measure.measurement import NO_INTERVAL, Unit, estimated, not_measured
 from fer_deploy.report.schema import Report
 
 _PACKAGE = Path(fer_deploy.__file__).parent
@@ -94,6 +95,24 @@ def test_unknown_keys_are_refused() -> None:
         assert first_problem(caught.value).endswith("max_flip: unknown key")
 
 
+def _compiled(report: Report) -> Report:
+    """Return a report whose first device has an NPU whose compiler estimates the first artifact and not the second."""
+    by = {NO_INTERVAL: "not known"}
+    size = estimated(1000, Unit.BYTES, None, by)
+    said = CompiledFigures(
+        accelerator="an NPU", compiler="a compiler", configuration="one", operators=3, on_cpu=0,
+        cycles=estimated(5, Unit.COUNT, None, by), sram=size, flash=size, dram=size,
+    )  # fmt: skip
+    device = report.devices[0]
+    first, second, *rest = device.figures
+    known = first.model_copy(update={"for_npu": True, "compiled": said})
+    unknown = second.model_copy(
+        update={"for_npu": True, "latency_p50": not_measured(Unit.MILLISECONDS, "no tools")}
+    )
+    changed = device.model_copy(update={"figures": (known, unknown, *rest)})
+    return report.model_copy(update={"devices": (changed, *report.devices[1:])})
+
+
 @each_limit
 def test_its_figures_are_in_its_unit_whether_or_not_they_are_there(kind: Limit, plain_report: Report) -> None:
     expected = Expected(artifacts=("onnx-w8", "coreml-w8"), devices=("galaxy-s24",))
@@ -101,6 +120,8 @@ def test_its_figures_are_in_its_unit_whether_or_not_they_are_there(kind: Limit, 
     if isinstance(kind, DatasetLimit):
         nobody_counted = plain_report.dataset.model_copy(update={"account": None})
         reports.append(plain_report.model_copy(update={"dataset": nobody_counted}))
+    if kind.key in ("max_sram_kb", "max_flash_kb"):
+        reports.append(_compiled(plain_report))
     found = [one for report in reports for one in judged(report, kind, expected)]
     assert {one.figure.unit for one in found} == {kind.unit}
     assert {one.figure.known for one in found} == {True, False}

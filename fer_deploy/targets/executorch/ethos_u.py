@@ -24,7 +24,7 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_deploy.errors import QuantizationError, TargetError, root_cause
+from fer_deploy.errors import QuantizationError, TargetError, first_line
 from fer_deploy.files import write_atomic
 from fer_deploy.frozen import Unknown
 from fer_deploy.quantize.graph import Graph
@@ -75,7 +75,7 @@ def lower(graph: Graph, folder: Path, file: str, accelerator: EthosU) -> Lowered
             program, delegation, border, compiled = _compile(graph, accelerator)
         except Exception as error:  # executorch and Vela raise many kinds
             raise TargetError(
-                f"ExecuTorch cannot lower the {graph.recipe.name} graph for {accelerator}: {root_cause(error)}"
+                f"ExecuTorch cannot lower the {graph.recipe.name} graph for {accelerator}: {_innermost(error)}"
             ) from error
     choices = {
         "activations": "int8",
@@ -107,6 +107,13 @@ def lower(graph: Graph, folder: Path, file: str, accelerator: EthosU) -> Lowered
     }
     choices |= _parity(graph, folder / file)
     return Lowered(file, delegation, choices=choices)
+
+
+def _innermost(error: BaseException) -> str:
+    """Return what went wrong in the end: what is raised around it lists every pass that ran before."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return first_line(error)
 
 
 def _parity(graph: Graph, file: Path) -> dict[str, str]:

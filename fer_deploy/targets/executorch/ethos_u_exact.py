@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 
 #: Images that run at once; doubles take twice the memory.
 _BATCH = 16
-#: A half-way case is known by being this close to one: doubles are off by far less, and the next case is 1/N away, N
-#: the elements of a pooled map.
-_HALF_WAY = 1e-7
 
 
 def exact_logits(graph: Graph, pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -88,7 +85,7 @@ def _interpreter(graph: Graph, biases: Mapping[str, torch.Tensor]) -> Any:
             given, named = self.fetch_args_kwargs_from_env(n)
             if n.target == decomposed.quantize_per_tensor.default:
                 value, scale, zero_point, low, high = given[:5]
-                integers = torch.floor(value.double() / float(scale) + (0.5 + _HALF_WAY)) + zero_point
+                integers = torch.floor(value.double() / float(scale) + 0.5) + zero_point
                 return integers.clamp(low, high).to(torch.int32)
             if n.target == decomposed.dequantize_per_tensor.default:
                 return (given[0].double() - given[2]) * float(given[1])

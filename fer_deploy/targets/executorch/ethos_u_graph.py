@@ -26,6 +26,8 @@ import dataclasses
 import math
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from fer_deploy.quantize.graph import Graph
 from fer_deploy.quantize.layers import attribute, weighted_layers
 
@@ -119,7 +121,7 @@ def _write_poolings_as_convolutions(module: Any) -> None:
         (height, width), stride, padding = found
         channels = source.meta["val"].shape[1]
         ones = torch.ones((channels, 1, height, width), dtype=torch.int8)
-        scales = torch.full((channels,), 1.0 / (height * width))
+        scales = torch.full((channels,), _one_of(height * width))
         weight = _constant(module, f"{node.name}_weight", ones, scales, 127, node)
         with module.graph.inserting_before(node):
             mean = module.graph.call_function(
@@ -129,6 +131,12 @@ def _write_poolings_as_convolutions(module: Any) -> None:
         mean.meta.update(node.meta)
         node.replace_all_uses_with(mean)
         module.graph.erase_node(node)
+
+
+def _one_of(count: int) -> float:
+    """Return the least float32 that is not below 1 / count, so that half-way cases are rounded upwards by it too."""
+    nearest = np.float32(1) / np.float32(count)
+    return float(nearest if float(nearest) * count >= 1 else np.nextafter(nearest, np.float32(1)))
 
 
 def _window(node: torch.fx.Node) -> tuple[tuple[int, int], list[int], list[int]] | None:

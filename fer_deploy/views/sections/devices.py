@@ -84,7 +84,7 @@ def device_alone(device: DeviceReport) -> Section:
     grid = _grid(device)
     named = (*(grid.named or ()), *missing_times(device))
     table = Grid(grid.table, grid.caption, named=named)
-    blocks = (*_invalid(device), table, _runtimes(device), _estimates(device))
+    blocks = (*_invalid(device), table, _runtimes(device), _estimates(device), *_compiled(device))
     return Section(_full_name(device), "device", blocks, summary=True)
 
 
@@ -97,6 +97,7 @@ def _device(report: Report, device: DeviceReport) -> Iterator[Block]:
     yield _grid(device)
     yield _runtimes(device)
     yield _estimates(device)
+    yield from _compiled(device)
     yield from _paths(device)
     caption = f"Accuracy and median latency on {device.market_name}"
     yield Plot(partial(plots.accuracy_against_latency, report, device), caption, plots.MARKER_NOTE)
@@ -134,6 +135,41 @@ def _estimates(device: DeviceReport) -> Items:
             together.setdefault(_basis(one.latency_p50), []).append(one.artifact)
     items = tuple((Span(", ".join(keys), Look.STRONG), f": {basis}") for basis, keys in together.items())
     return Items(items, lead=("What the estimates rest on:",))
+
+
+def _compiled(device: DeviceReport) -> Iterator[Block]:
+    """Yield what the compiler of the device's NPU says of each program, where there is one."""
+    known = [(one.artifact, one.compiled) for one in device.figures if one.compiled is not None]
+    if not known:
+        return
+    columns = ("compiled for", "NPU operators", "on the CPU", "cycles", "SRAM", "flash", "DRAM")
+    rows = tuple(
+        (
+            artifact,
+            (
+                found.accelerator,
+                f"{found.operators:,}",
+                f"{found.on_cpu:,}",
+                found.cycles,
+                found.sram,
+                found.flash,
+                found.dram,
+            ),
+        )
+        for artifact, found in known
+    )
+    yield Grid(Table("artifact", columns, rows), f"What the NPU's compiler says, {device.market_name}")
+    for artifact, found in known:
+        room = [
+            f"{name} {100 * (figure.value or 0) / of:.3g} % of {of:,} bytes"
+            for name, figure, of in (
+                ("SRAM", found.sram, found.sram_of),
+                ("flash", found.flash, found.flash_of),
+            )
+            if of is not None
+        ]
+        said = [f"{found.compiler}, {found.configuration}", *room, *([found.parity] if found.parity else [])]
+        yield Say((f"{artifact}: {'; '.join(said)}.",), fine=True)
 
 
 def _paths(device: DeviceReport) -> Iterator[Block]:

@@ -9,7 +9,8 @@ from fer_deploy.views.blocks import Block, Folded, Grid, Say, Section
 from fer_deploy.views.tables import Cell, Table, flip_table_of
 
 _WHAT = (
-    "Qualcomm’s library for PCs computes these; that a phone’s NPU gives the same to the bit is not established. The "
+    "Qualcomm’s library for PCs computes what a Snapdragon’s NPU answers, Arm’s TOSA reference model what the graph "
+    "does that an Ethos-U’s compiler is given; that hardware gives the same to the bit is not established. The "
     "images whose two best classes the float model puts closest are run first; others count as unchanged while their "
     "margin is twice the largest shift seen."
 )

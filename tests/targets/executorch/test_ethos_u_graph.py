@@ -59,7 +59,7 @@ class Padded(torch.nn.Module):
 
 
 def _two_grids(module: Any) -> int:
-    """Widen every other activation's grid, so that what goes into an operator and what comes out have two, and ReLUs reach below zero."""
+    """Widen every other grid and let it reach below zero: operators have two, and ReLUs end inside one."""
     changed = 0
     for index, node in enumerate(_quantizers(module)):
         if index % 2:
