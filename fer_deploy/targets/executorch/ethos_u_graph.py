@@ -244,6 +244,10 @@ def _averages_wrongly(node: torch.fx.Node) -> bool:
     given: Any = node.args
     if node.target == aten.avg_pool2d.default and len(given) > 3 and any(given[3]):
         return True
+    if node.target == aten.adaptive_avg_pool2d.default:
+        sizes = zip(given[0].meta["val"].shape[2:], given[1], strict=False)
+        if any(size % parts for size, parts in sizes):
+            return True  # windows of several sizes: the backend rounds each of many steps
     quantize = torch.ops.quantized_decomposed.quantize_per_tensor.default
     incoming = given[0].args[1:] if given[0].target == _dequantizers()[0] else None
     return any(user.target == quantize and user.args[1:] != incoming for user in node.users)
