@@ -99,9 +99,12 @@ class Beside:
         self._asked[artifact.key] = self._talker.submit(self._told, artifact.folder.resolve())
 
     def answers(self, artifact: Artifact) -> Inference | Unknown:
-        """Return an artifact's answers, waiting for the process where it was asked; raises as :func:`host_answers`."""
+        """Return an artifact's answers; raises as :func:`host_answers`.
+
+        Where the process was asked and has begun, they are waited for; what it has not come to is computed here.
+        """
         future = self._asked.pop(artifact.key, None)
-        if future is not None:
+        if future is not None and not future.cancel():
             # It ended: what is wrong with an artifact is said where it is opened here.
             with contextlib.suppress(OSError, EOFError, pickle.UnpicklingError):
                 return future.result()

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import datetime
 from functools import partial
 from pathlib import Path
 
-from fer_deploy.data.account import faces_digest
 from fer_deploy.data.registry import at_hand
 from fer_deploy.devices.paths import processor_paths
 from fer_deploy.devices.profile import Resolved
-from fer_deploy.errors import ProofError, QuantizationError, TargetError
+from fer_deploy.errors import TargetError
+from fer_deploy.forked import one_thread_each
 from fer_deploy.frozen import Unknown
 from fer_deploy.measure.diagnosis import explain_float_model
 from fer_deploy.measure.figures import RuntimeFigures
@@ -20,15 +19,16 @@ from fer_deploy.measure.latency import all_runtime_figures, attached_device
 from fer_deploy.measure.layer_times import with_layer_times
 from fer_deploy.measure.parity import Logits, accuracy_figures, require_spread
 from fer_deploy.measure.subject import Inference, float_inference
+from fer_deploy.pipeline.artifacts import ArtifactWriter
 from fer_deploy.pipeline.beside import Beside
 from fer_deploy.pipeline.compiled import Compiled
 from fer_deploy.pipeline.config import Config
 from fer_deploy.pipeline.corrupted import corrupted_of
-from fer_deploy.pipeline.export import Exported, Graphs, write_artifact_of
+from fer_deploy.pipeline.export import Exported, Graphs
 from fer_deploy.pipeline.inputs import load_inputs
 from fer_deploy.pipeline.layer_noise import LayerComparer
 from fer_deploy.pipeline.npu import on_npus
-from fer_deploy.pipeline.store import ANSWERS, TIMINGS, Store, artifact_in, digest, only_run
+from fer_deploy.pipeline.store import ANSWERS, TIMINGS, Store, digest, only_run
 from fer_deploy.pipeline.summaries import (
     artifact_report,
     between_targets,
@@ -43,10 +43,8 @@ from fer_deploy.progress import Stages, say
 from fer_deploy.quantize.fit import check_fit
 from fer_deploy.quantize.graph import Graph
 from fer_deploy.quantize.ptq import float_graph
-from fer_deploy.quantize.recipe import parse_recipe
 from fer_deploy.report.schema import DeviceReport, MissingArtifact, Report
-from fer_deploy.targets.artifact import Artifact, tool_versions
-from fer_deploy.targets.base import Delegation
+from fer_deploy.targets.artifact import tool_versions
 from fer_deploy.views.write import write_views
 
 
@@ -89,14 +87,16 @@ class Run:
         self._is_data = ":" not in self._inputs.model.source
         self._dataset = dataset_summary(self._inputs.test)
         self._graphs = Graphs(self._inputs.model, self._inputs.calibration, config.quantize, config.data)
-        self._lowering = Lowering(self._inputs, config, self._graphs, self._store, self.stages)
+        self._artifacts = ArtifactWriter(
+            self._inputs, config, self._graphs, self._store, self.stages, self._is_data
+        )
         self._compiled = Compiled(
-            config, self._inputs, self._graphs, self._store, self.stages, self._made_from
+            config, self._inputs, self._graphs, self._store, self.stages, self._artifacts.made_from
         )
 
     def report(self) -> Report:
         """Return the report, after everything is made, measured and written."""
-        with only_run(self.folder):
+        with only_run(self.folder), one_thread_each():
             report = self._measured()
             with self.stages.stage("writing the report"):
                 self.views = write_views(report, self.folder)
@@ -129,7 +129,9 @@ class Run:
             known = (self._dataset.sha256, self._store, self._is_data)
             comparer = LayerComparer(plainly, model.fixed_batch, test, *known)
             recipes = self._inputs.plan.recipes
-            shared = comparer.graphs(recipes, self._graphs.of, lambda recipe: self._lowering.made_from(None, recipe))
+            shared = comparer.graphs(
+                recipes, self._graphs.of, lambda recipe: self._artifacts.made_from(None, recipe)
+            )
             noise = {made.artifact.key: comparer.artifact(made) for made in exported}
         devices = [self._device_report(exported, device, comparer) for device in self._inputs.devices]
         with self.stages.stage("figures"):
@@ -194,7 +196,7 @@ class Run:
             if not self._store.has(ANSWERS, made.artifact.key, self._answers_from(made)):
                 beside.ask(made.artifact)
 
-        made = self._lowering.all_of(self._inputs.plan.pairs, ask)
+        made = self._artifacts.all_of(self._inputs.plan.pairs, ask)
         exported = [one for one in made if isinstance(one, Exported)]
         missing = [one for one in made if isinstance(one, MissingArtifact)]
         if not exported:

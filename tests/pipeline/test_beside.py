@@ -6,11 +6,13 @@ import os
 import shutil
 import subprocess
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from fer_deploy.data.faces import Faces
 from fer_deploy.errors import ArtifactError
@@ -18,7 +20,7 @@ from fer_deploy.frozen import Unknown
 from fer_deploy.measure.subject import Inference
 from fer_deploy.pipeline import beside as module
 from fer_deploy.pipeline.beside import Beside, host_answers
-from fer_deploy.targets.artifact import open_artifact
+from fer_deploy.targets.artifact import Artifact, open_artifact
 from fixtures.lowered import Lower
 
 PAIRS = (("onnx", "float"), ("executorch", "w8a8-ptq"), ("coreml", "w8a8-ptq"))
@@ -46,14 +48,45 @@ def test_the_second_process_answers_as_this_one(
             beside.ask(artifact)
         with monkeypatch.context() as patched:
             patched.setattr(module, "host_answers", None)  # nothing is answered here
-            there = [beside.answers(artifact) for artifact in reversed(artifacts)]
-    assert all(map(equal, here, reversed(there)))
+            there = []
+            for artifact in artifacts:
+                begun(beside, artifact)
+                there.append(beside.answers(artifact))
+    assert all(map(equal, here, there))
+
+
+def begun(beside: Beside, artifact: Artifact) -> None:
+    """Wait until the second process has come to an artifact."""
+    future = beside._asked[artifact.key]
+    while not (future.running() or future.done()):
+        time.sleep(0.01)
+
+
+def test_what_the_second_process_has_not_come_to_is_answered_here(
+    lowered: Lower, test_faces: Faces, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, last = (lowered("onnx", recipe)[0] for recipe in ("float", "w8a8-ptq"))
+    here: list[str] = []
+
+    def answered(artifact: Artifact, pixels: NDArray[np.uint8]) -> Inference | Unknown:
+        here.append(artifact.key)
+        return host_answers(artifact, pixels)
+
+    monkeypatch.setattr(module, "host_answers", answered)
+    with Beside(test_faces.pixels) as beside:
+        beside.ask(first)
+        beside.ask(last)
+        begun(beside, first)  # its process has yet to start
+        answers = [beside.answers(artifact) for artifact in (last, first)]
+    assert here == [last.key]
+    assert all(map(equal, answers, [host_answers(artifact, test_faces.pixels) for artifact in (last, first)]))
 
 
 def test_a_process_that_ends_is_replaced_by_this_one(lowered: Lower, test_faces: Faces) -> None:
     artifact, _ = lowered("onnx", "float")
     with Beside(test_faces.pixels) as beside:
         beside.ask(artifact)
+        begun(beside, artifact)
         first = beside.answers(artifact)
         assert beside._process is not None
         beside._process.kill()

@@ -1,0 +1,183 @@
+"""Work that a second process does beside this one.
+
+Conversions are Python on one core, and threads that share a small network's layers wait for each other more than they
+gain, for ever where another program wants a core. So a job uses the cores by processes of one thread each. They are
+forked: they have this one's networks and images as they are, and do what it would have done.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import select
+import signal
+import struct
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from types import TracebackType
+from typing import Generic, NoReturn, TypeVar
+
+Key = TypeVar("Key")
+Made = TypeVar("Made")
+
+_LENGTH = struct.Struct("<Q")
+#: Seconds without a word from the process, once it is waited for, after which its work is done here.
+_PATIENCE = 300.0
+#: Seconds that it has to clear away what it had half written.
+_GRACE = 10.0
+
+
+def two_processes() -> bool:
+    """Return whether a second process is of use, and safe.
+
+    Not with one processor, nor where the user has said one (``OMP_NUM_THREADS=1``), nor elsewhere than on Linux: other
+    systems' libraries do not bear a fork.
+    """
+    if sys.platform != "linux" or os.environ.get("OMP_NUM_THREADS") == "1":
+        return False
+    return len(os.sched_getaffinity(0)) > 1
+
+
+@contextlib.contextmanager
+def one_thread_each() -> Iterator[None]:
+    """Let torch use one thread while the block runs, if there may be a second process; the same values come out."""
+    import torch
+
+    before = torch.get_num_threads()
+    if two_processes():
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+class Forked(Generic[Key, Made]):
+    """A forked process that makes things in order; a context manager.
+
+    Where there is to be none (:func:`two_processes`), and where it ends early, :meth:`take` has nothing, and the thing
+    is made where it is asked for.
+    """
+
+    def __init__(self) -> None:
+        """Start nothing yet."""
+        self._process: int | None = None
+        self._pipe: int | None = None
+        self._waiting: list[Key] = []
+
+    def __enter__(self) -> Forked[Key, Made]:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def start(self, keys: Sequence[Key], make: Callable[[Key], Made]) -> None:
+        """Let a process make ``keys`` in their order, if there can be one; return at once."""
+        if not keys or not two_processes():
+            return
+        source, goal = os.pipe()
+        with warnings.catch_warnings():
+            # Newer Pythons warn of any thread at a fork; what threads of this process hold, the child does not use.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            process = os.fork()
+        if process == 0:
+            os.close(source)
+            _make_all(keys, make, goal)
+        os.close(goal)
+        self._process, self._pipe, self._waiting = process, source, list(keys)
+
+    def take(self, key: Key) -> Made | None:
+        """Return what the process made for a key, waiting for it; None where it is to be made here.
+
+        Keys are taken in the order in which they were started.
+        """
+        if self._pipe is None or not self._waiting or self._waiting[0] != key:
+            return None
+        self._waiting.pop(0)
+        with contextlib.suppress(OSError, EOFError, pickle.UnpicklingError):
+            made: Made | None = pickle.loads(self._frame())  # from a process that this one forked
+            return made
+        self.close()
+        return None
+
+    def has(self, key: Key) -> bool:
+        """Return whether the process has made a key, or has ended, so that :meth:`take` need not wait."""
+        if self._pipe is None or not self._waiting or self._waiting[0] != key:
+            return False
+        return bool(select.select([self._pipe], [], [], 0)[0])
+
+    def close(self) -> None:
+        """End the process; what it has half written it clears away."""
+        if self._pipe is not None:
+            os.close(self._pipe)
+        if self._process is not None:
+            _ended(self._process)
+        self._process, self._pipe, self._waiting = None, None, []
+
+    def _frame(self) -> bytes:
+        (length,) = _LENGTH.unpack(self._read(_LENGTH.size))
+        return self._read(length)
+
+    def _read(self, size: int) -> bytes:
+        """Return that many bytes from the process.
+
+        Raises:
+            EOFError: it has ended, or says nothing any more.
+        """
+        assert self._pipe is not None
+        content = b""
+        while len(content) < size:
+            if not select.select([self._pipe], [], [], _PATIENCE)[0]:
+                raise EOFError
+            part = os.read(self._pipe, size - len(content))
+            if not part:
+                raise EOFError
+            content += part
+        return content
+
+
+def _ended(process: int) -> None:
+    """End a child of this process and wait until it has."""
+    import time
+
+    with contextlib.suppress(ProcessLookupError, ChildProcessError):
+        os.kill(process, signal.SIGTERM)
+        until = time.monotonic() + _GRACE
+        while time.monotonic() < until:
+            if os.waitpid(process, os.WNOHANG)[0] == process:
+                return
+            time.sleep(0.02)
+        os.kill(process, signal.SIGKILL)
+        os.waitpid(process, 0)
+
+
+def _make_all(keys: Sequence[Key], make: Callable[[Key], Made], goal: int) -> NoReturn:
+    """Make all in the forked process and leave it, past whatever the parent would do on leaving."""
+
+    def stop(*_: object) -> NoReturn:
+        raise SystemExit
+
+    try:
+        signal.signal(signal.SIGTERM, stop)
+        import torch
+
+        # The parent's pool of threads was not forked with it; whoever waits for it waits for ever.
+        torch.set_num_threads(1)
+        for key in keys:
+            made: Made | None = None
+            with contextlib.suppress(Exception):  # whatever it is, it is raised where the thing is made again
+                made = make(key)
+            content = pickle.dumps(made)
+            _write(goal, _LENGTH.pack(len(content)) + content)
+    except BaseException:
+        os._exit(1)
+    os._exit(0)
+
+
+def _write(goal: int, content: bytes) -> None:
+    while content:
+        content = content[os.write(goal, content) :]
