@@ -4,7 +4,8 @@
 ``... --pair ARTIFACT ARTIFACT PROTOCOL_JSON`` times two artifacts of one target in turns and prints a PairTiming;
 ``... --logits ARTIFACT PIXELS.npy LOGITS.f32`` writes logits as raw float32.
 ``... --trace ARTIFACT PROTOCOL_JSON TRACE`` writes the profile of a runtime that gives one itself.
-A target that was registered from outside the package stands before any of them, as ``--target MODULE:CLASS``.
+With ``--when-told`` before ARTIFACT it prints ``ready`` once the runtime is imported, and times when a line comes on
+stdin. A target that was registered from outside the package stands before any of them, as ``--target MODULE:CLASS``.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ import os
 import pkgutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from fer_deploy.devices.runners.job import golden_pixels, with_golden
+from fer_deploy.devices.runners.job import READY, WHEN_TOLD, golden_pixels, with_golden
 from fer_deploy.devices.runners.onnx_runner import ContentionMeter, PeakMemory
 from fer_deploy.devices.timing import Contention, PairTiming, TimingProtocol, TimingResult
 from fer_deploy.errors import DeviceError, FerDeployError
@@ -29,8 +30,10 @@ from fer_deploy.targets.artifact import open_artifact
 from fer_deploy.targets.registry import get_target, register
 
 
-def time_artifact(folder: Path, protocol: TimingProtocol) -> TimingResult:
-    """Return the timing of the artifact in ``folder`` in this process."""
+def time_artifact(
+    folder: Path, protocol: TimingProtocol, ready: Callable[[], None] = lambda: None
+) -> TimingResult:
+    """Return the timing of the artifact in ``folder`` in this process, taken once ``ready`` returns."""
     artifact = open_artifact(folder)
     target = get_target(artifact.info.target)
     target.preload()
@@ -42,6 +45,7 @@ def time_artifact(folder: Path, protocol: TimingProtocol) -> TimingResult:
             raise DeviceError("this system lets no program choose its cores; leave cores out") from None
         except OSError as error:
             raise DeviceError(f"cannot pin to the cores {list(protocol.cores)}: {error}") from None
+    ready()
     memory = PeakMemory()
     began = time.perf_counter()
     session = target.open(artifact.file, protocol.threads)
@@ -133,6 +137,17 @@ def write_trace(folder: Path, protocol: TimingProtocol, goal: Path) -> None:
     goal.write_bytes(session.trace(inputs, protocol.warmups + protocol.min_runs))
 
 
+def _told() -> None:
+    """Say that all is imported, and wait to be told to go on.
+
+    Raises:
+        DeviceError: nobody will.
+    """
+    print(READY, flush=True)
+    if not sys.stdin.readline():
+        raise DeviceError("the timing was called off")
+
+
 def main(*arguments: str) -> int:
     """Do what the arguments ask and return the exit code; the last line of stderr says what failed."""
     try:
@@ -147,6 +162,9 @@ def main(*arguments: str) -> int:
         elif arguments[0] == "--trace":
             protocol = TimingProtocol.model_validate_json(arguments[2])
             write_trace(Path(arguments[1]), protocol, Path(arguments[3]))
+        elif arguments[0] == WHEN_TOLD:
+            protocol = TimingProtocol.model_validate_json(arguments[2])
+            print(time_artifact(Path(arguments[1]), protocol, _told).model_dump_json())
         else:
             protocol = TimingProtocol.model_validate_json(arguments[1])
             print(time_artifact(Path(arguments[0]), protocol).model_dump_json())

@@ -23,6 +23,8 @@ from fer_deploy.targets.golden import Golden, golden_inputs
 from fer_deploy.targets.registry import target_class, target_names
 
 INPUTS, LOGITS, RESULT, TRACE = "inputs.f32", "logits.f32", "result.json", "trace.bin"
+#: The argument that makes this machine's runner wait, and what it says when it does.
+WHEN_TOLD, READY = "--when-told", "ready"
 ONNX_RUNNER = Path(__file__).resolve().parent / "onnx_runner.py"
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import statistics
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -46,6 +46,16 @@ class Transport(ABC):
         Raises:
             DeviceError: the device is unreachable, busy, full, of another architecture, or answered nonsense.
         """
+
+    def times(
+        self, artifacts: Sequence[Artifact], protocol: TimingProtocol
+    ) -> Iterator[TimingResult | DeviceError]:
+        """Yield each artifact's :meth:`time`, in their order and one after the other, or why there is none."""
+        for artifact in artifacts:
+            try:
+                yield self.time(artifact, protocol)
+            except DeviceError as error:
+                yield error
 
     def time_pair(self, first: Artifact, second: Artifact, protocol: TimingProtocol) -> PairTiming:
         """Return the timing of two artifacts on the device, one beside the other, from fresh processes.
@@ -99,18 +109,19 @@ def time_in_turns(
     )
     taken: list[list[TimingResult]] = [[] for _ in artifacts]
     failed: dict[int, DeviceError] = {}
-    turns = [
-        index
-        for number in range(rounds)
-        for index in (range(len(artifacts)) if number % 2 == 0 else reversed(range(len(artifacts))))
-    ]
-    for index in track(turns, f"timing over {transport.name}"):
-        if index in failed:
-            continue
-        try:
-            taken[index].append(transport.time(artifacts[index], share))
-        except DeviceError as error:
-            failed[index] = error
+
+    def turns() -> Iterator[tuple[int, TimingResult | DeviceError]]:
+        order = list(range(len(artifacts)))
+        for _ in range(rounds):
+            order = [index for index in order if index not in failed]
+            yield from zip(order, transport.times([artifacts[index] for index in order], share), strict=True)
+            order.reverse()
+
+    for index, result in track(turns(), f"timing over {transport.name}", rounds * len(artifacts)):
+        if isinstance(result, DeviceError):
+            failed[index] = result
+        else:
+            taken[index].append(result)
     return [joined(results) if results else failed[index] for index, results in enumerate(taken)]
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
+import re
 import shutil
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -16,7 +20,8 @@ from fer_deploy.devices.transports import host
 from fer_deploy.devices.transports.host import time_on_host
 from fer_deploy.errors import ArtifactError, DeviceError
 from fer_deploy.files import sha256_of
-from fer_deploy.measure.latency import missing_runtime, runtime_figures
+from fer_deploy.measure.compiled import missing_runtime
+from fer_deploy.measure.latency import runtime_figures
 from fer_deploy.measure.measurement import Provenance, Unit
 from fer_deploy.targets.artifact import Artifact, open_artifact
 from fixtures.lowered import Lower
@@ -125,6 +130,49 @@ def test_runner_in_this_process(broken: Artifact, capsys: pytest.CaptureFixture[
     assert len(output.err.splitlines()) == 1
 
 
+def test_processes_that_start_together_work_one_after_the_other(lowered: Lower, broken: Artifact) -> None:
+    artifacts = [lowered("onnx", "float")[0], broken, lowered("executorch", "w8a8-ptq")[0]]
+    before = children()
+    began = time.monotonic()
+    results = host.HostTransport().times(artifacts, SHORT.model_copy(update={"min_seconds": 0.5}))
+    first = next(results)
+    assert isinstance(first, TimingResult)
+    assert len(children() - before) == 2, "the others wait"
+    second, third = results
+    assert isinstance(second, DeviceError)
+    assert re.match(r"timing onnx-float on the host failed \(exit 2\): .*ONNX Runtime can load", str(second))
+    assert isinstance(third, TimingResult)
+    assert sum(first.samples_ms) >= 500
+    assert sum(third.samples_ms) >= 500
+    assert time.monotonic() - began > 1.0
+    assert third.runtime_version == artifacts[2].info.versions["executorch"]
+    assert children() == before
+
+
+def test_processes_that_nobody_asks_for_end(lowered: Lower) -> None:
+    before = children()
+    artifact, _ = lowered("onnx", "float")
+    results = host.HostTransport().times([artifact, artifact], SHORT)
+    next(results)
+    results.close()  # type: ignore[attr-defined]
+    assert children() == before
+
+
+def test_a_runner_whose_parent_is_gone_times_nothing(
+    lowered: Lower, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+    artifact, _ = lowered("onnx", "float")
+    assert main("--when-told", str(artifact.folder), SHORT.model_dump_json()) == DeviceError.exit_code
+    output = capsys.readouterr()
+    assert output.out == "ready\n"
+    assert "called off" in output.err
+
+
+def children() -> set[str]:
+    return set(Path(f"/proc/self/task/{os.getpid()}/children").read_text(encoding="ascii").split())
+
+
 @pytest.mark.parametrize(
     ("program", "says"),
     [
@@ -143,6 +191,9 @@ def test_runner_that_crashes_babbles_or_hangs(
     monkeypatch.setattr(sys, "executable", str(fake))
     monkeypatch.setattr(host, "_START_SECONDS", 0.5 if "sleep" in program else 30)
     protocol = SHORT.model_copy(update={"max_seconds": 0.5})
+    artifact, _ = lowered("onnx", "float")
     with pytest.raises(DeviceError, match=says) as caught:
-        time_on_host(lowered("onnx", "float")[0], protocol)
+        time_on_host(artifact, protocol)
     assert "\n" not in str(caught.value)
+    (beside,) = host.HostTransport().times([artifact], protocol)
+    assert re.search(says, str(beside))
