@@ -19,12 +19,17 @@ from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Generic, NoReturn, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 Key = TypeVar("Key")
 Made = TypeVar("Made")
 
 _LENGTH = struct.Struct("<Q")
 #: Seconds without a word from the process, once it is waited for, after which its work is done here.
 _PATIENCE = 300.0
+#: Images from which on half of them are.
+_WORTH_A_PROCESS = 1000
 #: Seconds that it has to clear away what it had half written.
 _GRACE = 10.0
 
@@ -138,6 +143,30 @@ class Forked(Generic[Key, Made]):
                 raise EOFError
             content += part
         return content
+
+
+def in_halves(
+    run: Callable[[NDArray[np.uint8], str | None], NDArray[np.float32]],
+    pixels: NDArray[np.uint8],
+    size: int,
+    description: str,
+) -> NDArray[np.float32]:
+    """Return what ``run`` answers to images, one row each; a second process runs half of them where it is worth it.
+
+    Args:
+        run: answers to images, under a progress bar of that name if there is one.
+        pixels: uint8 (N, C, H, W).
+        size: of a batch; the halves are whole batches, so that each is the one that it would be in one process.
+        description: the name of the bar.
+    """
+    middle = len(pixels) // size // 2 * size
+    if len(pixels) < _WORTH_A_PROCESS or middle == 0 or not two_processes():
+        return run(pixels, description)
+    with one_thread_each(), Forked[str, NDArray[np.float32]]() as beside:
+        beside.start(["rest"], lambda _: run(pixels[middle:], None))
+        first = run(pixels[:middle], description)
+        rest = beside.take("rest")
+        return np.concatenate([first, run(pixels[middle:], description) if rest is None else rest])
 
 
 def _ended(process: int) -> None:

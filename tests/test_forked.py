@@ -8,12 +8,14 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from fer_deploy import forked
 from fer_deploy.files import folder_atomic
-from fer_deploy.forked import Forked, one_thread_each, two_processes
+from fer_deploy.forked import Forked, in_halves, one_thread_each, two_processes
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing is forked")
 
@@ -116,6 +118,27 @@ def test_one_processor_means_one_process(monkeypatch: pytest.MonkeyPatch) -> Non
         beside.start([0], lambda key: key)
         assert not beside.has(0)
         assert beside.take(0) is None
+
+
+@pytest.mark.parametrize("count", [4, 1000, 1055])
+@pytest.mark.parametrize("dies", [False, True])
+def test_halves_are_the_whole(count: int, dies: bool) -> None:
+    parent = os.getpid()
+    here: list[int] = []
+
+    def run(some: NDArray[np.uint8], note: str | None) -> NDArray[np.float32]:
+        assert len(some) <= 32 or len(some) % 32 in (0, count % 32)
+        if os.getpid() != parent and dies:
+            os.kill(os.getpid(), signal.SIGKILL)
+        here.append(len(some))
+        assert (note is None) is (os.getpid() != parent)
+        return some.reshape(len(some), -1).astype(np.float32) * 2
+
+    pixels = np.arange(count, dtype=np.uint8).reshape(-1, 1, 1, 1)
+    answers = in_halves(run, pixels, 32, "running")
+    assert np.array_equal(answers, pixels.reshape(-1, 1).astype(np.float32) * 2)
+    half = count // 32 // 2 * 32
+    assert here == ([count] if count < 1000 else [half, *[count - half] * dies])
 
 
 def test_threads_are_given_back() -> None:

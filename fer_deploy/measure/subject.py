@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from fer_deploy.contract import Contract
 from fer_deploy.data.pictures import Picture, as_picture
 from fer_deploy.data.preprocess import Box, face_pixels
+from fer_deploy.forked import in_halves
 from fer_deploy.frozen import Unknown
 from fer_deploy.model import Model, load_model
 from fer_deploy.quantize.graph import Graph, batches
@@ -41,8 +42,14 @@ def infer(artifact: Artifact, pixels: NDArray[np.uint8], threads: int = 1) -> In
         TargetError: this machine can neither run nor emulate the artifact.
     """
     session = get_target(artifact.info.target).open(artifact.file, threads)
-    parts = [session.run_batch(batch) for batch in batches(pixels, _BATCH, f"evaluating {artifact.key}")]
-    return Inference(np.concatenate(parts), session.emulation)
+
+    def run(some: NDArray[np.uint8], note: str | None) -> NDArray[np.float32]:
+        return np.concatenate([session.run_batch(batch) for batch in batches(some, _BATCH, note)])
+
+    note = f"evaluating {artifact.key}"
+    if session.emulation is None:  # a runtime's own threads would not come along into a second process
+        return Inference(run(pixels, note), None)
+    return Inference(in_halves(run, pixels, _BATCH, note), session.emulation)
 
 
 def artifact_logits(artifact: Artifact, pixels: NDArray[np.uint8], threads: int = 1) -> NDArray[np.float32]:

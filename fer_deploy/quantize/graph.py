@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_deploy.contract import Contract
-from fer_deploy.forked import Forked, one_thread_each
+from fer_deploy.forked import in_halves
 from fer_deploy.frozen import Frozen
 from fer_deploy.progress import track
 from fer_deploy.quantize.layers import attribute
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 #: Images that run at once. Where all activations of a batch leave the cache an image takes up to three times as long.
 _EVAL_BATCH = 32
-#: Images from which on a second process runs half of them.
-_WORTH_A_PROCESS = 1000
 
 
 class ActivationScale(Frozen):
@@ -94,31 +92,19 @@ def run_module(
     description: str | None = None,
 ) -> NDArray[np.float32]:
     """Return a module's logits float32 (N, K) of uint8 pixels (N, C, H, W), with a bar where there is a description."""
-    size = fixed_batch or _EVAL_BATCH
-    # by whole batches, so that each is the one that it would be in one process
-    middle = len(pixels) // size // 2 * size if len(pixels) >= _WORTH_A_PROCESS else 0
-    if description is None or middle == 0:
-        return _run(module, pixels, size, description)
-    with one_thread_each(), Forked[str, NDArray[np.float32]]() as beside:
-        beside.start(["rest"], lambda _: _run(module, pixels[middle:], size, None))
-        first = _run(module, pixels[:middle], size, description)
-        rest = beside.take("rest")
-        if rest is None:
-            rest = _run(module, pixels[middle:], size, description)
-    return np.concatenate([first, rest])
-
-
-def _run(
-    module: torch.nn.Module, pixels: NDArray[np.uint8], size: int, description: str | None
-) -> NDArray[np.float32]:
     import torch
 
-    parts = []
-    with torch.inference_mode():
-        for batch in batches(pixels, size, description):
-            parts.append(module(torch.from_numpy(batch)).numpy())
-    logits: NDArray[np.float32] = np.concatenate(parts).astype(np.float32)
-    return logits
+    size = fixed_batch or _EVAL_BATCH
+
+    def run(some: NDArray[np.uint8], note: str | None) -> NDArray[np.float32]:
+        parts = []
+        with torch.inference_mode():
+            for batch in batches(some, size, note):
+                parts.append(module(torch.from_numpy(batch)).numpy())
+        logits: NDArray[np.float32] = np.concatenate(parts).astype(np.float32)
+        return logits
+
+    return run(pixels, None) if description is None else in_halves(run, pixels, size, description)
 
 
 def batches(pixels: NDArray[np.uint8], size: int, description: str | None) -> Iterator[NDArray[np.float32]]:

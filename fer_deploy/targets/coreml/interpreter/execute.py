@@ -25,7 +25,7 @@ from fer_deploy.targets.coreml.interpreter.sums import SUMS, Accumulation, round
 from fer_deploy.targets.coreml.interpreter.table import OPERATIONS, Entry
 
 #: Images at a time: larger batches of 48 px images leave a core's cache and are slower (see benchmarks).
-BATCH = 32
+BATCH = 16
 _TYPES = {
     "BOOL": torch.bool,
     "INT8": torch.int8,
@@ -74,6 +74,8 @@ class Interpreter:
             name: _value(constant) for name, constant in program.constants.items()
         }
         self._steps: list[_Step] = []
+        #: Values that stay float32, though they are declared int8: it holds their whole numbers exactly.
+        self._whole_in_float: frozenset[str] = frozenset()
         for operation in program.operations:
             if operation.kind == "classify":
                 continue
@@ -84,6 +86,7 @@ class Interpreter:
                 self._values.update(self._execute(step, {}))
         self._outputs = self._output_values()
         self._plan_frees()
+        self._whole_in_float = self._only_dequantized()
 
     def run(self, inputs: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[Any]]:
         """Return every output, (N, *declared shape without its batch of 1), for N stacked inputs.
@@ -171,7 +174,7 @@ class Interpreter:
         results = result if isinstance(result, tuple) else (result,)
         named = {}
         for (name, declared), value in zip(operation.outputs, results, strict=True):
-            named[name] = _as_declared(value, declared)
+            named[name] = value if name in self._whole_in_float else _as_declared(value, declared)
             _require_shape(operation, named[name], declared)
         return named
 
@@ -186,6 +189,17 @@ class Interpreter:
                 assert isinstance(source, Reference)
                 outputs[self.program.probabilities_name] = source.name
         return outputs
+
+    def _only_dequantized(self) -> frozenset[str]:
+        """Return the quantized values that dequantize alone reads, which takes them as numbers."""
+        quantized: set[str] = set()
+        otherwise = set(self._outputs.values())
+        for step in self._steps:
+            if step.operation.kind == "quantize":
+                quantized.update(name for name, _ in step.operation.outputs)
+            if step.operation.kind != "dequantize":
+                otherwise.update(step.operation.references())
+        return frozenset(quantized - otherwise)
 
     def _plan_frees(self) -> None:
         kept = set(self._outputs.values())

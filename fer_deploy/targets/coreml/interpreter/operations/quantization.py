@@ -23,8 +23,9 @@ def quantize(
 ) -> Tensor:
     """Return round(input / scale) + zero_point, half to even, clipped to the type's range."""
     low, high = _RANGES[output_dtype]
-    steps = torch.round(input / along_axis(scale, axis, input.ndim))
-    return torch.clamp(steps + along_axis(zero_point, axis, input.ndim), low, high)
+    # In place: each further tensor of a batch goes through memory. (clamp_ would loop over the images.)
+    steps = (input / along_axis(scale, axis, input.ndim)).round_()
+    return steps.add_(along_axis(zero_point, axis, input.ndim)).clamp(low, high)
 
 
 @operation("dequantize")
@@ -35,8 +36,9 @@ def dequantize(
     axis: int = 0,
 ) -> Tensor:
     """Return scale x (input - zero_point)."""
-    shifted = input.float() - along_axis(zero_point, axis, input.ndim)
-    return shifted * along_axis(scale, axis, input.ndim)
+    shift = along_axis(zero_point, axis, input.ndim)
+    shifted = input - shift if input.is_floating_point() else input.float().sub_(shift)
+    return shifted.mul_(along_axis(scale, axis, input.ndim))
 
 
 @operation("constexpr_affine_dequantize")
