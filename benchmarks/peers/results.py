@@ -49,7 +49,9 @@ class Figures(Frozen):
     sqnr: Measurement
     milliseconds: float = Field(gt=0, description="median over the rounds")
     time: Ratio = Field(description="over fer-deploy's float artifact in the same runtime")
-    beside: Beside | None = Field(description="None: fer-deploy's own row, or it has none in this runtime")
+    beside: Beside | None = Field(
+        description="None: the row that peers are compared with, or it has no figures"
+    )
 
 
 class Row(Frozen):

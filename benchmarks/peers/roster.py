@@ -73,6 +73,13 @@ class Entrant:
 
 ENTRANTS = (
     Entrant("fer-deploy-onnx", "fer-deploy", "onnx", "peers.peer_fer_deploy"),
+    Entrant(
+        "fer-deploy-onnx-signed",
+        "fer-deploy, weights then stored as int8",
+        "onnx",
+        "peers.peer_fer_deploy",
+        "quantize_signed",
+    ),
     Entrant("ort", "ONNX Runtime quantize_static", "onnx", "peers.peer_ort"),
     Entrant(
         "ort-preprocessed",

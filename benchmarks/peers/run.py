@@ -157,7 +157,7 @@ def _runtime(
             parity = parity_figures(plain, answers[one.key], test)
             size = files[one.key].stat().st_size
             against = None
-            if own in answers and not one.ours:
+            if own in answers and one.key != own:
                 sizes = (size, files[own].stat().st_size)
                 pace = ratio(times[one.key], times[own])
                 against = beside(answers[one.key], answers[own], plain, test.targets, sizes, pace)

@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from generated import replace_section, table
 from peers.results import Beside, Figures, NetworkResult, Ratio, Result, Row, read_result
+from peers.roster import entrant
 
 from fer_deploy.measure.measurement import Interval, Measurement
 from fer_deploy.report.wording import describe
@@ -141,10 +142,7 @@ def _ahead(result: Result) -> str:
 
 
 def _ahead_lines(network: NetworkResult) -> Iterator[str]:
-    for row in network.rows:
-        beside = None if row.figures is None else row.figures.beside
-        if beside is None:
-            continue
+    for row, beside in _peers(network):
         leads = [
             f"{name} by {_bare(figure)} {unit}"
             for name, figure, unit in (
@@ -160,13 +158,18 @@ def _ahead_lines(network: NetworkResult) -> Iterator[str]:
             yield f"- `{network.name}`, {RUNTIMES[row.target]}: **{row.name}** is ahead in {'; '.join(leads)}"
 
 
+def _peers(network: NetworkResult) -> Iterator[tuple[Row, Beside]]:
+    """Yield the rows of peers, not of variants of ours, that are compared with ours."""
+    for row in network.rows:
+        against = None if row.figures is None else row.figures.beside
+        if against is not None and not entrant(row.key).ours:
+            yield row, against
+
+
 def _counts(result: Result) -> dict[str, tuple[int, int, int]]:
     found: dict[str, list[int]] = {}
     for network in result.networks:
-        for row in network.rows:
-            beside = None if row.figures is None else row.figures.beside
-            if beside is None:
-                continue
+        for _, beside in _peers(network):
             pace = beside.time.interval
             verdicts = {
                 "accuracy": _sign(beside.accuracy.interval),
