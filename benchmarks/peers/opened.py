@@ -63,5 +63,23 @@ def open_file(target: str, file: Path) -> Opened:
     return Opened(session, _grid(source), _grid(goal))
 
 
+def bare_bytes(file: Path) -> int:
+    """Return a file's bytes without what runs nothing: of ONNX, doc strings, metadata and shapes of inner values.
+
+    ``torch.onnx.export`` notes a stack trace, with the paths of source files, at each operation.
+    """
+    if file.suffix != ".onnx":
+        return file.stat().st_size
+    import onnx
+
+    model = onnx.load(file)
+    graph = model.graph
+    for part in (model, graph, *graph.node, *graph.initializer, *graph.input, *graph.output):
+        del part.metadata_props[:]
+        part.ClearField("doc_string")
+    del graph.value_info[:]
+    return len(model.SerializeToString())
+
+
 def _grid(tensor: dict[str, Any]) -> Grid | None:
     return Grid(*tensor["quantization"]) if tensor["dtype"] is np.int8 else None

@@ -34,7 +34,7 @@ class Beside(Frozen):
     accuracy: Measurement
     agreement: Measurement
     sqnr: Measurement
-    bytes: float = Field(gt=0, description="the peer's file over ours")
+    bytes: float = Field(gt=0, description="the peer's file over ours, both bare")
     time: Ratio = Field(description="the peer's time over ours")
 
 
@@ -42,6 +42,7 @@ class Figures(Frozen):
     """What was measured of one file."""
 
     bytes: int = Field(gt=0)
+    bare_bytes: int = Field(gt=0, description="without the exporter's notes: stack traces, names' shapes")
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     accuracy: Measurement
     drop: Measurement

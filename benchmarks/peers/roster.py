@@ -97,6 +97,13 @@ ENTRANTS = (
     Entrant("xnnpack", "XNNPACKQuantizer", "executorch", "peers.peer_xnnpack"),
     Entrant("fer-deploy-litert", "fer-deploy", "litert", "peers.peer_fer_deploy"),
     Entrant("ai-edge", "ai-edge-quantizer", "litert", "peers.peer_ai_edge"),
+    Entrant(
+        "ai-edge-extremes",
+        "ai-edge-quantizer, extremes kept",
+        "litert",
+        "peers.peer_ai_edge",
+        "quantize_extremes",
+    ),
 )
 NETWORKS = ("fer_s", MOBILENET)
 

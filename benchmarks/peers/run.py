@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from generated import cpu
 from peers.figures import Timed, beside, ratio, take_times
 from peers.make import CALIBRATION_IMAGES
-from peers.opened import open_file
+from peers.opened import bare_bytes, open_file
 from peers.results import FILE, Figures, Made, NetworkResult, Result, Row, Timing
 from peers.roster import ENTRANTS, NETWORKS, ROOT, Entrant, code_lines, network_model, versions
 
@@ -155,14 +155,15 @@ def _runtime(
         figures = None
         if one.key in answers:
             parity = parity_figures(plain, answers[one.key], test)
-            size = files[one.key].stat().st_size
+            bare = bare_bytes(files[one.key])
             against = None
             if own in answers and one.key != own:
-                sizes = (size, files[own].stat().st_size)
+                sizes = (bare, bare_bytes(files[own]))
                 pace = ratio(times[one.key], times[own])
                 against = beside(answers[one.key], answers[own], plain, test.targets, sizes, pace)
             figures = Figures(
-                bytes=size,
+                bytes=files[one.key].stat().st_size,
+                bare_bytes=bare,
                 sha256=sha256_of(files[one.key]),
                 accuracy=accuracy_figures(answers[one.key], test).accuracy,
                 drop=parity.drop,

@@ -28,11 +28,12 @@ HEADER = (
     "same top-1 as float",
     "SQNR, dB",
     "bytes",
+    "bare",
     "time / float’s",
     "processor seconds",
     "lines",
 )
-BESIDE = ("peer", "runtime", "accuracy, points", "agreement, points", "SQNR, dB", "bytes", "time")
+BESIDE = ("peer", "runtime", "accuracy, points", "agreement, points", "SQNR, dB", "bare bytes", "time")
 #: Runtimes as people call them; the targets' own names say their delegates too.
 RUNTIMES = {"onnx": "ONNX Runtime", "executorch": "ExecuTorch", "litert": "LiteRT"}
 
@@ -68,7 +69,7 @@ def _row(row: Row) -> tuple[str, ...]:
     effort = (f"{row.processor_seconds:.0f}", str(row.lines))
     figures = row.figures
     if figures is None:
-        return (row.name, *["–"] * 5, *effort)
+        return (row.name, *["–"] * 6, *effort)
     return (row.name, *_figures(figures), *effort)
 
 
@@ -78,6 +79,7 @@ def _figures(figures: Figures) -> tuple[str, ...]:
         _plain(figures.agreement),
         _bare(figures.sqnr),
         f"{figures.bytes:,}",
+        f"{figures.bare_bytes:,}",
         _ratio(figures.time),
     )
 
@@ -152,7 +154,7 @@ def _ahead_lines(network: NetworkResult) -> Iterator[str]:
             )
             if _leads(figure.interval)
         ]
-        leads += [f"size: {beside.bytes:.3f} of ours"] if beside.bytes < 1 else []
+        leads += [f"bare bytes: {beside.bytes:.3f} of ours"] if beside.bytes < 1 else []
         leads += [f"time: {_ratio(beside.time)} of ours"] if _faster(beside.time) else []
         if leads:
             yield f"- `{network.name}`, {RUNTIMES[row.target]}: **{row.name}** is ahead in {'; '.join(leads)}"
@@ -175,7 +177,7 @@ def _counts(result: Result) -> dict[str, tuple[int, int, int]]:
                 "accuracy": _sign(beside.accuracy.interval),
                 "agreement": _sign(beside.agreement.interval),
                 "SQNR": _sign(beside.sqnr.interval),
-                "bytes": (beside.bytes < 1) - (beside.bytes > 1),
+                "bare bytes": (beside.bytes < 1) - (beside.bytes > 1),
                 "time": 0 if pace is None else (pace.high < 1) - (pace.low > 1),
             }
             for name, verdict in verdicts.items():
