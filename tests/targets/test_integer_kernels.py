@@ -24,6 +24,7 @@ from fer_deploy.quantize.ptq import float_graph, quantize_ptq
 from fer_deploy.quantize.recipe import PtqOptions, choose_calibration
 from fer_deploy.targets.artifact import Artifact, write_artifact
 from fer_deploy.targets.base import Delegation
+from fer_deploy.targets.onnx.target import OnnxOptions, OnnxTarget
 from fer_deploy.targets.registry import get_target
 from fixtures.lowered import Lower
 from fixtures.outside import Outside
@@ -54,6 +55,20 @@ def optimised(file: Path, folder: Path) -> onnx.ModelProto:
     options.optimized_model_filepath = str(folder / "optimised.onnx")
     onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
     return onnx.load(folder / "optimised.onnx")
+
+
+def test_signed_weights_answer_the_same(both: Lowered, tmp_path: Path) -> None:
+    outside, graph, pair = both
+    target = OnnxTarget(OnnxOptions(weights="int8"))
+    artifact, _ = write_artifact(target, graph, tmp_path / "onnx", outside.model.name, "0" * 64)
+    assert artifact.info.lowering["weights"] == "int8"
+    assert "only with session.x64quantprecision" in artifact.info.lowering["exact on"]
+    model = onnx.load(artifact.file)
+    kinds = Counter(numpy_helper.to_array(item).dtype for item in model.graph.initializer if item.dims)
+    assert kinds[np.dtype(np.int8)]
+    assert not kinds[np.dtype(np.uint8)]
+    pixels = outside.test.pixels
+    assert np.array_equal(artifact_logits(artifact, pixels), artifact_logits(pair["onnx"][0], pixels))
 
 
 def test_int8_agrees_with_float(both: Lowered) -> None:

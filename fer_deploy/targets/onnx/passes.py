@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 
 import numpy as np
 import onnx
 from onnx import numpy_helper
+
+#: Operators whose second input is a weight for which ONNX Runtime has kernels of signed integers.
+_WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 
 
 def integers_to_uint8(graph: onnx.GraphProto) -> int:
@@ -41,6 +44,40 @@ def integers_to_uint8(graph: onnx.GraphProto) -> int:
         node.input[2] = shift(node.input[2])
         for attribute in [item for item in node.attribute if item.name == "output_dtype"]:
             node.attribute.remove(attribute)  # the zero point's type decides
+        changed += 1
+    _drop_unused(graph)
+    return changed
+
+
+def weights_to_int8(graph: onnx.GraphProto) -> int:
+    """Shift the uint8 weights of convolutions and matrix products by -128 to int8; return the number of nodes changed.
+
+    Exact, as :func:`integers_to_uint8` is. A constant that anything else reads stays: ONNX Runtime's integer additions
+    and products take two operands of one type.
+    """
+    constants = {item.name: item for item in graph.initializer}
+    readers = Counter(name for node in graph.node for name in node.input)
+    weights = {node.input[1] for node in graph.node if node.op_type in _WEIGHTED and len(node.input) > 1}
+    others = {
+        name
+        for node in graph.node
+        for place, name in enumerate(node.input)
+        if node.op_type not in _WEIGHTED or place != 1
+    } | {item.name for item in graph.output}
+    changed = 0
+    for node in graph.node:
+        if node.op_type != "DequantizeLinear" or node.input[0] not in constants or len(node.input) < 3:
+            continue
+        value, zero = (numpy_helper.to_array(constants[node.input[place]]) for place in (0, 2))
+        read = node.output[0]
+        if value.dtype != np.uint8 or read not in weights - others or readers[node.input[0]] > 1:
+            continue
+        for place, old in ((0, value), (2, zero)):
+            name = f"{node.output[0]}_{'weight' if place == 0 else 'zero'}_int8"
+            graph.initializer.append(
+                numpy_helper.from_array((old.astype(np.int16) - 128).astype(np.int8), name)
+            )
+            node.input[place] = name
         changed += 1
     _drop_unused(graph)
     return changed

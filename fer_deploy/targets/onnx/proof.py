@@ -25,8 +25,13 @@ _IMAGES = 8
 _STEPS_DB = 30.0
 
 
-def run_passes(model: onnx.ModelProto, graph: Graph) -> tuple[Proof, ...]:
+def run_passes(model: onnx.ModelProto, graph: Graph, signed_weights: bool = False) -> tuple[Proof, ...]:
     """Run every pass on a file, in place, and return a proof for each that changed something.
+
+    Args:
+        model: the file.
+        graph: what it was exported from.
+        signed_weights: whether weights are int8 at the end, not uint8.
 
     Raises:
         ProofError: a pass changed the function of the file; the first value at which the two part is named.
@@ -38,7 +43,8 @@ def run_passes(model: onnx.ModelProto, graph: Graph) -> tuple[Proof, ...]:
     least = _least_db(graph)
     before = _outputs(model, pixels)[0]
     proofs = []
-    for name, run in PASSES:
+    signed: tuple[tuple[str, Pass], ...] = (("weights to int8", passes.weights_to_int8),)
+    for name, run in (*PASSES, *signed * signed_weights):
         old = onnx.ModelProto()
         old.CopyFrom(model)
         if run(model.graph) == 0:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ConfigDict
 
 from fer_deploy.errors import ArtifactError, ProofError, TargetError, first_line, root_cause
 from fer_deploy.files import write_atomic
@@ -27,16 +29,15 @@ from fer_deploy.targets.base import (
 )
 from fer_deploy.targets.inspection import Inspection, RequiredKernels, Share
 from fer_deploy.targets.onnx.runtime import KERNELS, lacks_vnni, session_options
+from fer_deploy.targets.options import TargetOptions
 
 FILE = "model.onnx"
 #: The newest opset that onnxruntime-android 1.20 (2024) and later read; 13 is the first with per-channel QDQ.
 OPSET = 20
-#: Why these: :func:`fer_deploy.targets.onnx.passes.integers_to_uint8`.
-_INTEGERS = {
-    "activations": "uint8",
-    "weights": "uint8",
-    "biases": "float32 on the int32 grid",
-    "exact on": "ARM, and x86 with and without VNNI, without any session option",
+#: Why uint8: :func:`fer_deploy.targets.onnx.passes.integers_to_uint8`.
+_EXACT_ON = {
+    "uint8": "ARM, and x86 with and without VNNI, without any session option",
+    "int8": "ARM and x86 with VNNI; x86 without VNNI only with session.x64quantprecision = 1",
 }
 #: Why an operation is left in float, as far as the optimised graph shows.
 _NO_KERNEL = "an input or its output is not quantized, or ONNX Runtime has no integer kernel for it"
@@ -46,6 +47,21 @@ _COMPUTE = {
     "MatMul", "Mul", "ReduceMean", "Sub",
 }  # fmt: skip
 _MOVES = {"QuantizeLinear", "DequantizeLinear", "Transpose", "Reshape", "ReorderOutput", "ReorderInput"}
+
+
+@dataclass(frozen=True)
+class OnnxOptions(TargetOptions):
+    """How graphs become ONNX files.
+
+    Attributes:
+        weights: of int8 recipes. ``uint8`` is right on every processor, for an app that knows of no option; ``int8`` is
+            faster on x86 with VNNI, and saturates on x86 without it unless the app sets a session option.
+    """
+
+    #: So that a misspelt key of a configuration file is refused.
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    weights: Literal["uint8", "int8"] = "uint8"
 
 
 class OnnxTarget(Target):
@@ -60,7 +76,12 @@ class OnnxTarget(Target):
         {Runner.PYTHON, Runner.BROWSER, Runner.ANDROID_DEMO, Runner.HTP}
     )
     kernels: ClassVar[Kernels] = KERNELS
+    options_type: ClassVar[type[TargetOptions]] = OnnxOptions
     runtime: str = "ONNX Runtime CPU"
+
+    def __init__(self, options: OnnxOptions | None = None) -> None:
+        """Lower with ``options``."""
+        self.options = options or OnnxOptions()
 
     def lower(self, graph: Graph, folder: Path) -> Lowered:
         """Write ``model.onnx``; batch 1, float32 ``pixels`` in, float32 ``logits`` out."""
@@ -84,7 +105,7 @@ class OnnxTarget(Target):
                 )
                 assert program is not None
                 model = program.model_proto
-                proofs = run_passes(model, graph)
+                proofs = run_passes(model, graph, self.options.weights == "int8")
                 passes.strip_metadata(model)
                 onnx.checker.check_model(model)
             except ProofError:
@@ -94,7 +115,14 @@ class OnnxTarget(Target):
                     f"the ONNX exporter cannot lower the {graph.recipe.name} graph: {root_cause(error)}"
                 ) from error
         write_atomic(folder / FILE, model.SerializeToString(deterministic=True))
-        choices = {"opset": str(OPSET), **(_INTEGERS if graph.recipe.quantized else {})}
+        choices = {"opset": str(OPSET)}
+        if graph.recipe.quantized:
+            choices |= {
+                "activations": "uint8",
+                "weights": self.options.weights,
+                "biases": "float32 on the int32 grid",
+                "exact on": _EXACT_ON[self.options.weights],
+            }
         return Lowered(
             FILE, _delegation(folder / FILE, graph.recipe.quantized), choices=choices, proofs=proofs
         )
@@ -106,7 +134,7 @@ class OnnxTarget(Target):
     def open_plainly(self, file: Path) -> tuple[Session, str] | None:
         """Return a session without the option that keeps int8 weights exact, where this processor needs it.
 
-        The weights are uint8, so that it should not matter; whether it does is seen on each artifact.
+        Where the weights are uint8 it should not matter; whether it does is seen on each artifact.
         """
         if not lacks_vnni():
             return None

@@ -8,7 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from fer_deploy.targets.onnx.passes import integers_to_uint8, one_grid_a_constant, strip_metadata
+from fer_deploy.targets.onnx.passes import (
+    integers_to_uint8,
+    one_grid_a_constant,
+    strip_metadata,
+    weights_to_int8,
+)
 
 
 def _model(zero_point: int, scale: float, dtype: type = np.int8) -> onnx.ModelProto:
@@ -80,6 +85,35 @@ def test_uint8_is_left_as_it_is() -> None:
     model = _model(133, 0.1, np.uint8)
     assert integers_to_uint8(model.graph) == 1, "its weight"
     assert integers_to_uint8(model.graph) == 0
+
+
+def test_weights_become_signed_and_answer_the_same() -> None:
+    model = _model(5, 0.1)
+    weight = numpy_helper.to_array(next(i for i in model.graph.initializer if i.name == "weight"))
+    x = np.random.default_rng(0).normal(size=(3, 2)).astype(np.float32)
+    integers_to_uint8(model.graph)
+    expected = _run(model, x)
+    assert weights_to_int8(model.graph) == 1
+    assert weights_to_int8(model.graph) == 0
+    onnx.checker.check_model(model, full_check=True)
+    assert np.array_equal(_run(model, x), expected)
+    values = {item.name: numpy_helper.to_array(item) for item in model.graph.initializer}
+    assert {name: value.dtype for name, value in values.items()} == {
+        "scale": np.float32,
+        "wd_weight_int8": np.int8,
+        "wd_zero_int8": np.int8,
+        "zero_uint8": np.uint8,
+    }
+    assert values["wd_zero_int8"] == 0
+    assert np.array_equal(values["wd_weight_int8"], weight)
+
+
+def test_what_another_operation_reads_stays_unsigned() -> None:
+    model = _model(5, 0.1)
+    model.graph.node.append(helper.make_node("Add", ["wd", "wd"], ["twice"]))
+    model.graph.output.append(helper.make_tensor_value_info("twice", TensorProto.FLOAT, [2, 4]))
+    integers_to_uint8(model.graph)
+    assert weights_to_int8(model.graph) == 0
 
 
 @pytest.mark.parametrize("place", ["model", "graph", "node", "value"])
