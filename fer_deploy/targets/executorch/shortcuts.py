@@ -158,13 +158,18 @@ def no_idle_retraces() -> Iterator[None]:
 def settled(program: Any, table: Mapping[Any, Any]) -> bool:
     """Return whether decomposing an exported program by a table would change nothing.
 
-    It is where no operator of the table occurs, none writes into what it is given, and nothing is nested.
+    It is where no operator of the table occurs, none is decomposed by every table (a composite one that may give out
+    what it was given, such as flatten), none writes into what it is given, and nothing is nested.
     """
+    from torch._export.utils import _is_cia_op, _is_preservable_cia_op
+
     for node in program.graph_module.graph.nodes:
         if node.op in ("placeholder", "output") or node.target is operator.getitem:
             continue
         schema = getattr(node.target, "_schema", None)
         if node.op != "call_function" or schema is None or schema.is_mutable or node.target in table:
+            return False
+        if _is_cia_op(node.target) and not _is_preservable_cia_op(node.target):
             return False
     return True
 

@@ -135,6 +135,30 @@ def test_a_pass_that_may_change_an_operator_is_not_taken_for_idle() -> None:
     assert not shortcuts._traces_only(passes.OpReplacePass, ExportPass, program.graph)
 
 
+class Flat(Plain):
+    def middle(self, x: Tensor) -> Tensor:
+        return torch.relu(x).flatten(2).unflatten(2, x.shape[2:])
+
+
+class Copied(Plain):
+    def middle(self, x: Tensor) -> Tensor:
+        return torch.relu_(x.contiguous())
+
+
+@pytest.mark.parametrize(("network", "is_settled"), [(Plain, True), (Flat, False), (Copied, False)])
+def test_what_every_table_decomposes_is_not_settled(network: type[Plain], is_settled: bool) -> None:
+    program = torch.export.export(network().eval(), (torch.zeros(1, 1, 24, 24),))
+    assert shortcuts.settled(program, {}) is is_settled
+    with quiet():
+        done = program.run_decompositions({})
+    assert shortcuts.settled(done, {})
+    before, after = (
+        [str(node.target) for node in one.graph.nodes if node.op == "call_function"]
+        for one in (program, done)
+    )
+    assert (before == after) is is_settled
+
+
 def test_only_passes_for_operators_that_are_there_stay() -> None:
     from executorch.backends.xnnpack._passes import XNNPACKPassManager
 
