@@ -57,6 +57,7 @@ def onnx_int8(network: Any, calibration: Pixels, folder: Path) -> None:
 
     onnx_float(network, calibration, folder)
     (folder / "model.onnx").rename(folder / "float.onnx")
+    name = _onnx_input(folder / "float.onnx")
 
     class Reader(CalibrationDataReader):  # type: ignore[misc]
         def __init__(self) -> None:
@@ -64,7 +65,7 @@ def onnx_int8(network: Any, calibration: Pixels, folder: Path) -> None:
 
         def get_next(self) -> dict[str, Any] | None:
             image = next(self._left, None)
-            return None if image is None else {_onnx_input(folder / "float.onnx"): image[None]}
+            return None if image is None else {name: image[None]}
 
     quantize_static(
         folder / "float.onnx",
@@ -222,8 +223,9 @@ def _seconds(*arguments: str) -> float:
     done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise click.ClickException(f"{' '.join(arguments)} failed: {done.stderr.strip()[-2000:]}")
-    click.echo(f"{time.perf_counter() - began:7.1f} s  {' '.join(arguments[-2:])}", err=True)
-    return time.perf_counter() - began
+    took = time.perf_counter() - began
+    click.echo(f"{took:7.1f} s  {' '.join(arguments[-2:])}", err=True)
+    return took
 
 
 if __name__ == "__main__":
