@@ -13,7 +13,6 @@ import json
 import os
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from generated import conditions, cpu, replace_section, table
+from rounds import PER_ROUND, round_of
 
 from fer_deploy.data.registry import DatasetSpec, open_dataset
 from fer_deploy.files import write_json_atomic
@@ -34,7 +34,6 @@ from fer_deploy.targets.base import Session
 from fer_deploy.targets.golden import golden_inputs
 from fer_deploy.targets.registry import get_target
 
-_PER_ROUND = 10
 #: What was measured on each processor so far, by this script.
 _SEEN = Path(__file__).with_suffix(".json")
 
@@ -64,10 +63,10 @@ def main(reference: str, rounds: int, page: Path | None) -> None:
         samples: dict[tuple[str, str], list[float]] = {key: [] for key in sessions}
         for _ in range(rounds):
             for key, session in sessions.items():
-                samples[key].append(_round(session, inputs))
+                samples[key].append(round_of(session, inputs))
     times = {key: np.array(values) for key, values in samples.items()}
-    seen = {one["processor"]: one for one in json.loads(_SEEN.read_text(encoding="utf-8"))}
-    here = {
+    by_processor = {one["processor"]: one for one in json.loads(_SEEN.read_text(encoding="utf-8"))}
+    by_processor[cpu()] = {
         "processor": cpu(),
         "load before": round(busy, 2),
         "made": conditions(model.weights_sha256, "python benchmarks/int8_speed.py"),
@@ -76,10 +75,11 @@ def main(reference: str, rounds: int, page: Path | None) -> None:
             get_target(runtime).runtime: _compared(times, runtime) for runtime in ("executorch", "onnx")
         },
     }
-    text = text_of([*({**seen, here["processor"]: here}).values()])
+    seen = list(by_processor.values())
+    text = text_of(seen)
     click.echo(text)
     if page is not None:
-        write_json_atomic(_SEEN, [*({**seen, here["processor"]: here}).values()])
+        write_json_atomic(_SEEN, seen)
         replace_section(page, "int8 speed", text)
 
 
@@ -113,24 +113,12 @@ def text_of(seen: list[dict[str, Any]]) -> str:
     text = table(("processor and runtime, 1 thread", "float, ms", "int8, ms", "int8 is faster by"), rows)
     text += (
         f"\n\n**{min(ratios):.2f}x to {max(ratios):.2f}x over the processors seen.** Medians of interleaved rounds of "
-        f"{_PER_ROUND} inferences; the ratio is taken within each round, its interval is 95 %, order statistics."
+        f"{PER_ROUND} inferences; the ratio is taken within each round, its interval is 95 %, order statistics."
     )
     for one in seen:
         busy = "not noted" if one["load before"] is None else f"{one['load before']:.1f}"
         text += f"\n- {one['rounds']} rounds, load {busy} before: {one['made']}"
     return text
-
-
-def _round(session: Session, inputs: list[np.ndarray]) -> float:
-    """Return the median time of a few inferences after one that warms up, ms."""
-    session.run(inputs[0])
-    samples = []
-    for index in range(_PER_ROUND):
-        pixels = inputs[index % len(inputs)]
-        began = time.perf_counter()
-        session.run(pixels)
-        samples.append(time.perf_counter() - began)
-    return 1000 * float(np.median(samples))
 
 
 if __name__ == "__main__":

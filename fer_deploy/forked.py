@@ -17,7 +17,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
-from typing import Generic, NoReturn, TypeVar
+from typing import IO, Generic, NoReturn, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +59,39 @@ def one_thread_each() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+def send(stream: IO[bytes], value: object) -> None:
+    """Write a value for :func:`receive` in the other process."""
+    content = pickle.dumps(value)
+    stream.write(_LENGTH.pack(len(content)) + content)
+    stream.flush()
+
+
+def receive(stream: IO[bytes], patience: float | None = None) -> object:
+    """Return the next value that another process, which this one started or was started by, has sent.
+
+    Args:
+        stream: what it writes to; unbuffered, where there is a ``patience``.
+        patience: seconds without a word that are waited for; None: for ever.
+
+    Raises:
+        EOFError: it has ended, or says nothing any more.
+    """
+    (length,) = _LENGTH.unpack(_exactly(stream, _LENGTH.size, patience))
+    return pickle.loads(_exactly(stream, length, patience))
+
+
+def _exactly(stream: IO[bytes], size: int, patience: float | None) -> bytes:
+    content = b""
+    while len(content) < size:
+        if patience is not None and not select.select([stream], [], [], patience)[0]:
+            raise EOFError
+        part = stream.read(size - len(content))
+        if not part:
+            raise EOFError
+        content += part
+    return content
+
+
 class Forked(Generic[Key, Made]):
     """A forked process that makes things in order; a context manager.
 
@@ -69,7 +102,7 @@ class Forked(Generic[Key, Made]):
     def __init__(self) -> None:
         """Start nothing yet."""
         self._process: int | None = None
-        self._pipe: int | None = None
+        self._pipe: IO[bytes] | None = None
         self._waiting: list[Key] = []
 
     def __enter__(self) -> Forked[Key, Made]:
@@ -93,7 +126,8 @@ class Forked(Generic[Key, Made]):
             os.close(source)
             _make_all(keys, make, goal)
         os.close(goal)
-        self._process, self._pipe, self._waiting = process, source, list(keys)
+        # Unbuffered, so that whether there is something to read is told by the pipe alone.
+        self._process, self._pipe, self._waiting = process, os.fdopen(source, "rb", 0), list(keys)
 
     def take(self, key: Key) -> Made | None:
         """Return what the process made for a key, waiting for it; None where it is to be made here.
@@ -104,8 +138,7 @@ class Forked(Generic[Key, Made]):
             return None
         self._waiting.pop(0)
         with contextlib.suppress(OSError, EOFError, pickle.UnpicklingError):
-            made: Made | None = pickle.loads(self._frame())  # from a process that this one forked
-            return made
+            return cast("Made | None", receive(self._pipe, _PATIENCE))
         self.close()
         return None
 
@@ -118,31 +151,10 @@ class Forked(Generic[Key, Made]):
     def close(self) -> None:
         """End the process; what it has half written it clears away."""
         if self._pipe is not None:
-            os.close(self._pipe)
+            self._pipe.close()
         if self._process is not None:
             _ended(self._process)
         self._process, self._pipe, self._waiting = None, None, []
-
-    def _frame(self) -> bytes:
-        (length,) = _LENGTH.unpack(self._read(_LENGTH.size))
-        return self._read(length)
-
-    def _read(self, size: int) -> bytes:
-        """Return that many bytes from the process.
-
-        Raises:
-            EOFError: it has ended, or says nothing any more.
-        """
-        assert self._pipe is not None
-        content = b""
-        while len(content) < size:
-            if not select.select([self._pipe], [], [], _PATIENCE)[0]:
-                raise EOFError
-            part = os.read(self._pipe, size - len(content))
-            if not part:
-                raise EOFError
-            content += part
-        return content
 
 
 def in_halves(
@@ -196,17 +208,12 @@ def _make_all(keys: Sequence[Key], make: Callable[[Key], Made], goal: int) -> No
 
         # The parent's pool of threads was not forked with it; whoever waits for it waits for ever.
         torch.set_num_threads(1)
+        answers = os.fdopen(goal, "wb")
         for key in keys:
             made: Made | None = None
             with contextlib.suppress(Exception):  # whatever it is, it is raised where the thing is made again
                 made = make(key)
-            content = pickle.dumps(made)
-            _write(goal, _LENGTH.pack(len(content)) + content)
+            send(answers, made)
     except BaseException:
         os._exit(1)
     os._exit(0)
-
-
-def _write(goal: int, content: bytes) -> None:
-    while content:
-        content = content[os.write(goal, content) :]

@@ -21,6 +21,7 @@ pytest_plugins = (
     "fixtures.left_out",
     "fixtures.lowered",
     "fixtures.outside",
+    "fixtures.processes",
 )
 
 # Torch, converters and their graphs are some million objects, and each full collection looks at all of them: a twelfth

@@ -16,18 +16,12 @@ from numpy.typing import NDArray
 from fer_deploy import forked
 from fer_deploy.files import folder_atomic
 from fer_deploy.forked import Forked, in_halves, one_thread_each, two_processes
+from fixtures.processes import children
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing is forked")
-
-
-@pytest.fixture(autouse=True)
-def two(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The tests run with one thread each, which means one process."""
-    monkeypatch.setattr(forked, "two_processes", lambda: True)
-
-
-def children() -> set[str]:
-    return set(Path(f"/proc/self/task/{os.getpid()}/children").read_text(encoding="ascii").split())
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing is forked"),
+    pytest.mark.usefixtures("two_processes"),
+]
 
 
 def test_it_makes_what_this_process_would() -> None:

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from peers.results import Beside, Ratio, Timing
+from rounds import PER_ROUND, round_of
 
 from fer_deploy.measure.measurement import Interval, Measurement, Unit, measured
 from fer_deploy.measure.statistics import paired_drop_interval, quantile_interval
 from fer_deploy.targets.base import Session
 
 Logits = NDArray[np.float32]
-PER_ROUND = 10
 #: Of all processors, what other programs may take before a machine is no longer called quiet.
 QUIET_SHARE = 0.02
 _RESAMPLES = 2000
@@ -38,7 +38,7 @@ def take_times(files: Mapping[str, Timed], rounds: int) -> tuple[dict[str, NDArr
     load_before, began, busy, own = os.getloadavg()[0], time.perf_counter(), _busy(), sum(os.times()[:4])
     for _ in range(rounds):
         for key, timed in files.items():
-            samples[key].append(_round(timed))
+            samples[key].append(round_of(timed.session, [timed.image]))
     available = (time.perf_counter() - began) * (os.cpu_count() or 1)
     others = max(0.0, (_busy() - busy - (sum(os.times()[:4]) - own)) / available)
     timing = Timing(
@@ -57,16 +57,6 @@ def _busy() -> float:
     fields = Path("/proc/stat").read_text(encoding="utf-8").split("\n", 1)[0].split()[1:]
     user, nice, system, _, _, interrupts, soft, stolen = map(int, fields[:8])
     return (user + nice + system + interrupts + soft + stolen) / os.sysconf("SC_CLK_TCK")
-
-
-def _round(timed: Timed) -> float:
-    timed.session.run(timed.image)
-    samples = []
-    for _ in range(PER_ROUND):
-        began = time.perf_counter()
-        timed.session.run(timed.image)
-        samples.append(time.perf_counter() - began)
-    return 1000 * float(np.median(samples))
 
 
 def ratio(times: NDArray[np.float64], reference: NDArray[np.float64]) -> Ratio:

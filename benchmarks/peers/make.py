@@ -15,12 +15,11 @@ import traceback
 from pathlib import Path
 
 import click
-import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from peers.results import Made
-from peers.roster import entrant, network_model
+from peers.roster import entrant, network_model, normalised
 
 from fer_deploy.data.registry import DatasetSpec, open_dataset
 from fer_deploy.errors import first_line
@@ -43,11 +42,7 @@ def main(network: str, key: str, folder: Path) -> None:
     contract = model.contract
     training = open_dataset(DatasetSpec(), "train", contract.labels, contract.input)
     faces = choose_calibration(training, CALIBRATION_IMAGES).faces
-    mean, std = (
-        np.array(values, np.float32).reshape(1, -1, 1, 1)
-        for values in (contract.input.mean, contract.input.std)
-    )
-    images = (faces.pixels.astype(np.float32) - mean) / std
+    images = normalised(contract.input, faces.pixels)
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / get_target(chosen.target).file
     code = chosen.code()

@@ -13,6 +13,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_deploy.contract import InputSpec
 from fer_deploy.model import Model, load_model
 
 #: Where benchmarks/peers/train.py puts the second network, and where files are made.
@@ -120,6 +124,13 @@ def network_model(name: str) -> Model:
     folder = ROOT / "mobilenet_v3"
     weights = folder / "weights.safetensors"
     return load_model("peers.mobilenet_v3:build", folder / "contract.toml", weights, name=MOBILENET)
+
+
+def normalised(spec: InputSpec, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return pixels (N, C, H, W) as a contract says that the network was trained on them, which peers are given."""
+    mean, std = (np.array(values, np.float32).reshape(1, -1, 1, 1) for values in (spec.mean, spec.std))
+    found: NDArray[np.float32] = (pixels.astype(np.float32) - mean) / std
+    return found
 
 
 def code_lines(function: Callable[..., None]) -> int:

@@ -27,7 +27,7 @@ from peers.figures import Timed, beside, ratio, take_times
 from peers.make import CALIBRATION_IMAGES
 from peers.opened import bare_bytes, open_file
 from peers.results import FILE, Figures, Made, NetworkResult, Result, Row, Timing
-from peers.roster import ENTRANTS, NETWORKS, ROOT, Entrant, code_lines, network_model, versions
+from peers.roster import ENTRANTS, NETWORKS, ROOT, Entrant, code_lines, network_model, normalised, versions
 
 import fer_deploy as fd
 from fer_deploy.data.faces import Faces
@@ -126,8 +126,6 @@ def _runtime(
     rounds: int,
 ) -> tuple[dict[str, Row], Timing]:
     """Return the rows of one runtime, its files timed in one run beside fer-deploy's float artifact."""
-    spec, shape = model.contract.input, (1, -1, 1, 1)
-    mean, std = (np.array(values, np.float32).reshape(shape) for values in (spec.mean, spec.std))
     pixels = test.pixels.astype(np.float32)
     entrants = [one for one in ENTRANTS if one.target == target]
     opened = get_target(target)
@@ -139,7 +137,7 @@ def _runtime(
         if (reason := made[one.key].failure) is not None:
             failures[one.key] = reason
             continue
-        given = pixels if one.ours else (pixels - mean) / std
+        given = pixels if one.ours else normalised(model.contract.input, test.pixels)
         try:
             here = open_file(target, file)
             answers[one.key] = here.answers(given)

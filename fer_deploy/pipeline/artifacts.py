@@ -25,6 +25,13 @@ Pair = tuple[str, str]
 Written = Exported | MissingArtifact
 
 
+def storable(made: Written) -> tuple[Artifact, Delegation] | Unknown:
+    """Return what was written, or why nothing was, as :func:`artifact_in` keeps it."""
+    return (
+        Unknown(reason=made.reason) if isinstance(made, MissingArtifact) else (made.artifact, made.delegation)
+    )
+
+
 class ArtifactWriter:
     """Writes a run's artifacts, or reuses what an earlier run wrote from the same inputs."""
 
@@ -41,13 +48,14 @@ class ArtifactWriter:
         The first recipe's are lowered in a second process, while this one builds the other graphs and lowers from them.
         """
         first = pairs[0][1]
-        wanted = [pair for pair in pairs if not self._kept(pair)]
+        inputs = {pair: self.made_from(*pair) for pair in pairs}
+        wanted = [pair for pair in pairs if not self._kept(pair, inputs[pair])]
         elsewhere = [pair for pair in wanted if pair[1] == first]
         here = [pair for pair in pairs if pair not in elsewhere]
         found: dict[Pair, Written] = {}
 
         def add(pair: Pair, beside: Forked[Pair, Written]) -> None:
-            made = found[pair] = self._one(pair, beside)
+            made = found[pair] = self._one(pair, inputs[pair], beside)
             if isinstance(made, Exported):
                 done(made)
 
@@ -57,8 +65,6 @@ class ArtifactWriter:
                 beside.start(elsewhere, self._written)
             left = list(elsewhere)
             for pair in here:
-                if pair in wanted:
-                    self._build(pair[1])
                 add(pair, beside)
                 while left and beside.has(left[0]):
                     add(left.pop(0), beside)
@@ -88,9 +94,9 @@ class ArtifactWriter:
     def _folder(self, pair: Pair) -> Path:
         return self._config.export.output / self._inputs.model.name / "-".join(pair)
 
-    def _kept(self, pair: Pair) -> bool:
+    def _kept(self, pair: Pair, inputs: str) -> bool:
         folder = self._folder(pair)
-        return self._reuse and self._store.has(artifact_in(folder), folder.name, self.made_from(*pair))
+        return self._reuse and self._store.has(artifact_in(folder), folder.name, inputs)
 
     def _build(self, recipe: str) -> None:
         with self._stages.stage("building the graphs"), contextlib.suppress(QuantizationError, ProofError):
@@ -101,17 +107,15 @@ class ArtifactWriter:
             self._inputs.model, pair, self._graphs, self._inputs.calibration, self._config.export
         )
 
-    def _one(self, pair: Pair, beside: Forked[Pair, Written]) -> Written:
+    def _one(self, pair: Pair, inputs: str, beside: Forked[Pair, Written]) -> Written:
         folder = self._folder(pair)
 
         def lower() -> tuple[Artifact, Delegation] | Unknown:
+            self._build(pair[1])
             with self._stages.stage(f"lowering {folder.name}"):
-                made = beside.take(pair) or self._written(pair)
-            if isinstance(made, MissingArtifact):
-                return Unknown(reason=made.reason)
-            return made.artifact, made.delegation
+                return storable(beside.take(pair) or self._written(pair))
 
-        kept = self._store.once(artifact_in(folder), folder.name, self.made_from(*pair), lower, self._reuse)
+        kept = self._store.once(artifact_in(folder), folder.name, inputs, lower, self._reuse)
         if isinstance(kept, Unknown):
             return MissingArtifact(target=pair[0], recipe=pair[1], reason=kept.reason)
         return Exported(*kept)

@@ -9,19 +9,18 @@ from __future__ import annotations
 import contextlib
 import os
 import pickle
-import struct
 import subprocess
 import sys
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fer_deploy.errors import TargetError
+from fer_deploy.forked import receive, send
 from fer_deploy.frozen import Unknown
 from fer_deploy.measure.subject import Inference, infer
 from fer_deploy.targets.artifact import Artifact, open_artifact
@@ -29,7 +28,6 @@ from fer_deploy.targets.registry import get_target, outside_address
 
 #: Test images from which on a second process, which takes some seconds to start, is worth it.
 _WORTH_IT = 1000
-_LENGTH = struct.Struct("<Q")
 
 
 def host_answers(artifact: Artifact, pixels: NDArray[np.uint8]) -> Inference | Unknown:
@@ -113,10 +111,14 @@ class Beside:
     def _told(self, folder: Path) -> Inference | Unknown:
         new = self._process is None
         process = self._process or self._started()
+        assert process.stdin is not None
+        assert process.stdout is not None
         if new:
-            _send(process.stdin, self._pixels)
-        _send(process.stdin, str(folder))
-        return _receive(process.stdout)
+            send(process.stdin, self._pixels)
+        send(process.stdin, str(folder))
+        answers = receive(process.stdout)
+        assert isinstance(answers, (Inference, Unknown))
+        return answers
 
     def _started(self) -> subprocess.Popen[bytes]:
         """Start the process and return it.
@@ -137,44 +139,17 @@ class Beside:
             return self._process
 
 
-def _send(stream: IO[bytes] | None, value: object) -> None:
-    assert stream is not None
-    content = pickle.dumps(value)
-    stream.write(_LENGTH.pack(len(content)) + content)
-    stream.flush()
-
-
-def _receive(stream: IO[bytes] | None) -> Inference | Unknown:
-    value = _read(stream)
-    assert isinstance(value, (Inference, Unknown))
-    return value
-
-
-def _read(stream: IO[bytes] | None) -> object:
-    """Return the next value that the other process sent.
-
-    Raises:
-        EOFError: it ended.
-    """
-    assert stream is not None
-    head = stream.read(_LENGTH.size)
-    if len(head) < _LENGTH.size:
-        raise EOFError
-    # from a process that this one started, or that started this one
-    return pickle.loads(stream.read(_LENGTH.unpack(head)[0]))
-
-
 def _serve() -> None:
     """Answer what comes on stdin until it is closed; stdout holds the answers and nothing else."""
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     questions = sys.stdin.buffer
     try:
-        pixels = _read(questions)
+        pixels = receive(questions)
         assert isinstance(pixels, np.ndarray)
         while True:
-            folder = _read(questions)
-            _send(answers, host_answers(open_artifact(Path(str(folder))), pixels))
+            folder = receive(questions)
+            send(answers, host_answers(open_artifact(Path(str(folder))), pixels))
     except EOFError:
         return
 

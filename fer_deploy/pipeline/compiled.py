@@ -17,13 +17,13 @@ from fer_deploy.measure.figures import NpuFigures, RuntimeFigures
 from fer_deploy.measure.npu import missing_npu, npu_figures
 from fer_deploy.measure.parity import Logits
 from fer_deploy.measure.subject import Inference
+from fer_deploy.pipeline.artifacts import storable
 from fer_deploy.pipeline.config import Config
 from fer_deploy.pipeline.export import Exported, Graphs, write_artifact_of
 from fer_deploy.pipeline.inputs import Inputs
 from fer_deploy.pipeline.store import ANSWERS, Store, artifact_in, digest
 from fer_deploy.progress import Stages, say
 from fer_deploy.quantize.recipe import parse_recipe
-from fer_deploy.report.schema import MissingArtifact
 from fer_deploy.targets.artifact import Artifact
 from fer_deploy.targets.base import Delegation
 from fer_deploy.targets.proof import answers
@@ -182,12 +182,16 @@ class Compiled:
 
         def lower() -> tuple[Artifact, Delegation] | Unknown:
             with self._stages.stage(f"compiling {target}-{recipe} for {delegate}"):
-                made = write_artifact_of(
-                    self._inputs.model, (target, recipe), self._graphs, self._inputs.calibration, chosen, root
+                return storable(
+                    write_artifact_of(
+                        self._inputs.model,
+                        (target, recipe),
+                        self._graphs,
+                        self._inputs.calibration,
+                        chosen,
+                        root,
+                    )
                 )
-            if isinstance(made, MissingArtifact):
-                return Unknown(reason=made.reason)
-            return made.artifact, made.delegation
 
         name = f"{target}-{recipe}-for-{delegate}"
         inputs = digest(made_from=self._made_from(target, recipe), delegate=delegate)

@@ -158,7 +158,7 @@ class Store:
         if reuse:
             # damaged is as good as not there
             with contextlib.suppress(*_DAMAGED):
-                value = self._kept(kind, name, inputs)
+                value = kind.load(self._content(kind, name, inputs))
                 self.reused.append(kind.label.format(name))
                 return value
         made = make()
@@ -167,20 +167,20 @@ class Store:
         return made
 
     def has(self, kind: Kind[Value], name: str, inputs: str) -> bool:
-        """Return whether :meth:`once` would reuse the thing of this kind and name."""
+        """Return whether :meth:`once` finds the thing of this kind and name; whether it is whole, it sees."""
         with contextlib.suppress(*_DAMAGED):
-            self._kept(kind, name, inputs)
+            self._content(kind, name, inputs)
             return True
         return False
 
-    def _kept(self, kind: Kind[Value], name: str, inputs: str) -> Value:
+    def _content(self, kind: Kind[Any], name: str, inputs: str) -> bytes:
         """Return what is kept; raises one of ``_DAMAGED`` where that is nothing, or was made from other inputs."""
         if self._fresh:
             raise KeyError(name)
         made_from, _, content = self._file(kind, name).read_bytes().partition(b"\n")
         if made_from.decode() != inputs:
             raise KeyError(name)
-        return kind.load(content)
+        return content
 
     def _file(self, kind: Kind[Value], name: str) -> Path:
         return self._folder / f"{kind.prefix}-{name}"

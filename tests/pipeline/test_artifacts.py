@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from fer_deploy import forked
 from fer_deploy.pipeline.config import Config, load_config
 from fer_deploy.pipeline.export import Exported
 from fer_deploy.pipeline.run import Run
@@ -20,13 +19,10 @@ from fer_deploy.targets.base import Lowered
 from fer_deploy.targets.registry import get_target
 from fixtures.job import Job
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing is forked")
-
-
-@pytest.fixture(autouse=True)
-def two(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The tests run with one thread each, which means one process."""
-    monkeypatch.setattr(forked, "two_processes", lambda: True)
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing is forked"),
+    pytest.mark.usefixtures("two_processes"),
+]
 
 
 def config_of(job: Job, output: Path, *targets: str) -> Config:

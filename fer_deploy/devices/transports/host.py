@@ -123,14 +123,12 @@ class HostTransport(Transport):
 
         To import a runtime takes longer than to time a small network, and a start disturbs no timing like this.
         """
-        arguments = [[WHEN_TOLD, str(one.folder.resolve()), protocol.model_dump_json()] for one in artifacts]
         limit = protocol.max_seconds + self._start_seconds
         for at in range(0, len(artifacts), _STARTED_AT_ONCE):
-            some = artifacts[at : at + _STARTED_AT_ONCE]
             with contextlib.ExitStack() as stack:
                 started = [
-                    stack.enter_context(_Started(artifact, told, f"timing {artifact.key} on the host"))
-                    for artifact, told in zip(some, arguments[at:], strict=False)
+                    stack.enter_context(_Started(artifact, protocol))
+                    for artifact in artifacts[at : at + _STARTED_AT_ONCE]
                 ]
                 for one in started:
                     one.wait(self._start_seconds)
@@ -219,9 +217,10 @@ def time_on_host(artifact: Artifact, protocol: TimingProtocol) -> TimingResult:
 class _Started:
     """A runner that waits to be told to time; a context manager that leaves none behind."""
 
-    def __init__(self, artifact: Artifact, arguments: list[str], what: str) -> None:
+    def __init__(self, artifact: Artifact, protocol: TimingProtocol) -> None:
+        arguments = [WHEN_TOLD, str(artifact.folder.resolve()), protocol.model_dump_json()]
         command, environment = _command(artifact, arguments)
-        self.what, self._said = what, ""
+        self.what, self._said = f"timing {artifact.key} on the host", ""
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,

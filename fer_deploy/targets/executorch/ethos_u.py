@@ -34,6 +34,7 @@ from fer_deploy.targets.base import Delegation, Lowered, Session
 from fer_deploy.targets.executorch.delegates import BACKENDS, EthosU
 from fer_deploy.targets.executorch.ethos_u_exact import exact_logits, in_words, steps_apart
 from fer_deploy.targets.executorch.ethos_u_vela import estimated, is_there, keep, kept, recorded
+from fer_deploy.targets.executorch.shortcuts import in_place_of
 
 ACCELERATORS: tuple[EthosU, ...] = get_args(EthosU)
 #: What a program that was compiled for an Ethos-U says in its bytes.
@@ -178,11 +179,8 @@ def _vela_watched(compiled: list[tuple[bytes, str]]) -> Iterator[None]:
             compiled.append((bytes(tosa_flatbuffer), summary.read_text(encoding="utf-8")))
         return result
 
-    backend.vela_compile = watched
-    try:
+    with in_place_of(backend, "vela_compile", watched):
         yield
-    finally:
-        backend.vela_compile = plain
 
 
 def _delegation(module: Any, accelerator: EthosU, whole: bool) -> Delegation:

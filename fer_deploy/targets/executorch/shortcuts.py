@@ -30,6 +30,17 @@ _CHANGES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 
 
+@contextmanager
+def in_place_of(owner: Any, name: str, other: Any) -> Iterator[None]:
+    """Let ``other`` stand, while the block runs, where an attribute of ExecuTorch's or torch's stands."""
+    plain = getattr(owner, name)
+    setattr(owner, name, other)
+    try:
+        yield
+    finally:
+        setattr(owner, name, plain)
+
+
 def needed(passes: list[Any], module: Any) -> list[Any]:
     """Return the passes that can change a graph.
 
@@ -62,11 +73,8 @@ def only_needed_passes() -> Iterator[None]:
         if not passes:  # a caller that names its passes gets them
             self.passes = needed(self.passes, exported_program.graph_module)
 
-    XNNPACKPassManager.__init__ = shortened
-    try:
+    with in_place_of(XNNPACKPassManager, "__init__", shortened):
         yield
-    finally:
-        XNNPACKPassManager.__init__ = plain
 
 
 def _print_of(graph: Any) -> tuple[Any, ...]:
@@ -148,11 +156,8 @@ def no_idle_retraces() -> Iterator[None]:
             traced[result.graph_module.graph] = _print_of(result.graph_module.graph)
         return result
 
-    ExportPass.call = call
-    try:
+    with in_place_of(ExportPass, "call", call):
         yield
-    finally:
-        ExportPass.call = plain
 
 
 def settled(program: Any, table: Mapping[Any, Any]) -> bool:
@@ -177,21 +182,17 @@ def settled(program: Any, table: Mapping[Any, Any]) -> bool:
 @contextmanager
 def no_idle_decompositions() -> Iterator[None]:
     """Let a program, while the block runs, not be decomposed where :func:`settled` says that nothing would change."""
-    from torch.export import ExportedProgram as Program
+    from torch.export import ExportedProgram
 
-    program: Any = Program
-    plain = program.run_decompositions
+    plain = ExportedProgram.run_decompositions
 
     def run_decompositions(self: Any, decomp_table: Any = None, *args: Any, **kwargs: Any) -> Any:
         if decomp_table is not None and settled(self, decomp_table):
             return self
         return plain(self, decomp_table, *args, **kwargs)
 
-    program.run_decompositions = run_decompositions
-    try:
+    with in_place_of(ExportedProgram, "run_decompositions", run_decompositions):
         yield
-    finally:
-        program.run_decompositions = plain
 
 
 @contextmanager

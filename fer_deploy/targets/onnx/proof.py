@@ -20,6 +20,7 @@ PASSES: tuple[tuple[str, Pass], ...] = (
     ("one grid a constant", passes.one_grid_a_constant),
     ("means to global pools", passes.mean_to_global_pool),
 )
+_SIGNED: tuple[tuple[str, Pass], ...] = (("weights to int8", passes.weights_to_int8),)
 _IMAGES = 8
 #: A pass on a quantized file sums in another order at most, which moves single values by one step.
 _STEPS_DB = 30.0
@@ -43,8 +44,7 @@ def run_passes(model: onnx.ModelProto, graph: Graph, signed_weights: bool = Fals
     least = _least_db(graph)
     before = _outputs(model, pixels)[0]
     proofs = []
-    signed: tuple[tuple[str, Pass], ...] = (("weights to int8", passes.weights_to_int8),)
-    for name, run in (*PASSES, *signed * signed_weights):
+    for name, run in (*PASSES, *_SIGNED) if signed_weights else PASSES:
         old = onnx.ModelProto()
         old.CopyFrom(model)
         if run(model.graph) == 0:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import re
 import shutil
 import sys
@@ -25,6 +24,7 @@ from fer_deploy.measure.latency import runtime_figures
 from fer_deploy.measure.measurement import Provenance, Unit
 from fer_deploy.targets.artifact import Artifact, open_artifact
 from fixtures.lowered import Lower
+from fixtures.processes import children
 
 SHORT = TimingProtocol(warmups=2, min_runs=25, min_seconds=0, max_seconds=10)
 
@@ -167,10 +167,6 @@ def test_a_runner_whose_parent_is_gone_times_nothing(
     output = capsys.readouterr()
     assert output.out == "ready\n"
     assert "called off" in output.err
-
-
-def children() -> set[str]:
-    return set(Path(f"/proc/self/task/{os.getpid()}/children").read_text(encoding="ascii").split())
 
 
 @pytest.mark.parametrize(
