@@ -8,6 +8,7 @@ forked: they have this one's networks and images as they are, and do what it wou
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import pickle
 import select
@@ -118,13 +119,10 @@ class Forked(Generic[Key, Made]):
         if not keys or not two_processes():
             return
         source, goal = os.pipe()
-        with warnings.catch_warnings():
-            # Newer Pythons warn of any thread at a fork; what threads of this process hold, the child does not use.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            process = os.fork()
+        process = _fork()
         if process == 0:
             os.close(source)
-            _make_all(keys, make, goal)
+            _leave_after(lambda: _make_all(keys, make, os.fdopen(goal, "wb")))
         os.close(goal)
         # Unbuffered, so that whether there is something to read is told by the pipe alone.
         self._process, self._pipe, self._waiting = process, os.fdopen(source, "rb", 0), list(keys)
@@ -155,6 +153,39 @@ class Forked(Generic[Key, Made]):
         if self._process is not None:
             _ended(self._process)
         self._process, self._pipe, self._waiting = None, None, []
+
+
+class Served:
+    """A forked process that answers what it is sent.
+
+    Attributes:
+        stdin: takes the questions, for :func:`send`.
+        stdout: gives the answers, for :func:`receive`.
+    """
+
+    def __init__(self, serve: Callable[[IO[bytes], IO[bytes]], None]) -> None:
+        """Start it; it lives while ``serve``, which is given where questions come from and answers go, goes on.
+
+        Only where there can be one (:func:`two_processes`).
+        """
+        (asked, ask), (answer, answered) = os.pipe(), os.pipe()
+        self._process = _fork()
+        if self._process == 0:
+            os.close(ask)
+            os.close(answer)
+            _leave_after(lambda: serve(os.fdopen(asked, "rb"), os.fdopen(answered, "wb")))
+        os.close(asked)
+        os.close(answered)
+        self.stdin, self.stdout = os.fdopen(ask, "wb"), os.fdopen(answer, "rb")
+
+    def kill(self) -> None:
+        """End it at once."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self._process, signal.SIGKILL)
+
+    def wait(self) -> int:
+        """Wait until it has ended, once, and return how."""
+        return os.waitpid(self._process, 0)[1]
 
 
 def in_halves(
@@ -196,24 +227,38 @@ def _ended(process: int) -> None:
         os.waitpid(process, 0)
 
 
-def _make_all(keys: Sequence[Key], make: Callable[[Key], Made], goal: int) -> NoReturn:
-    """Make all in the forked process and leave it, past whatever the parent would do on leaving."""
+def _make_all(keys: Sequence[Key], make: Callable[[Key], Made], goal: IO[bytes]) -> None:
+    for key in keys:
+        made: Made | None = None
+        with contextlib.suppress(Exception):  # whatever it is, it is raised where the thing is made again
+            made = make(key)
+        send(goal, made)
+
+
+def _fork() -> int:
+    with warnings.catch_warnings():
+        # Newer Pythons warn of any thread at a fork; what threads of this process hold, the child does not use.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return os.fork()
+
+
+def _leave_after(work: Callable[[], None]) -> NoReturn:
+    """Do the forked process's work and leave it, past whatever the parent would do on leaving."""
 
     def stop(*_: object) -> NoReturn:
         raise SystemExit
 
     try:
         signal.signal(signal.SIGTERM, stop)
+        # What it has of its parent is not looked through, and so not copied.
+        gc.freeze()
+        # One processor is its: it forks no further.
+        os.environ["OMP_NUM_THREADS"] = "1"
         import torch
 
         # The parent's pool of threads was not forked with it; whoever waits for it waits for ever.
         torch.set_num_threads(1)
-        answers = os.fdopen(goal, "wb")
-        for key in keys:
-            made: Made | None = None
-            with contextlib.suppress(Exception):  # whatever it is, it is raised where the thing is made again
-                made = make(key)
-            send(answers, made)
+        work()
     except BaseException:
         os._exit(1)
     os._exit(0)

@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from fer_deploy import forked
 from fer_deploy.files import folder_atomic
-from fer_deploy.forked import Forked, in_halves, one_thread_each, two_processes
+from fer_deploy.forked import Forked, Served, in_halves, one_thread_each, receive, send, two_processes
 from fixtures.processes import children
 
 pytestmark = [
@@ -144,3 +145,20 @@ def test_threads_are_given_back() -> None:
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
+
+
+def test_a_served_process_answers_until_it_is_ended() -> None:
+    def serve(questions: IO[bytes], answers: IO[bytes]) -> None:
+        while True:
+            send(answers, (receive(questions), os.getpid(), os.environ["OMP_NUM_THREADS"]))
+
+    served = Served(serve)
+    for question in ("first", "second"):
+        send(served.stdin, question)
+        assert receive(served.stdout) == (question, served._process, "1"), "it forks no further"
+    served.kill()
+    assert served.wait() != 0
+    with pytest.raises(EOFError):
+        receive(served.stdout)
+    for stream in (served.stdin, served.stdout):
+        stream.close()

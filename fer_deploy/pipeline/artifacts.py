@@ -19,6 +19,7 @@ from fer_deploy.quantize.recipe import parse_recipe
 from fer_deploy.report.schema import MissingArtifact
 from fer_deploy.targets.artifact import Artifact
 from fer_deploy.targets.base import Delegation
+from fer_deploy.targets.registry import get_target
 
 #: Target and recipe.
 Pair = tuple[str, str]
@@ -41,6 +42,12 @@ class ArtifactWriter:
         """Write nothing yet; with ``reuse`` False, whatever the store holds is made again."""
         self._inputs, self._config, self._graphs = inputs, config, graphs
         self._store, self._stages, self._reuse = store, stages, reuse
+
+    def prepare(self, pairs: Sequence[Pair]) -> None:
+        """Import what those of ``pairs`` need that are to be made."""
+        targets = dict.fromkeys(pair[0] for pair in pairs if not self._kept(pair, self.made_from(*pair)))
+        for target in targets:
+            get_target(target).prepare()
 
     def all_of(self, pairs: Sequence[Pair], done: Callable[[Exported], None]) -> list[Written]:
         """Return the artifacts of ``pairs``, in their order; ``done`` hears of each as soon as it is there.

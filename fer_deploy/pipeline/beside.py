@@ -1,4 +1,4 @@
-"""Answers of artifacts, asked for in a second process while this one lowers the next artifact.
+"""What a second process does while this one builds graphs and lowers them: the evaluations.
 
 ExecuTorch's and Core ML's conversions are Python on one core; the evaluations fill another. What the second process
 answers is what this one would: the same artifact, the same pixels, the same code, one thread.
@@ -12,15 +12,17 @@ import pickle
 import subprocess
 import sys
 import threading
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
+from typing import IO, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fer_deploy.errors import TargetError
-from fer_deploy.forked import receive, send
+from fer_deploy.forked import Served, receive, send, two_processes
 from fer_deploy.frozen import Unknown
 from fer_deploy.measure.subject import Inference, infer
 from fer_deploy.targets.artifact import Artifact, open_artifact
@@ -28,6 +30,8 @@ from fer_deploy.targets.registry import get_target, outside_address
 
 #: Test images from which on a second process, which takes some seconds to start, is worth it.
 _WORTH_IT = 1000
+
+Work = Callable[[], object]
 
 
 def host_answers(artifact: Artifact, pixels: NDArray[np.uint8]) -> Inference | Unknown:
@@ -45,26 +49,45 @@ def host_answers(artifact: Artifact, pixels: NDArray[np.uint8]) -> Inference | U
         return Unknown(reason=str(error))
 
 
-class Beside:
-    """A second process that answers what it was asked, in order; a context manager.
+class _Process(Protocol):
+    """A second process, forked or started anew."""
 
-    It is started with the first question, and not at all where it would not help: with one processor, with few images,
-    and for targets from outside the package, which it does not know. Then, and where it ends early, the answer is
-    computed here, when it is asked for.
+    @property
+    def stdin(self) -> IO[bytes] | None: ...
+    @property
+    def stdout(self) -> IO[bytes] | None: ...
+    def kill(self) -> None: ...
+    def wait(self) -> int: ...
+
+
+class Beside:
+    """A second process that does what it was asked, in order; a context manager.
+
+    It is forked when the block begins, and has this process's networks and images as they are. Where it cannot be
+    forked it is started with the first artifact, and does no other work. There is none where it would not help: with
+    one processor, and with few images; nor for targets from outside the package, which a process that was started does
+    not know. What it does not do, or has not come to, or does not finish, is done here, when it is asked for.
     """
 
-    def __init__(self, pixels: NDArray[np.uint8]) -> None:
-        """Start nothing yet; ``pixels`` are the test images, uint8 (N, C, H, W)."""
-        self._pixels = pixels
-        self._process: subprocess.Popen[bytes] | None = None
+    def __init__(self, pixels: NDArray[np.uint8], works: Mapping[str, Work] | None = None) -> None:
+        """Start nothing yet.
+
+        Args:
+            pixels: the test images, uint8 (N, C, H, W).
+            works: what it can be asked to do besides, by name.
+        """
+        self._pixels, self._works = pixels, dict(works or {})
+        self._process: _Process | None = None
         self._closed = False
         # Held while a process is started: none starts once this one has looked for the one to end.
         self._starting = threading.Lock()
         # One thread talks to the process, so that neither waits for a full pipe.
         self._talker = ThreadPoolExecutor(max_workers=1)
-        self._asked: dict[str, Future[Inference | Unknown]] = {}
+        self._asked: dict[str, Future[object]] = {}
 
     def __enter__(self) -> Beside:
+        if len(self._pixels) >= _WORTH_IT and two_processes():
+            self._process = Served(self._serve_forked)
         return self
 
     def __exit__(
@@ -96,31 +119,42 @@ class Beside:
             return
         self._asked[artifact.key] = self._talker.submit(self._told, artifact.folder.resolve())
 
-    def answers(self, artifact: Artifact) -> Inference | Unknown:
-        """Return an artifact's answers; raises as :func:`host_answers`.
+    def ask_work(self, name: str) -> None:
+        """Let the process do the work of this name, if there is a forked one; return at once."""
+        if isinstance(self._process, Served):
+            self._asked[name] = self._talker.submit(self._told, name)
 
-        Where the process was asked and has begun, they are waited for; what it has not come to is computed here.
-        """
-        future = self._asked.pop(artifact.key, None)
+    def answers(self, artifact: Artifact) -> Inference | Unknown:
+        """Return an artifact's answers, waited for where the process has begun; raises as :func:`host_answers`."""
+        found = self._taken(artifact.key) or host_answers(artifact, self._pixels)
+        assert isinstance(found, (Inference, Unknown))
+        return found
+
+    def done(self, name: str) -> object:
+        """Return what the work of this name returned, waiting for it where the process has begun; raises as it does."""
+        found = self._taken(name)
+        return found[0] if isinstance(found, tuple) else self._works[name]()
+
+    def _taken(self, key: str) -> object | None:
+        """Return what the process sent, or None: it is to be done here."""
+        future = self._asked.pop(key, None)
         if future is not None and not future.cancel():
             # It ended: what is wrong with an artifact is said where it is opened here.
             with contextlib.suppress(OSError, EOFError, pickle.UnpicklingError):
                 return future.result()
-        return host_answers(artifact, self._pixels)
+        return None
 
-    def _told(self, folder: Path) -> Inference | Unknown:
+    def _told(self, question: Path | str) -> object:
         new = self._process is None
         process = self._process or self._started()
         assert process.stdin is not None
         assert process.stdout is not None
         if new:
             send(process.stdin, self._pixels)
-        send(process.stdin, str(folder))
-        answers = receive(process.stdout)
-        assert isinstance(answers, (Inference, Unknown))
-        return answers
+        send(process.stdin, question)
+        return receive(process.stdout)
 
-    def _started(self) -> subprocess.Popen[bytes]:
+    def _started(self) -> _Process:
         """Start the process and return it.
 
         Raises:
@@ -138,20 +172,31 @@ class Beside:
             )
             return self._process
 
+    def _serve_forked(self, questions: IO[bytes], answers: IO[bytes]) -> None:
+        _answer_all(questions, answers, self._pixels, self._works)
+
+
+def _answer_all(
+    questions: IO[bytes], answers: IO[bytes], pixels: NDArray[np.uint8], works: Mapping[str, Work]
+) -> None:
+    """Answer artifacts' folders with their answers, and names with what the work returns, as the only item."""
+    with contextlib.suppress(EOFError):
+        while True:
+            question = receive(questions)
+            if isinstance(question, Path):
+                send(answers, host_answers(open_artifact(question), pixels))
+            else:
+                send(answers, (works[str(question)](),))
+
 
 def _serve() -> None:
     """Answer what comes on stdin until it is closed; stdout holds the answers and nothing else."""
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    questions = sys.stdin.buffer
-    try:
-        pixels = receive(questions)
+    with contextlib.suppress(EOFError):
+        pixels = receive(sys.stdin.buffer)
         assert isinstance(pixels, np.ndarray)
-        while True:
-            folder = receive(questions)
-            send(answers, host_answers(open_artifact(Path(str(folder))), pixels))
-    except EOFError:
-        return
+        _answer_all(sys.stdin.buffer, answers, pixels, {})
 
 
 if __name__ == "__main__":

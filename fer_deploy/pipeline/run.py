@@ -47,6 +47,9 @@ from fer_deploy.report.schema import DeviceReport, MissingArtifact, Report
 from fer_deploy.targets.artifact import tool_versions
 from fer_deploy.views.write import write_views
 
+#: What a second process is asked to do of the float model: its answers, and the search for known mistakes.
+_FLOAT, _DIAGNOSIS = "float-model", "diagnosis"
+
 
 def run(config: Config, command: str = "", fresh: bool = False) -> Report:
     """Do the whole job, as ``fer-deploy run`` does: artifacts, report.json, report.md and report.html are written.
@@ -106,12 +109,15 @@ class Run:
     def _measured(self) -> Report:
         model, test, calibration = self._inputs.model, self._inputs.test, self._inputs.calibration
         plain = float_graph(model)
-        with self.stages.stage("evaluating the float model"):
-            reference = self._reference(plain)
-            require_spread(reference, model.source)
-            if calibration is not None and not calibration.faces.drawn:
-                check_fit(model, calibration.faces, self._graphs.traced)
-        with Beside(test.pixels) as beside:
+        works = {_FLOAT: lambda: self._evaluated(plain), _DIAGNOSIS: lambda: explain_float_model(plain, test)}
+        with Beside(test.pixels, works) as beside:
+            with self.stages.stage("evaluating the float model"):
+                self._ask_of_float(beside)
+                if calibration is not None and not calibration.faces.drawn:
+                    check_fit(model, calibration.faces, self._graphs.traced)
+                self._artifacts.prepare(self._inputs.plan.pairs)
+                reference = self._reference(beside)
+                require_spread(reference, model.source)
             exported, missing = self._export(beside)
             found = {}
             # From the end: this process takes what the other, which began at the start, has not come to.
@@ -119,6 +125,8 @@ class Run:
                 with self.stages.stage(f"evaluating {made.artifact.key}"):
                     found[made.artifact.key] = self._answers_of(made, beside)
             answers = {made.artifact.key: found[made.artifact.key] for made in exported}
+            diagnosis = None if test.drawn else beside.done(_DIAGNOSIS)
+            assert diagnosis is None or isinstance(diagnosis, str)
         made_here = [made.artifact for made in exported]
         wanted = self._config.corruptions
         spoilt = corrupted_of(plain, self._inputs, made_here, wanted, self._store, self.stages)
@@ -167,21 +175,36 @@ class Run:
                     *run_warnings(self._inputs.plan, calibration, exported, missing),
                 ),
                 missing=tuple(missing),
-                diagnosis=None if test.drawn else explain_float_model(plain, test),
+                diagnosis=diagnosis,
                 reused=tuple(self._store.reused),
             )
 
-    def _reference(self, plain: Graph) -> Logits:
-        """Return the float model's logits on the test images."""
+    def _evaluated(self, plain: Graph) -> Inference:
+        return float_inference(plain, self._inputs.test.pixels, "evaluating the float model")
+
+    def _ask_of_float(self, beside: Beside) -> None:
+        """Let ``beside`` do what is asked of the float model alone, as far as it is not known."""
+        if not (self._is_data and self._store.has(ANSWERS, _FLOAT, self._float_from())):
+            beside.ask_work(_FLOAT)
+        if not self._inputs.test.drawn:
+            beside.ask_work(_DIAGNOSIS)
+
+    def _float_from(self) -> str:
+        """Return the digest of everything that the float model's answers depend on."""
         model = self._inputs.model
-
-        def answer() -> Inference:
-            return float_inference(plain, self._inputs.test.pixels, "evaluating the float model")
-
-        inputs = digest(
+        return digest(
             weights=model.weights_sha256, contract=model.contract.sha256, images=self._dataset.sha256
         )
-        answers = self._store.once(ANSWERS, "float-model", inputs, answer, self._is_data)
+
+    def _reference(self, beside: Beside) -> Logits:
+        """Return the float model's logits on the test images."""
+
+        def answer() -> Inference:
+            answers = beside.done(_FLOAT)
+            assert isinstance(answers, Inference)
+            return answers
+
+        answers = self._store.once(ANSWERS, _FLOAT, self._float_from(), answer, self._is_data)
         assert isinstance(answers, Inference)
         return answers.logits
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -40,6 +41,10 @@ class StatisticsFit:
     ratio: float
 
 
+class _FirstNormSeen(Exception):
+    """The rest of the network does not matter."""
+
+
 def check_fit(model: Model, faces: Faces, traced: Traced | None = None) -> None:
     """Check the model against labelled faces, preprocessed as its contract says.
 
@@ -76,13 +81,16 @@ def statistics_fit(model: Model, faces: Faces, traced: Traced | None = None) -> 
 
     class Recorder(torch.fx.Interpreter):
         def call_function(self, target: Any, args: Any, kwargs: Any) -> Any:
-            if target == torch.ops.aten.batch_norm.default and not found:
+            if target == torch.ops.aten.batch_norm.default:
                 found["input"], found["mean"], found["variance"] = args[0], args[3], args[4]
+                raise _FirstNormSeen
             return super().call_function(target, args, kwargs)
 
     pixels = faces.pixels[: fixed or _IMAGES].astype(np.float32)
-    with torch.no_grad():
-        Recorder(graph).run(torch.from_numpy(pixels))
+    recorder = Recorder(graph)
+    recorder.extra_traceback = False  # of what ends it
+    with torch.no_grad(), contextlib.suppress(_FirstNormSeen):
+        recorder.run(torch.from_numpy(pixels))
     axes = [axis for axis in range(found["input"].ndim) if axis != 1]
     mean, variance = found["input"].mean(axes), found["input"].var(axes)
     alive = (variance > 0) & (found["variance"] > 0)

@@ -289,6 +289,10 @@ class Target(ABC):
     def _no_smaller_builds(self) -> Unknown:
         return Unknown(reason=f"no build of {self.runtime} without some of its kernels is known")
 
+    def prepare(self) -> None:
+        """Import what :meth:`lower` needs, which takes seconds: a job does so while another process works."""
+        return
+
     @abstractmethod
     def preload(self) -> None:
         """Import the target's runtime, so that timing a load does not time Python imports."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -32,6 +33,14 @@ def worth_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
 
 
+@pytest.fixture
+def forked(monkeypatch: pytest.MonkeyPatch) -> None:
+    if sys.platform != "linux":
+        pytest.skip("FORKING NOT TESTED: other systems' libraries do not bear it")
+    monkeypatch.setattr(module, "two_processes", lambda: True)
+    monkeypatch.setattr(subprocess, "Popen", None)
+
+
 def equal(one: Inference | Unknown, other: Inference | Unknown) -> bool:
     assert isinstance(one, Inference)
     assert isinstance(other, Inference)
@@ -50,14 +59,62 @@ def test_the_second_process_answers_as_this_one(
             patched.setattr(module, "host_answers", None)  # nothing is answered here
             there = []
             for artifact in artifacts:
-                begun(beside, artifact)
+                begun(beside, artifact.key)
                 there.append(beside.answers(artifact))
     assert all(map(equal, here, there))
 
 
-def begun(beside: Beside, artifact: Artifact) -> None:
-    """Wait until the second process has come to an artifact."""
-    future = beside._asked[artifact.key]
+@pytest.mark.usefixtures("forked")
+def test_a_forked_process_answers_as_this_one_and_does_other_work(
+    lowered: Lower, test_faces: Faces, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    artifacts = [lowered(*pair)[0] for pair in PAIRS]
+    here = [host_answers(artifact, test_faces.pixels) for artifact in artifacts]
+    parent, table = os.getpid(), np.arange(3)
+    works = {"who": os.getpid, "nothing": lambda: None, "array": lambda: table * 2}
+    with Beside(test_faces.pixels, works) as beside:
+        for name in works:
+            beside.ask_work(name)
+        for artifact in artifacts:
+            beside.ask(artifact)
+        begun(beside, artifacts[-1].key)  # and so all before it
+        assert beside.done("who") not in (None, parent)
+        monkeypatch.setattr(module, "host_answers", None)  # nothing is answered here
+        beside._works.clear()
+        assert beside.done("nothing") is None
+        assert np.array_equal(np.asarray(beside.done("array")), table * 2)
+        there = [beside.answers(artifact) for artifact in artifacts]
+    assert all(map(equal, here, there))
+
+
+@pytest.mark.usefixtures("forked")
+def test_work_that_fails_there_is_done_here(test_faces: Faces) -> None:
+    parent = os.getpid()
+
+    def fails() -> int:
+        if os.getpid() != parent:
+            os._exit(9)
+        raise ArtifactError("said here")
+
+    with Beside(test_faces.pixels, {"fails": fails, "later": os.getpid}) as beside:
+        beside.ask_work("fails")
+        beside.ask_work("later")
+        begun(beside, "later")
+        with pytest.raises(ArtifactError, match="said here"):
+            beside.done("fails")
+        assert beside.done("later") == parent
+
+
+def test_work_is_done_here_without_a_forked_process(test_faces: Faces) -> None:
+    with Beside(test_faces.pixels, {"who": os.getpid}) as beside:
+        beside.ask_work("who")
+        assert beside.done("who") == os.getpid()
+        assert beside._process is None
+
+
+def begun(beside: Beside, key: str) -> None:
+    """Wait until the second process has come to what is called so."""
+    future = beside._asked[key]
     while not (future.running() or future.done()):
         time.sleep(0.01)
 
@@ -76,7 +133,7 @@ def test_what_the_second_process_has_not_come_to_is_answered_here(
     with Beside(test_faces.pixels) as beside:
         beside.ask(first)
         beside.ask(last)
-        begun(beside, first)  # its process has yet to start
+        begun(beside, first.key)  # its process has yet to start
         answers = [beside.answers(artifact) for artifact in (last, first)]
     assert here == [last.key]
     assert all(map(equal, answers, [host_answers(artifact, test_faces.pixels) for artifact in (last, first)]))
@@ -86,7 +143,7 @@ def test_a_process_that_ends_is_replaced_by_this_one(lowered: Lower, test_faces:
     artifact, _ = lowered("onnx", "float")
     with Beside(test_faces.pixels) as beside:
         beside.ask(artifact)
-        begun(beside, artifact)
+        begun(beside, artifact.key)
         first = beside.answers(artifact)
         assert beside._process is not None
         beside._process.kill()

@@ -19,6 +19,7 @@ import numpy as np
 from fer_deploy.contract import Contract
 from fer_deploy.quantize.graph import Graph
 from fer_deploy.targets.coreml.options import CoreMLOptions
+from fer_deploy.targets.coreml.tools import coremltools, messages
 
 if TYPE_CHECKING:
     import torch
@@ -36,7 +37,7 @@ def convert(graph: Graph, options: CoreMLOptions) -> Any:
 
     ``float`` computes in fp32; ``fp16`` and ``w8`` in fp16; ``w8a8`` as ``options`` say.
     """
-    import coremltools as ct
+    ct = coremltools()
 
     names = [LOGITS, PROBABILITIES] if options.classifier else [LOGITS]
     package = ct.convert(
@@ -53,7 +54,7 @@ def convert(graph: Graph, options: CoreMLOptions) -> Any:
 
 
 def _passes() -> Any:
-    import coremltools as ct
+    ct = coremltools()
 
     passes = ct.PassPipeline()
     passes.remove_passes({_SCALE_CHANGING_PASS})
@@ -133,7 +134,7 @@ def input_name(options: CoreMLOptions) -> str:
 
 
 def _input(graph: Graph, options: CoreMLOptions) -> Any:
-    import coremltools as ct
+    ct = coremltools()
 
     name, spec = input_name(options), graph.contract.input
     if not options.image_input:
@@ -147,8 +148,7 @@ def _with_int8_weights(package: Any) -> Any:
 
     coremltools leaves weights of up to 2,048 values alone unless told otherwise: half of a small net's.
     """
-    import coremltools.optimize.coreml as compression
-
+    compression = coremltools().optimize.coreml
     config = compression.OpLinearQuantizerConfig(
         mode="linear_symmetric", dtype="int8", granularity="per_channel", weight_threshold=0
     )
@@ -209,8 +209,7 @@ def classify(spec: Any, labels: tuple[str, ...]) -> None:
     Done here because coremltools 9.0 fails on a classifier with further outputs (IndexError in
     ``get_func_output``) and cannot compress one (coremltools #1906).
     """
-    from coremltools.proto import MIL_pb2, Model_pb2
-
+    MIL_pb2, Model_pb2 = messages()
     function = spec.mlProgram.functions["main"]
     block = function.block_specializations[function.opset]
     string = MIL_pb2.ValueType()

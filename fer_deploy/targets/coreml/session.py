@@ -16,6 +16,7 @@ from fer_deploy.quantize.layers import LayerOutput
 from fer_deploy.quiet import quiet
 from fer_deploy.targets.base import Session
 from fer_deploy.targets.coreml.package import LOGITS
+from fer_deploy.targets.coreml.tools import coremltools
 
 
 class InterpreterSession(Session):
@@ -78,9 +79,8 @@ class CoreMLSession(Session):
 
     def __init__(self, file: Path) -> None:
         """Load the package at ``file``; ArtifactError when Core ML refuses it."""
+        ct = coremltools()
         with quiet():
-            import coremltools as ct
-
             try:
                 self._model: Any = ct.models.MLModel(
                     str(file), compute_units=ct.ComputeUnit[self.compute_units]

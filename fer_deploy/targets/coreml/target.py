@@ -18,6 +18,7 @@ from fer_deploy.targets.base import ArtifactLayers, Delegation, Lowered, Runner,
 from fer_deploy.targets.coreml.options import CoreMLOptions
 from fer_deploy.targets.coreml.package import FILE, convert, input_name, save
 from fer_deploy.targets.coreml.session import CoreMLSession, InterpreterSession
+from fer_deploy.targets.coreml.tools import coremltools
 from fer_deploy.targets.inspection import Inspection
 from fer_deploy.targets.options import TargetOptions
 
@@ -41,6 +42,10 @@ class CoreMLTarget(Target):
     def __init__(self, options: CoreMLOptions | None = None) -> None:
         """Lower with ``options``; the default is a float array in, logits out, iOS 17."""
         self._options = options or CoreMLOptions()
+
+    def prepare(self) -> None:
+        """Import the converter."""
+        coremltools()
 
     def lower(self, graph: Graph, folder: Path) -> Lowered:
         """Write ``model.mlpackage``; batch 1, ``pixels`` or ``image`` in, float32 ``logits`` out.
@@ -87,8 +92,7 @@ class CoreMLTarget(Target):
 
     def preload(self) -> None:
         """Import coremltools."""
-        with quiet():
-            import coremltools  # noqa: F401
+        coremltools()
 
     def layer_outputs(self, file: Path, pixels: NDArray[np.uint8]) -> ArtifactLayers:
         """Run the package by the interpreter, on macOS too: Core ML itself gives no inner values."""

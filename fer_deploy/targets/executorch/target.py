@@ -55,6 +55,14 @@ class ExecuTorchTarget(Target):
         """Vela's of a program for an Ethos-U."""
         return ethos_u_vela.estimate_of(file) if ethos_u.ETHOS_U_ID in file.read_bytes() else None
 
+    def prepare(self) -> None:
+        """Import the compiler and XNNPACK's partitioner."""
+        with quiet():
+            import executorch.exir  # noqa: F401
+            from executorch.backends.xnnpack.partition.xnnpack_partitioner import (  # noqa: F401
+                XnnpackPartitioner,
+            )
+
     def lower(self, graph: Graph, folder: Path) -> Lowered:
         """Write ``model.pte``; batch 1, float32 pixels in, float32 logits out."""
         self.require_recipe(graph.recipe.name)

@@ -83,6 +83,12 @@ class OnnxTarget(Target):
         """Lower with ``options``."""
         self.options = options or OnnxOptions()
 
+    def prepare(self) -> None:
+        """Import the exporter."""
+        with quiet():
+            import onnxscript  # noqa: F401
+            import torch.onnx  # noqa: F401
+
     def lower(self, graph: Graph, folder: Path) -> Lowered:
         """Write ``model.onnx``; batch 1, float32 ``pixels`` in, float32 ``logits`` out."""
         self.require_recipe(graph.recipe.name)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from fer_deploy.errors import ArtifactError
 from fer_deploy.quiet import quiet
+from fer_deploy.targets.coreml.tools import messages
 
 _SENTINEL = 0xDEADBEEF
 _VERSION = 2
@@ -139,8 +140,8 @@ def read_package(path: Path) -> Package:
     """
     model = _model_file(path)
     with quiet():
-        from coremltools.proto import Model_pb2
         from google.protobuf.message import DecodeError
+    _, Model_pb2 = messages()
 
     spec = Model_pb2.Model()
     try:

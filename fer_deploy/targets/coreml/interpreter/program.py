@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from fer_deploy.errors import ArtifactError, TargetError
 from fer_deploy.targets.coreml.interpreter.package import BlobFile, Package, decode, read_package
+from fer_deploy.targets.coreml.tools import messages
 
 #: A constant's value: an array (any rank, also 0), a string, or a list of values.
 Constant: TypeAlias = "NDArray[np.generic] | str | list[Constant]"
@@ -211,8 +212,7 @@ class _Reader:
 
 
 def _tensor_type(declared: Any) -> TensorType | None:
-    from coremltools.proto import MIL_pb2
-
+    MIL_pb2, _ = messages()
     if declared.WhichOneof("type") != "tensorType":
         return None
     tensor = declared.tensorType
