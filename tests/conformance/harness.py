@@ -7,12 +7,13 @@ by the project's interpreter.
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import re
 import tempfile
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -64,7 +65,7 @@ class Verdict:
         kind: right, refused in one sentence, or wrong.
         sqnr: of the logits against torch, dB, where an artifact was written.
         agreement: share of faces with the same answer as torch's.
-        reference: SQNR of an int8 graph by torchao alone, dB.
+        reference: SQNR of an int8 graph by torchao alone, dB, where the verdict hung on it.
         text: the refusal, or what is wrong.
     """
 
@@ -83,13 +84,13 @@ class Subject:
         network: what it was made of.
         module: lively.
         wanted: torch's logits of the test faces, None where torch has no one answer for a face.
-        reference: SQNR of torchao's int8 graph, dB, None where there is none.
+        reference: gives the SQNR of torchao's int8 graph, dB, None where there is none; made when first asked for.
     """
 
     network: Network
     module: torch.nn.Module
     wanted: NDArray[np.float32] | None
-    reference: float | None
+    reference: Callable[[], float | None]
 
 
 def normalised(pixels: NDArray[np.uint8]) -> torch.Tensor:
@@ -98,7 +99,7 @@ def normalised(pixels: NDArray[np.uint8]) -> torch.Tensor:
 
 
 def subject(network: Network) -> Subject:
-    """Return a network made lively, torch's logits of the test faces and the reference's SQNR."""
+    """Return a network made lively, torch's logits of the test faces and how to get the reference's SQNR."""
     faces = bench()
     calibration, test = normalised(faces.calibration.faces.pixels), normalised(faces.test.pixels)
     answers = "*" not in network.refused or network.or_right
@@ -111,12 +112,17 @@ def subject(network: Network) -> Subject:
                 raise
             module = network.make().eval()
     if not answers:
-        return Subject(network, module, None, None)
+        return Subject(network, module, None, lambda: None)
     with torch.no_grad():
         wanted = torch.cat([module(one[None]) for one in test]).float().numpy()
-    with quiet():
-        answer = quantized_logits(module, calibration.numpy(), test.numpy())
-    return Subject(network, module, wanted, None if answer is None else sqnr(answer, wanted))
+
+    @functools.cache
+    def reference() -> float | None:
+        with quiet():
+            answer = quantized_logits(module, calibration.numpy(), test.numpy())
+        return None if answer is None else sqnr(answer, wanted)
+
+    return Subject(network, module, wanted, reference)
 
 
 def sqnr(got: NDArray[np.float32], wanted: NDArray[np.float32]) -> float:
@@ -224,10 +230,11 @@ def judged(made: Subject, wanted: NDArray[np.float32], got: NDArray[np.float32],
     agreement = float((got.argmax(1) == wanted.argmax(1)).mean())
     if recipe == "float":
         return Verdict("right" if ratio >= made.network.float_floor else "wrong", ratio, agreement)
-    floor = (
-        INT8_FLOOR if made.reference is None else min(made.reference - made.network.below_reference, ENOUGH)
-    )
-    return Verdict("right" if ratio >= floor else "wrong", ratio, agreement, made.reference)
+    if ratio >= ENOUGH:
+        return Verdict("right", ratio, agreement)
+    reference = made.reference()
+    floor = INT8_FLOOR if reference is None else reference - made.network.below_reference
+    return Verdict("right" if ratio >= floor else "wrong", ratio, agreement, reference)
 
 
 def _failed(error: Exception, output: Path) -> Verdict:

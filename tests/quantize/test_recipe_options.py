@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
 from fer_deploy.errors import ConfigError, QuantizationError
 from fer_deploy.model import Model
 from fer_deploy.quantize.bias import channel_means
-from fer_deploy.quantize.canonical import canonical
+from fer_deploy.quantize.canonical import Canonical, canonical
 from fer_deploy.quantize.equalize import equalize
+from fer_deploy.quantize.graph import Graph, scales_of
 from fer_deploy.quantize.layers import attribute, layer_name, weighted_layers
 from fer_deploy.quantize.observers import mse_range, percentile_range
-from fer_deploy.quantize.prepare import calibration_evidence, statistics_pixels
-from fer_deploy.quantize.ptq import float_graph, quantize_ptq
+from fer_deploy.quantize.prepare import calibration_evidence, prepare, statistics_pixels
+from fer_deploy.quantize.ptq import float_graph, nearest_integers, quantize_ptq
 from fer_deploy.quantize.recipe import (
     OBSERVERS,
     CalibrationSet,
@@ -26,7 +30,7 @@ from fer_deploy.quantize.recipe import (
     choose_calibration,
     parse_options,
 )
-from fixtures.outside import Outside
+from fixtures.outside import Outside, rgb112
 from fixtures.synthetic import contract_for, input_spec, separable_faces
 
 CALIBRATION = choose_calibration(separable_faces(320, 0), 64)
@@ -63,6 +67,7 @@ def test_percentile_range_keeps_the_zeros_of_a_relu() -> None:
     assert float(high) < float(values.max())
 
 
+@settings(max_examples=20)  # each tries thousands of ranges
 @given(st.integers(0, 2**32 - 1), st.floats(5, 50))
 def test_mse_range_is_never_worse_than_the_whole_range(seed: int, outlier: float) -> None:
     generator = np.random.default_rng(seed)
@@ -89,23 +94,41 @@ def squared_error_levels(values: torch.Tensor, low: float, high: float, levels: 
     return float((rounded - values).square().mean())
 
 
+@pytest.fixture(scope="module")
+def calibration(separable_model: Outside) -> CalibrationSet:
+    return choose_calibration(separable_model.training, 64)
+
+
+@pytest.fixture(scope="module")
+def form(separable_model: Outside, calibration: CalibrationSet) -> Canonical:
+    return canonical(separable_model.model, calibration_evidence(separable_model.model, calibration))
+
+
+@pytest.fixture(scope="module")
+def quantized(
+    separable_model: Outside, calibration: CalibrationSet, form: Canonical
+) -> Callable[[PtqOptions], Graph]:
+    """Gives the trained net's int8 graph under some options, each made once. Do not change it."""
+    return functools.cache(lambda options: quantize_ptq(separable_model.model, calibration, options, form))
+
+
 @pytest.mark.parametrize("observer", OBSERVERS)
-def test_every_observer_quantizes_well(separable_model: Outside, observer: ObserverName) -> None:
+def test_every_observer_quantizes_well(
+    separable_model: Outside, quantized: Callable[[PtqOptions], Graph], observer: ObserverName
+) -> None:
     model, test = separable_model.model, separable_model.test
-    calibration = choose_calibration(separable_model.training, 64)
     reference = float_graph(model).logits(test.pixels, "float").argmax(1)
-    graph = quantize_ptq(model, calibration, parse_options(observer=observer))
+    graph = quantized(parse_options(observer=observer))
     assert graph.options == PtqOptions(observer=observer)
     answers = graph.logits(test.pixels, "int8").argmax(1)
     assert (answers == reference).mean() >= 0.98
 
 
-def test_observers_differ_in_what_they_choose(separable_model: Outside) -> None:
-    calibration = choose_calibration(separable_model.training, 64)
+def test_observers_differ_in_what_they_choose(quantized: Callable[[PtqOptions], Graph]) -> None:
     scales = {}
     for observer in OBSERVERS:
-        options = parse_options(observer=observer, percentile=99.0)
-        made = quantize_ptq(separable_model.model, calibration, options).scales
+        asked = {"percentile": 99.0} if observer == "percentile" else {}
+        made = quantized(parse_options(observer=observer, **asked)).scales
         assert made is not None
         scales[observer] = tuple(one.scale for one in made.activations)
     assert len(set(scales.values())) == len(OBSERVERS)
@@ -169,14 +192,14 @@ def test_equalisation_leaves_channels_that_reach_the_clamp() -> None:
         assert torch.allclose(before, graph(pixels), atol=1e-4 * float(before.abs().max()))
 
 
-def test_bias_correction_restores_channel_means(separable_model: Outside) -> None:
-    model = separable_model.model
-    calibration = choose_calibration(separable_model.training, 64)
+def test_bias_correction_restores_channel_means(
+    calibration: CalibrationSet, form: Canonical, quantized: Callable[[PtqOptions], Graph]
+) -> None:
     pixels = statistics_pixels(None, calibration)
-    target = channel_means(folded_graph(model, calibration), pixels)
+    target = channel_means(form.module, pixels)
 
     def distance(options: PtqOptions) -> float:
-        module = quantize_ptq(model, calibration, options).module
+        module = quantized(options).module
         assert isinstance(module, torch.fx.GraphModule)
         means = channel_means(module, pixels)
         return sum(float((ours - theirs).abs().sum()) for ours, theirs in zip(means, target, strict=True))
@@ -193,21 +216,23 @@ def test_calibrating_does_not_change_the_model(separable_model: Outside) -> None
         assert torch.equal(value, before[name]), name
 
 
-def test_fused_clamps_save_a_quantization(rgb112_model: Outside) -> None:
-    calibration = choose_calibration(rgb112_model.training, 16)
+def test_fused_clamps_save_a_quantization() -> None:
+    torch.manual_seed(0)
+    model = Model("drawn", "drawn", rgb112().eval(), contract_for(input_spec(48, "rgb")), "0" * 64)
+    calibration = choose_calibration(separable_faces(80, 0, 48, 3), 16)
+    form = canonical(model, calibration_evidence(model, calibration))
     counts = []
     for fused in (True, False):
-        graph = quantize_ptq(rgb112_model.model, calibration, PtqOptions(fused_clamps=fused))
-        assert graph.scales is not None
-        counts.append(len(graph.scales.activations))
+        observed = prepare(model, calibration, PtqOptions(fused_clamps=fused), form)
+        scales = scales_of(nearest_integers(observed))
+        counts.append(len(scales.activations))
     # two ReLU6; XNNPACK's quantizer fuses the two ReLUs by itself
     assert counts[1] - counts[0] == 2
 
 
-def test_float_layers_keep_their_weights(separable_model: Outside) -> None:
-    calibration = choose_calibration(separable_model.training, 32)
+def test_float_layers_keep_their_weights(quantized: Callable[[PtqOptions], Graph]) -> None:
     names = ("network.stem.0", "network.blocks.1.first.pointwise")
-    graph = quantize_ptq(separable_model.model, calibration, PtqOptions(float_layers=names))
+    graph = quantized(PtqOptions(float_layers=names))
     floats = {
         layer_name(node)
         for node in weighted_layers(graph.module)  # type: ignore[arg-type]
@@ -216,7 +241,6 @@ def test_float_layers_keep_their_weights(separable_model: Outside) -> None:
     assert floats == set(names)
 
 
-def test_unknown_float_layer_is_named(separable_model: Outside) -> None:
-    calibration = choose_calibration(separable_model.training, 32)
+def test_unknown_float_layer_is_named(quantized: Callable[[PtqOptions], Graph]) -> None:
     with pytest.raises(QuantizationError, match="no quantizable layer is called 'nowhere'"):
-        quantize_ptq(separable_model.model, calibration, PtqOptions(float_layers=("nowhere",)))
+        quantized(PtqOptions(float_layers=("nowhere",)))
