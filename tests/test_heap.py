@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 import weakref
 from collections.abc import Iterator
 
@@ -67,3 +69,32 @@ def test_a_heap_that_the_program_has_frozen_stays_so() -> None:
     with set_aside():
         assert gc.get_freeze_count() == frozen
     assert gc.get_freeze_count() > 0
+
+
+_ENDS = """
+import gc, sys
+from fer_deploy.heap import end_without_collecting
+end_without_collecting()
+end_without_collecting()
+class Knot:
+    def __init__(self):
+        self.itself = self
+    def __del__(self):
+        print("freed")
+knot = Knot()
+gc.collect()
+del knot
+print("ends")
+"""
+
+
+def test_a_program_that_ends_frees_nothing_that_the_system_takes_back() -> None:
+    said = subprocess.run(
+        [sys.executable, "-c", _ENDS], capture_output=True, text=True, check=True, timeout=60
+    ).stdout
+    assert said.split() == ["ends"]
+    collected = _ENDS.replace("end_without_collecting()", "")
+    said = subprocess.run(
+        [sys.executable, "-c", collected], capture_output=True, text=True, check=True, timeout=60
+    ).stdout
+    assert said.split() == ["ends", "freed"]

@@ -14,6 +14,7 @@ import click
 from fer_deploy.cli.examples import epilog
 from fer_deploy.cli.streams import Steady, steady_streams
 from fer_deploy.errors import FerDeployError, OutputError
+from fer_deploy.heap import end_without_collecting
 from fer_deploy.names import closest
 
 #: Exit code of a command that Ctrl-C stopped, as shells give it: 128 and the number of SIGINT.
@@ -100,6 +101,7 @@ class _Commands(click.Group):
         """Run the command and leave Python with its exit code, whatever becomes of standard output."""
         if not standalone_mode:
             return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+        end_without_collecting()
         with steady_streams() as steady:
             code = self._code(args, prog_name, complete_var, **extra)
             sys.stdout.flush()

@@ -25,6 +25,7 @@ from fer_deploy.devices.runners.job import READY, WHEN_TOLD, golden_pixels, with
 from fer_deploy.devices.runners.onnx_runner import ContentionMeter, PeakMemory
 from fer_deploy.devices.timing import Contention, PairTiming, TimingProtocol, TimingResult
 from fer_deploy.errors import DeviceError, FerDeployError
+from fer_deploy.heap import end_without_collecting
 from fer_deploy.quantize.graph import batches
 from fer_deploy.targets.artifact import open_artifact
 from fer_deploy.targets.registry import get_target, register
@@ -150,6 +151,7 @@ def _told() -> None:
 
 def main(*arguments: str) -> int:
     """Do what the arguments ask and return the exit code; the last line of stderr says what failed."""
+    end_without_collecting()
     try:
         if arguments[0] == "--target":
             register(pkgutil.resolve_name(arguments[1]))
