@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -24,8 +23,9 @@ from fer_deploy.pipeline.export import (
     draw_calibration,
     write_artifact_of,
 )
-from fer_deploy.quantize.carried import rounding_of, take_ranges
-from fer_deploy.quantize.ptq import quantize_ptq
+from fer_deploy.quantize.carried import rounding_of, take_ranges, take_rounding
+from fer_deploy.quantize.prepare import Prepared, prepare
+from fer_deploy.quantize.ptq import nearest_integers
 from fer_deploy.quantize.recipe import (
     CARRIED_FILE,
     CalibrationSet,
@@ -138,6 +138,15 @@ def test_drawn_faces_give_no_ranges_to_keep(folder: Path) -> None:
         calibrate(folder.parent, SAMPLE, SECTION)
 
 
+@pytest.fixture(scope="module")
+def on_its_way(folder: Path) -> tuple[CarriedCalibration, Prepared]:
+    """What the model carries, and the model as far as its nearest integers."""
+    model = load_model(folder)
+    calibration = drawn(model, SAMPLE)
+    assert calibration.carried is not None
+    return calibration.carried, prepare(model, calibration, SECTION.ptq)
+
+
 @pytest.mark.parametrize(
     "spoil",
     [
@@ -150,17 +159,14 @@ def test_drawn_faces_give_no_ranges_to_keep(folder: Path) -> None:
     ids=["another layer", "cut short", "another shape"],
 )
 def test_rounding_of_another_graph_is_refused(
-    folder: Path, spoil: Callable[[CarriedRounding], CarriedRounding]
+    on_its_way: tuple[CarriedCalibration, Prepared], spoil: Callable[[CarriedRounding], CarriedRounding]
 ) -> None:
-    model = load_model(folder)
-    calibration = drawn(model, SAMPLE)
-    assert calibration.carried is not None
-    first, *rest = calibration.carried.rounding
-    carried = calibration.carried.model_copy(update={"rounding": (spoil(first), *rest)})
+    carried, prepared = on_its_way
+    first, *rest = carried.rounding
     with pytest.raises(
         QuantizationError, match=r"rounding of \S+ .* another graph; .* `fer-deploy calibrate`"
     ):
-        quantize_ptq(model, dataclasses.replace(calibration, carried=carried), SECTION.ptq)
+        take_rounding(nearest_integers(prepared), (spoil(first), *rest))
 
 
 def test_an_older_file_is_made_again(folder: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import torch
 
 from fer_deploy.data.faces import Faces
 from fer_deploy.errors import TrainingError
+from fer_deploy.quantize.canonical import Canonical
 from fer_deploy.quantize.prepare import Prepared, prepare
 from fer_deploy.quantize.ptq import convert, float_graph
 from fer_deploy.quantize.qat import quantize_qat, student_of, trained
@@ -29,14 +30,17 @@ from fixtures.outside import Outside
 SHORT = DistillRecipe(epochs=2, images_per_epoch=96, batch_size=32)
 
 
-@pytest.fixture(scope="module")
-def calibration(separable_model: Outside) -> CalibrationSet:
-    return choose_calibration(separable_model.training, 64)
+pytestmark = pytest.mark.usefixtures("exported_once")
 
 
 @pytest.fixture(scope="module")
-def prepared(separable_model: Outside, calibration: CalibrationSet) -> Prepared:
-    return prepare(separable_model.model, calibration, PtqOptions())
+def calibration(separable_calibration: CalibrationSet) -> CalibrationSet:
+    return separable_calibration
+
+
+@pytest.fixture(scope="module")
+def prepared(separable_model: Outside, calibration: CalibrationSet, separable_form: Canonical) -> Prepared:
+    return prepare(separable_model.model, calibration, PtqOptions(), separable_form)
 
 
 def test_recipe_name_is_decodable() -> None:
@@ -79,9 +83,8 @@ def test_only_the_network_is_trained_and_ranges_never_move(
 
 
 def test_training_brings_the_student_nearer_to_its_teacher(
-    separable_model: Outside, calibration: CalibrationSet, tmp_path: Path
+    prepared: Prepared, separable_model: Outside, tmp_path: Path
 ) -> None:
-    prepared = prepare(separable_model.model, calibration, PtqOptions())
     student, parameters = student_of(prepared)
     with torch.no_grad():  # a student that has something to learn
         for value in parameters.values():
@@ -134,14 +137,15 @@ def test_a_run_is_deterministic_and_resumes_where_it_was_cut(
 def test_checkpoint_of_another_run_is_refused(
     separable_model: Outside, calibration: CalibrationSet, tmp_path: Path
 ) -> None:
-    run_of(separable_model, calibration, tmp_path)
+    short = SHORT.model_copy(update={"epochs": 1, "images_per_epoch": 32})
+    run_of(separable_model, calibration, tmp_path, short)
     other = choose_calibration(separable_model.training, 64, seed=1)
     with pytest.raises(TrainingError, match="another"):
-        run_of(separable_model, other, tmp_path)
+        run_of(separable_model, other, tmp_path, short)
 
 
 def test_the_better_graph_is_returned_and_says_which(
-    separable_model: Outside, calibration: CalibrationSet, tmp_path: Path
+    prepared: Prepared, separable_model: Outside, calibration: CalibrationSet, tmp_path: Path
 ) -> None:
     # A learning rate that ruins the network: PTQ has to win, and the graph has to say so.
     ruin = SHORT.model_copy(update={"learning_rate": 3.0})
@@ -153,7 +157,7 @@ def test_the_better_graph_is_returned_and_says_which(
     assert result.graph.recipe == W8A8_QAT
     assert result.graph.note is not None
     assert result.graph.note.startswith("PTQ was kept by accuracy")
-    plain = convert(prepare(separable_model.model, calibration, PtqOptions()), W8A8_PTQ, calibration)
+    plain = convert(prepared, W8A8_PTQ, calibration)
     assert result.graph.scales == plain.scales
 
 

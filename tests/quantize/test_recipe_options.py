@@ -95,21 +95,16 @@ def squared_error_levels(values: torch.Tensor, low: float, high: float, levels: 
 
 
 @pytest.fixture(scope="module")
-def calibration(separable_model: Outside) -> CalibrationSet:
-    return choose_calibration(separable_model.training, 64)
-
-
-@pytest.fixture(scope="module")
-def form(separable_model: Outside, calibration: CalibrationSet) -> Canonical:
-    return canonical(separable_model.model, calibration_evidence(separable_model.model, calibration))
-
-
-@pytest.fixture(scope="module")
 def quantized(
-    separable_model: Outside, calibration: CalibrationSet, form: Canonical
+    separable_model: Outside, separable_calibration: CalibrationSet, separable_form: Canonical
 ) -> Callable[[PtqOptions], Graph]:
     """Gives the trained net's int8 graph under some options, each made once. Do not change it."""
-    return functools.cache(lambda options: quantize_ptq(separable_model.model, calibration, options, form))
+
+    @functools.cache
+    def made(options: PtqOptions) -> Graph:
+        return quantize_ptq(separable_model.model, separable_calibration, options, separable_form)
+
+    return made
 
 
 @pytest.mark.parametrize("observer", OBSERVERS)
@@ -193,10 +188,12 @@ def test_equalisation_leaves_channels_that_reach_the_clamp() -> None:
 
 
 def test_bias_correction_restores_channel_means(
-    calibration: CalibrationSet, form: Canonical, quantized: Callable[[PtqOptions], Graph]
+    separable_calibration: CalibrationSet,
+    separable_form: Canonical,
+    quantized: Callable[[PtqOptions], Graph],
 ) -> None:
-    pixels = statistics_pixels(None, calibration)
-    target = channel_means(form.module, pixels)
+    pixels = statistics_pixels(None, separable_calibration)
+    target = channel_means(separable_form.module, pixels)
 
     def distance(options: PtqOptions) -> float:
         module = quantized(options).module

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from fer_deploy.model import Model
+from fer_deploy.quantize.canonical import Canonical
 from fer_deploy.quantize.graph import Graph
 from fer_deploy.quantize.layers import attribute, layer_name, weighted_layers
 from fer_deploy.quantize.prepare import prepare
@@ -24,11 +25,6 @@ from fixtures.outside import Outside
 from fixtures.synthetic import contract_for, input_spec, separable_faces
 
 NEAREST = PtqOptions(rounding="nearest")
-
-
-@pytest.fixture(scope="module")
-def calibration(separable_model: Outside) -> CalibrationSet:
-    return choose_calibration(separable_model.training, 64)
 
 
 def problem(seed: int, outputs: int, weights: int) -> tuple[torch.Tensor, ...]:
@@ -98,11 +94,13 @@ def test_moments_say_what_an_error_of_the_weights_does_to_the_output(
 
 
 def test_only_the_integers_differ_and_the_network_is_nearer(
-    separable_model: Outside, calibration: CalibrationSet
+    separable_model: Outside, separable_calibration: CalibrationSet, separable_form: Canonical
 ) -> None:
     model, test = separable_model.model, separable_model.test
-    plain = quantize_ptq(model, calibration, NEAREST)
-    ours = quantize_ptq(model, calibration, PtqOptions())
+    plain, ours = (
+        quantize_ptq(model, separable_calibration, options, separable_form)
+        for options in (NEAREST, PtqOptions())
+    )
     assert ours.scales == plain.scales
     reference = float_graph(model).logits(test.pixels, "float")
 
@@ -119,9 +117,11 @@ def integers_of(graph: Graph) -> list[torch.Tensor]:
     return [integers for integers, _ in integer_weights(graph.module).values()]
 
 
-def test_small_batches_do_the_same(separable_model: Outside, calibration: CalibrationSet) -> None:
-    prepared = prepare(separable_model.model, calibration, NEAREST)
-    pixels = torch.from_numpy(calibration.faces.pixels.astype("float32"))
+def test_small_batches_do_the_same(
+    separable_model: Outside, separable_calibration: CalibrationSet, separable_form: Canonical
+) -> None:
+    prepared = prepare(separable_model.model, separable_calibration, NEAREST, separable_form)
+    pixels = torch.from_numpy(separable_calibration.faces.pixels.astype("float32"))
     moved = [
         round_by_gptq(nearest_integers(prepared), prepared.float_graph, pixels, size) for size in (None, 4)
     ]
