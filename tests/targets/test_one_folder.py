@@ -128,9 +128,7 @@ def report(dist: Path) -> Report:
 
 
 def test_a_whole_run(report: Report) -> None:
-    assert [artifact.key for artifact in report.artifacts] == [
-        f"{target}-{recipe}" for target in ("toy", "bare") for recipe in ("float", "w8a8-ptq")
-    ]
+    assert [artifact.key for artifact in report.artifacts] == ["toy-float", "toy-w8a8-ptq", "bare-w8a8-ptq"]
     for artifact in report.artifacts:
         assert artifact.accuracy.accuracy.provenance is Provenance.MEASURED
         assert (artifact.parity.agreement.value or 0) > 0.9
@@ -171,7 +169,7 @@ def test_what_a_target_cannot_say_is_a_sentence_in_every_view(report: Report, di
     assert (noise.layers, noise.layers_reason) == ((), reasons[0])
     (device,) = report.devices
     times = {figures.artifact: figures for figures in device.figures}
-    assert times["bare-float"].layers_reason == reasons[1]
+    assert times["bare-w8a8-ptq"].layers_reason == reasons[1]
     for view in ("report.md", "report.html"):
         text = (dist / view).read_text(encoding="utf-8")
         assert all(reason in text for reason in reasons), view
@@ -185,7 +183,7 @@ def test_compare(dist: Path, faces_folder: Path) -> None:
     toy = json.loads(command("compare", dist / "toy-float", dist / "toy-w8a8-ptq", *data).stdout)
     assert toy["layers"]
     assert toy["layers_reason"] is None
-    bare = json.loads(command("compare", dist / "toy-float", dist / "bare-float", *data).stdout)
+    bare = json.loads(command("compare", dist / "toy-w8a8-ptq", dist / "bare-w8a8-ptq", *data).stdout)
     assert bare["parity"]["agreement"]["value"] == 1.0
     assert bare["layers_reason"].endswith("target bare gives no inner values")
 
@@ -194,17 +192,17 @@ def test_layers(dist: Path) -> None:
     profile = json.loads(command("layers", dist / "toy-float", "--json").stdout)
     assert {layer["place"] for layer in profile["layers"]} == {"torch"}
     assert sum(layer["share"]["value"] or 0 for layer in profile["layers"]) == pytest.approx(1)
-    refused = CliRunner().invoke(main, ["layers", str(dist / "bare-float")])
+    refused = CliRunner().invoke(main, ["layers", str(dist / "bare-w8a8-ptq")])
     assert refused.exit_code == 2
     assert "there is no runner for bare" in refused.stderr
 
 
 @pytest.mark.parametrize("target", ["toy", "bare"])
 def test_inspect_a_folder_and_a_bare_file(target: str, dist: Path) -> None:
-    artifact = dist / f"{target}-float"
+    artifact = dist / f"{target}-w8a8-ptq"
     for subject in (artifact, artifact / f"model.{target}"):
         found = json.loads(command("inspect", subject, "--json").stdout)
-        assert (found["target"], found["format"]) == (target, "exported program in a zip")
+        assert (found["target"], found["format"]) == (target, "packed graph in a zip")
 
 
 def test_options_of_its_own_in_the_file_and_as_a_flag(
