@@ -23,14 +23,15 @@ from fer_deploy.quantize.canonical import Canonical, canonical, copy_graph
 from fer_deploy.quantize.graph import Graph
 from fer_deploy.quantize.layers import attribute, weighted_layers
 from fer_deploy.quantize.prepare import calibration_evidence
+from fer_deploy.quantize.proof import Proof
 from fer_deploy.quantize.ptq import lowerable_graph, quantize_ptq
 from fer_deploy.quantize.recipe import choose_calibration
 from fer_deploy.targets import base
-from fer_deploy.targets.artifact import open_artifact, write_artifact
+from fer_deploy.targets.artifact import write_artifact
 from fer_deploy.targets.onnx import proof as onnx_proof
 from fer_deploy.targets.registry import TARGET_NAMES, get_target
 from fixtures.job import Job
-from fixtures.lowered import require_runtime
+from fixtures.lowered import Lower, require_runtime
 from fixtures.synthetic import separable_faces
 
 CALIBRATION = choose_calibration(separable_faces(320, 0), 64)
@@ -153,31 +154,67 @@ def zeroed_scale(graph: onnx.GraphProto) -> int:
     return 1
 
 
-@pytest.mark.parametrize("recipe", ["float", "w8a8-ptq"])
-@pytest.mark.parametrize("step", [name for name, _ in onnx_proof.PASSES])
-def test_a_faulty_pass_over_an_onnx_file_is_stopped(
-    monkeypatch: pytest.MonkeyPatch, graphs: dict[str, Graph], tmp_path: Path, step: str, recipe: str
-) -> None:
+@pytest.fixture(scope="module")
+def exported(
+    graphs: dict[str, Graph], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, onnx.ModelProto]:
+    """The ONNX files as the passes find them."""
+    found: dict[str, onnx.ModelProto] = {}
+    for recipe, graph in graphs.items():
+
+        def keep(model: onnx.ModelProto, _: Graph, signed: bool, recipe: str = recipe) -> tuple[Proof, ...]:
+            assert not signed
+            found[recipe] = model
+            raise ProofError("stopped here")
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(onnx_proof, "run_passes", keep)
+            with pytest.raises(ProofError, match="stopped here"):
+                get_target("onnx").lower(graph, tmp_path_factory.mktemp("exported"))
+    return found
+
+
+def plant(monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    """Let one of the passes change a bias besides."""
+
     def planted(name: str, run: Callable[[onnx.GraphProto], int]) -> Callable[[onnx.GraphProto], int]:
         return (lambda graph: run(graph) + zeroed_scale(graph)) if name == step else run
 
-    monkeypatch.setattr(
-        onnx_proof, "PASSES", tuple((name, planted(name, run)) for name, run in onnx_proof.PASSES)
-    )
+    faulty = tuple((name, planted(name, run)) for name, run in onnx_proof.PASSES)
+    monkeypatch.setattr(onnx_proof, "PASSES", faulty)
+
+
+@pytest.mark.parametrize("recipe", ["float", "w8a8-ptq"])
+@pytest.mark.parametrize("step", [name for name, _ in onnx_proof.PASSES])
+def test_a_faulty_pass_over_an_onnx_file_is_stopped(
+    monkeypatch: pytest.MonkeyPatch,
+    graphs: dict[str, Graph],
+    exported: dict[str, onnx.ModelProto],
+    step: str,
+    recipe: str,
+) -> None:
+    plant(monkeypatch, step)
+    model = onnx.ModelProto()
+    model.CopyFrom(exported[recipe])
     with pytest.raises(
         ProofError, match=rf"^ONNX pass '{step}' changed the network: .*first apart at value '"
     ):
-        write_artifact(get_target("onnx"), graphs[recipe], tmp_path / "a", "edges", "0" * 64)
+        onnx_proof.run_passes(model, graphs[recipe])
+
+
+def test_a_faulty_pass_leaves_no_onnx_file(
+    monkeypatch: pytest.MonkeyPatch, graphs: dict[str, Graph], tmp_path: Path
+) -> None:
+    step, _ = onnx_proof.PASSES[-1]
+    plant(monkeypatch, step)
+    with pytest.raises(ProofError, match=rf"^ONNX pass '{step}' changed the network"):
+        write_artifact(get_target("onnx"), graphs["float"], tmp_path / "a", "edges", "0" * 64)
     assert not list(tmp_path.rglob("*"))
 
 
 @pytest.mark.parametrize("name", TARGET_NAMES)
-def test_an_artifact_carries_the_proof_of_every_step(
-    graphs: dict[str, Graph], tmp_path: Path, name: str
-) -> None:
-    require_runtime(name)
-    write_artifact(get_target(name), graphs["w8a8-ptq"], tmp_path / "a", "edges", "0" * 64)
-    info = open_artifact(tmp_path / "a").info
+def test_an_artifact_carries_the_proof_of_every_step(lowered: Lower, name: str) -> None:
+    info = lowered(name, "w8a8-ptq")[0].info
     steps = [proof.step for proof in info.proofs]
     assert steps[0] == "torch.export"
     assert steps[-1] == f"lowering {name}-w8a8-ptq"
