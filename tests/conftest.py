@@ -16,6 +16,7 @@ from fer_deploy.data.fer2013 import FILE_NAME
 from fixtures.real_data import real_faces
 
 pytest_plugins = (
+    "fixtures.drawn",
     "fixtures.fake_adb",
     "fixtures.job",
     "fixtures.left_out",

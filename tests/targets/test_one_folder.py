@@ -114,7 +114,12 @@ def dist(
         "model": {"path": str(model_folder)},
         "data": {"kind": "folder", "path": str(faces_folder)},
         "quantize": {"calibration_images": 32},
-        "export": {"targets": list(registered), "output": "out", "toy": {"toy_compressed": True}},
+        "export": {
+            "targets": list(registered),
+            "recipes": ["w8a8-ptq"],
+            "output": "out",
+            "toy": {"toy_compressed": True},
+        },
         "profile": {"timing": {"min_runs": 20, "min_seconds": 0.0, "warmups": 2}},
     }
     (folder / "fer-deploy.toml").write_text(tomli_w.dumps(document))
@@ -128,7 +133,7 @@ def report(dist: Path) -> Report:
 
 
 def test_a_whole_run(report: Report) -> None:
-    assert [artifact.key for artifact in report.artifacts] == ["toy-float", "toy-w8a8-ptq", "bare-w8a8-ptq"]
+    assert [artifact.key for artifact in report.artifacts] == ["toy-w8a8-ptq", "bare-w8a8-ptq"]
     for artifact in report.artifacts:
         assert artifact.accuracy.accuracy.provenance is Provenance.MEASURED
         assert (artifact.parity.agreement.value or 0) > 0.9
@@ -154,8 +159,8 @@ def test_what_a_target_says_of_its_layers_is_in_the_report(report: Report) -> No
     assert any(layer.sqnr.known for layer in layers)
     (device,) = report.devices
     times = {figures.artifact: figures for figures in device.figures}
-    assert times["toy-float"].layers_reason is None
-    multiplying = [layer for layer in times["toy-float"].layers if layer.macs.known]
+    assert times["toy-w8a8-ptq"].layers_reason is None
+    multiplying = [layer for layer in times["toy-w8a8-ptq"].layers if layer.macs.known]
     assert [layer.layer for layer in multiplying], "the operators are the network's own layers"
     assert sum(int(layer.macs.value or 0) for layer in multiplying) == report.model.macs.value
 
@@ -175,12 +180,30 @@ def test_what_a_target_cannot_say_is_a_sentence_in_every_view(report: Report, di
         assert all(reason in text for reason in reasons), view
     said = command("report", dist / "report.json").stdout
     assert "bare-w8a8-ptq" in said
-    assert "toy-float" in said
+    assert "toy-w8a8-ptq" in said
 
 
-def test_compare(dist: Path, faces_folder: Path) -> None:
+@pytest.fixture(scope="module")
+def exported(
+    registered: tuple[str, ...],  # noqa: ARG001 - the toy is one of the targets
+    tmp_path_factory: pytest.TempPathFactory,
+    model_folder: Path,
+    faces_folder: Path,
+) -> dict[bool, Path]:
+    """What ``fer-deploy export`` made of the float net for the toy, without its flag and with it."""
+    data = ("--model", model_folder, "--dataset", "folder", "--data", faces_folder, "--recipe", "float")
+    found = {}
+    for compressed in (False, True):
+        output = tmp_path_factory.mktemp("exported")
+        flags = ("--toy-compressed",) if compressed else ()
+        command("export", "--target", "toy", *data, "--output", output, *flags)
+        found[compressed] = output / model_folder.name / "toy-float"
+    return found
+
+
+def test_compare(dist: Path, exported: dict[bool, Path], faces_folder: Path) -> None:
     data = ("--dataset", "folder", "--data", faces_folder, "--json")
-    toy = json.loads(command("compare", dist / "toy-float", dist / "toy-w8a8-ptq", *data).stdout)
+    toy = json.loads(command("compare", exported[False], dist / "toy-w8a8-ptq", *data).stdout)
     assert toy["layers"]
     assert toy["layers_reason"] is None
     bare = json.loads(command("compare", dist / "toy-w8a8-ptq", dist / "bare-w8a8-ptq", *data).stdout)
@@ -189,7 +212,7 @@ def test_compare(dist: Path, faces_folder: Path) -> None:
 
 
 def test_layers(dist: Path) -> None:
-    profile = json.loads(command("layers", dist / "toy-float", "--json").stdout)
+    profile = json.loads(command("layers", dist / "toy-w8a8-ptq", "--json").stdout)
     assert {layer["place"] for layer in profile["layers"]} == {"torch"}
     assert sum(layer["share"]["value"] or 0 for layer in profile["layers"]) == pytest.approx(1)
     refused = CliRunner().invoke(main, ["layers", str(dist / "bare-w8a8-ptq")])
@@ -205,20 +228,15 @@ def test_inspect_a_folder_and_a_bare_file(target: str, dist: Path) -> None:
         assert (found["target"], found["format"]) == (target, "packed graph in a zip")
 
 
-def test_options_of_its_own_in_the_file_and_as_a_flag(
-    dist: Path, tmp_path: Path, model_folder: Path, faces_folder: Path
-) -> None:
+def test_options_of_its_own_in_the_file_and_as_a_flag(dist: Path, exported: dict[bool, Path]) -> None:
     def packed(artifact: Path) -> int:
         with zipfile.ZipFile(artifact / "model.toy") as archive:
             return archive.getinfo(PROGRAM).compress_type
 
-    assert packed(dist / "toy-float") == zipfile.ZIP_DEFLATED, "the file asked for it"
+    assert packed(dist / "toy-w8a8-ptq") == zipfile.ZIP_DEFLATED, "the file asked for it"
     assert "--toy-compressed" in command("export", "--help").stdout
-    data = ("--model", model_folder, "--dataset", "folder", "--data", faces_folder, "--recipe", "float")
-    for flags, kind in (((), zipfile.ZIP_STORED), (("--toy-compressed",), zipfile.ZIP_DEFLATED)):
-        output = tmp_path / str(kind)
-        command("export", "--target", "toy", *data, "--output", output, *flags)
-        assert packed(output / model_folder.name / "toy-float") == kind
+    assert packed(exported[False]) == zipfile.ZIP_STORED
+    assert packed(exported[True]) == zipfile.ZIP_DEFLATED
 
 
 @pytest.mark.usefixtures("registered")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +20,15 @@ from fer_deploy.files import sha256_of
 from fer_deploy.model import Model, deployable
 from fer_deploy.quantize.graph import Graph
 from fer_deploy.quantize.ptq import float_graph
-from fer_deploy.quantize.recipe import FLOAT, FP16, W8
+from fer_deploy.quantize.recipe import FLOAT, FP16, W8, Recipe
 from fer_deploy.targets.coreml import CoreMLOptions, CoreMLTarget
 from fer_deploy.targets.coreml.interpreter.execute import Interpreter
 from fer_deploy.targets.coreml.interpreter.package import read_package
 from fer_deploy.targets.coreml.interpreter.program import Program, read_program
 from fixtures.architectures import conv, head
 from fixtures.lowered import GraphOf
+
+pytestmark = pytest.mark.usefixtures("export_once")
 
 
 def lowered(graph: Graph, folder: Path, **options: Any) -> tuple[CoreMLTarget, Path]:
@@ -38,16 +42,39 @@ def difference(graph: Graph, target: CoreMLTarget, file: Path, pixels: np.ndarra
     return float(np.abs(logits - graph.logits(pixels, "torch")).max())
 
 
+@pytest.fixture(scope="module")
+def floating(trained_model: Model) -> Callable[[Recipe], Graph]:
+    """Gives the trained net's graph under a float recipe, of one module."""
+    plain = float_graph(trained_model)
+    return lambda recipe: dataclasses.replace(plain, recipe=recipe)
+
+
+Packages = Callable[[Recipe, int], tuple[CoreMLTarget, Path]]
+
+
+@pytest.fixture(scope="module")
+def packages(floating: Callable[[Recipe], Graph], tmp_path_factory: pytest.TempPathFactory) -> Packages:
+    """Gives the trained net's package under a recipe for an iOS version, each made once. Do not change it."""
+
+    @functools.cache
+    def made(recipe: Recipe, ios: int) -> tuple[CoreMLTarget, Path]:
+        return lowered(floating(recipe), tmp_path_factory.mktemp("package"), ios=ios)
+
+    return made
+
+
 @pytest.mark.parametrize("ios", [15, 16, 17, 18])
-def test_each_ios_version(trained_model: Model, test_faces: Faces, tmp_path: Path, ios: int) -> None:
+def test_each_ios_version(
+    packages: Packages, floating: Callable[[Recipe], Graph], test_faces: Faces, tmp_path: Path, ios: int
+) -> None:
     """The operation set is the version's, and every precision that it has gives the model's logits."""
     for recipe, limit in ((FLOAT, 1e-4), (FP16, 0.1), (W8, 0.2)):
-        graph = float_graph(trained_model, recipe)
+        graph = floating(recipe)
         if recipe is W8 and ios < 16:
             with pytest.raises(ConfigError, match=r"w8 needs iOS 16 or later .*constexpr_affine_dequantize"):
                 lowered(graph, tmp_path / "w8", ios=ios)
             continue
-        target, file = lowered(graph, tmp_path / recipe.name, ios=ios)
+        target, file = packages(recipe, ios)
         program = read_program(read_package(file))
         assert (program.specification_version, program.opset) == (ios - 9, f"CoreML{ios - 10}")
         assert difference(graph, target, file, test_faces.pixels) <= limit
@@ -80,10 +107,12 @@ def _scales(program: Program) -> list[float]:
     return found
 
 
-def test_image_input_classifier_and_metadata(trained_model: Model, test_faces: Faces, tmp_path: Path) -> None:
+def test_image_input_classifier_and_metadata(
+    floating: Callable[[Recipe], Graph], trained_model: Model, test_faces: Faces, tmp_path: Path
+) -> None:
     sure = Confidence(temperature=0.7, unsure_below=0.5, fitted_on="nothing")
     contract = trained_model.contract.model_copy(update={"confidence": sure})
-    graph = dataclasses.replace(float_graph(trained_model), contract=contract)
+    graph = dataclasses.replace(floating(FLOAT), contract=contract)
     target, file = lowered(
         graph, tmp_path, image_input=True, classifier=True, author="A. Author", licence="MIT"
     )
@@ -158,16 +187,16 @@ def test_same_graph_gives_same_bytes(trained_model: Model, tmp_path: Path) -> No
     assert {path.name for path in first.iterdir()} == {"Data", "Manifest.json"}, "no stray files"
 
 
-def test_w8_stores_every_weight_as_int8(trained_model: Model, tmp_path: Path) -> None:
+def test_w8_stores_every_weight_as_int8(packages: Packages, trained_model: Model) -> None:
     """Small layers too: coremltools leaves those of up to 2,048 values in float unless told otherwise."""
-    _, file = lowered(float_graph(trained_model, W8), tmp_path)
+    _, file = packages(W8, CoreMLOptions().ios)
     weights = CoreMLTarget().inspect(file).weights
     layers = [p for p in trained_model.network.parameters() if p.ndim > 1]
     assert weights["int8"].values >= sum(p.numel() for p in layers)
 
 
-def test_linux_emulates_and_never_times(trained_model: Model, tmp_path: Path) -> None:
-    target, file = lowered(float_graph(trained_model, FP16), tmp_path)
+def test_linux_emulates_and_never_times(packages: Packages) -> None:
+    target, file = packages(FP16, CoreMLOptions().ios)
     assert target.host_obstacle() is None
     assert target.timing_obstacle() == "needs macOS: Core ML runs on Apple systems only"
     assert target.open(file, 1).emulation == "interpreter, fp16 rounding"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import functools
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from fer_deploy.errors import ArtifactError
-from fer_deploy.targets.coreml.interpreter.program import open_program
+from fer_deploy.targets.coreml.interpreter.program import Program, open_program
 from fixtures.architectures import ARCHITECTURES, lively, smooth_images
 from fixtures.mil_programs import converted, outputs_of
 
@@ -28,12 +30,25 @@ def logits_of(network: nn.Module, images: torch.Tensor) -> NDArray[np.float32]:
     return logits
 
 
+@functools.cache
+def right_program(name: str) -> Program:
+    return converted(lively(name, SHAPE), SHAPE)
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A package of ResNet's. Copy it before you damage it."""
+    folder = tmp_path_factory.mktemp("resnet")
+    converted(lively("resnet", SHAPE), SHAPE, folder=folder)
+    return folder / "model.mlpackage"
+
+
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_foreign_architectures_run_to_1e_3(name: str) -> None:
     network, images = lively(name, SHAPE), smooth_images(16, SHAPE, seed=2)
     expected = logits_of(network, images)
     assert expected.std(axis=0).max() > 0.05, "logits that ignore the image would prove nothing"
-    (ours,) = outputs_of(converted(network, SHAPE), {"x": images.numpy()})
+    (ours,) = outputs_of(right_program(name), {"x": images.numpy()})
     assert np.abs(ours - expected).max() <= TOLERANCE
 
 
@@ -74,7 +89,7 @@ def test_faults_of_the_network_are_seen(fault: Callable[[nn.Module], None]) -> N
     images = 3 * smooth_images(16, SHAPE, seed=2)  # wide enough that ReLU6 clips
     broken = copy.deepcopy(network)
     fault(broken)
-    (right,) = outputs_of(converted(network, SHAPE), {"x": images.numpy()})
+    (right,) = outputs_of(right_program("mobilenet_v1"), {"x": images.numpy()})
     (wrong,) = outputs_of(converted(broken, SHAPE), {"x": images.numpy()})
     expected = logits_of(network, images)
     assert np.abs(right - expected).max() <= TOLERANCE
@@ -82,9 +97,8 @@ def test_faults_of_the_network_are_seen(fault: Callable[[nn.Module], None]) -> N
 
 
 @pytest.mark.parametrize("keep", [0.5, 0.999])
-def test_truncated_weights_are_refused(tmp_path: Path, keep: float) -> None:
-    converted(lively("resnet", SHAPE), SHAPE, folder=tmp_path)
-    path = tmp_path / "model.mlpackage"
+def test_truncated_weights_are_refused(package: Path, tmp_path: Path, keep: float) -> None:
+    path = Path(shutil.copytree(package, tmp_path / "model.mlpackage"))
     weights = next(path.rglob("weight.bin"))
     weights.write_bytes(weights.read_bytes()[: int(weights.stat().st_size * keep)])
     with pytest.raises(ArtifactError, match=r"damaged.*truncated"):
@@ -97,11 +111,10 @@ def test_truncated_weights_are_refused(tmp_path: Path, keep: float) -> None:
         open_program(path)
 
 
-def test_damaged_packages_are_refused(tmp_path: Path) -> None:
+def test_damaged_packages_are_refused(package: Path, tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match=r"has no Manifest\.json"):
         open_program(tmp_path)
-    converted(lively("squeezenet", SHAPE), SHAPE, folder=tmp_path)
-    path = tmp_path / "model.mlpackage"
+    path = Path(shutil.copytree(package, tmp_path / "model.mlpackage"))
     model = next(path.rglob("model.mlmodel"))
     model.write_bytes(b"\xff" * 100)
     with pytest.raises(ArtifactError, match="not a Core ML model specification"):

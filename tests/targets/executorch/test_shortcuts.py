@@ -88,8 +88,8 @@ def test_the_program_is_the_same_bytes(
 ) -> None:
     torch.manual_seed(0)
     model = Model("net", "net", network().eval(), contract_for(input_spec()), "0" * 64)
-    calibration = choose_calibration(separable_faces(80, 0), 64)
-    graph = convert(prepare(model, calibration, PtqOptions()), W8A8_PTQ, calibration)
+    calibration = choose_calibration(separable_faces(40, 0), 16)
+    graph = convert(prepare(model, calibration, PtqOptions(rounding="nearest")), W8A8_PTQ, calibration)
     for name in ("short", "long"):
         (tmp_path / name).mkdir()
         ExecuTorchTarget().lower(graph, tmp_path / name)
