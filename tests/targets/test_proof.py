@@ -15,11 +15,12 @@ import pytest
 import torch
 from click.testing import CliRunner
 from numpy.typing import NDArray
+from torch import nn
 
 from fer_deploy.cli import main
 from fer_deploy.errors import ArtifactError, ProofError, TargetError
 from fer_deploy.model import Model
-from fer_deploy.quantize.canonical import Canonical, canonical, copy_graph
+from fer_deploy.quantize.canonical import canonical, copy_graph
 from fer_deploy.quantize.graph import Graph
 from fer_deploy.quantize.layers import attribute, weighted_layers
 from fer_deploy.quantize.prepare import calibration_evidence
@@ -30,23 +31,29 @@ from fer_deploy.targets import base
 from fer_deploy.targets.artifact import write_artifact
 from fer_deploy.targets.onnx import proof as onnx_proof
 from fer_deploy.targets.registry import TARGET_NAMES, get_target
+from fixtures.architectures import conv, enlivened, head
 from fixtures.job import Job
 from fixtures.lowered import Lower, require_runtime
-from fixtures.synthetic import separable_faces
+from fixtures.synthetic import contract_for, input_spec, separable_faces
 
 CALIBRATION = choose_calibration(separable_faces(320, 0), 64)
 
 
 @pytest.fixture(scope="module")
-def form(trained_model: Model) -> Canonical:
-    return canonical(trained_model, calibration_evidence(trained_model, CALIBRATION))
-
-
-@pytest.fixture(scope="module")
-def graphs(trained_model: Model, form: Canonical) -> dict[str, Graph]:
+def graphs() -> dict[str, Graph]:
+    """Of a net of five layers with a clamp behind each of the first four: to find a layer is to lower parts of it."""
+    clamp = nn.ReLU6()
+    torch.manual_seed(0)
+    network = nn.Sequential(
+        conv(1, 8, s=2, act=clamp), conv(8, 8, groups=8, act=clamp), conv(8, 16, 1, act=clamp),
+        conv(16, 16, s=2, act=clamp), *head(16, 4),
+    )  # fmt: skip
+    spec = input_spec()
+    model = Model("small", "small", enlivened(network, spec.shape), contract_for(spec), "0" * 64)
+    form = canonical(model, calibration_evidence(model, CALIBRATION))
     return {
-        "float": lowerable_graph(trained_model, form),
-        "w8a8-ptq": quantize_ptq(trained_model, CALIBRATION, form=form),
+        "float": lowerable_graph(model, form),
+        "w8a8-ptq": quantize_ptq(model, CALIBRATION, form=form),
     }
 
 
