@@ -22,6 +22,7 @@ pytest_plugins = (
     "fixtures.left_out",
     "fixtures.lowered",
     "fixtures.outside",
+    "fixtures.pages",
     "fixtures.processes",
 )
 

@@ -25,6 +25,8 @@ from fixtures.sample_report import sample_report
 
 #: These sources, wherever a process is started.
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(fer_deploy.__file__).parents[1])}
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 LIMIT = ("--max-size-kb", "1")
 SUMMARY = "FAIL: "
 

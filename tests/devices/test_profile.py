@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import tomli_w
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fer_deploy.devices.profile import VARIABLE, device_names, load_profile, load_profiles, resolve
@@ -151,6 +151,7 @@ def test_missing_own_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
 _KNOWN = {one for profile in load_profiles() for one in (profile.name, *profile.aliases)}
 
 
+@settings(max_examples=25)  # each reads every profile
 @given(st.text(max_size=200))
 def test_hostile_names_are_refused_in_one_line(name: str) -> None:
     if name in _KNOWN:

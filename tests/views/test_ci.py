@@ -105,6 +105,7 @@ def test_markdown(check: Check, plain_report: Report) -> None:
         assert "unexplained" in text
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_html(check: Check, plain_report: Report) -> None:
     source = render_html(plain_report, check)
     page = Page(source)
@@ -115,6 +116,7 @@ def test_html(check: Check, plain_report: Report) -> None:
     assert "Not checked" not in page.text
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_a_page_without_a_check_says_so(plain_report: Report) -> None:
     text = Page(render_html(plain_report)).text
     assert "Not checked" in text
@@ -131,6 +133,7 @@ def test_terminal(check: Check) -> None:
     assert "improvement: accuracy of float model" in text
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_files(check: Check, plain_report: Report, tmp_path: object) -> None:
     from pathlib import Path
 

@@ -77,6 +77,7 @@ def alone(*blocks: Block) -> Document:
     return Document("A document", sections, collect(sections))
 
 
+@pytest.mark.usefixtures("without_pictures")
 @VIEWS
 def test_a_new_section_is_one_entry(
     view: Read, plain_report: Report, monkeypatch: pytest.MonkeyPatch
@@ -95,6 +96,7 @@ def test_a_new_section_is_one_entry(
     assert "Weights of fer_s" not in view(before)
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_what_renders_a_report_shows_the_new_section_too(
     plain_report: Report, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -109,6 +111,7 @@ def test_what_renders_a_report_shows_the_new_section_too(
     assert "\n## Weights of fer\\_s\n" in render_markdown(plain_report)
 
 
+@pytest.mark.usefixtures("without_pictures")
 @VIEWS
 def test_every_view_has_the_sections_in_their_order(view: Read, plain_report: Report) -> None:
     made = contents.document(plain_report)

@@ -42,6 +42,7 @@ def profiled(report: Report) -> RuntimeFigures:
     return next(one for one in report.devices[0].figures if one.artifact == "onnx-w8a8-ptq")
 
 
+@pytest.mark.usefixtures("without_pictures")
 @VIEWS
 def test_an_invalid_timing_is_called_so_with_its_reasons(name: str, plain_report: Report) -> None:
     text = view(name, plain_report)
@@ -83,6 +84,7 @@ def test_the_latency_plot_crosses_an_invalid_timing_out(plain_report: Report) ->
     assert "INVALID" not in other
 
 
+@pytest.mark.usefixtures("without_pictures")
 @VIEWS
 def test_layers_are_named_and_what_is_missing_says_why(name: str, plain_report: Report) -> None:
     text = view(name, plain_report)
@@ -135,6 +137,7 @@ def test_the_time_plot_shows_the_layers_that_are_known(plain_report: Report) -> 
     assert time_by_layer(plain_report, phone) is None
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_a_bar_is_as_long_as_its_share_of_the_longest(plain_report: Report) -> None:
     """Shares are 80 % and 20 % in each of the three profiles."""
     source = render_html(plain_report)
@@ -142,6 +145,7 @@ def test_a_bar_is_as_long_as_its_share_of_the_longest(plain_report: Report) -> N
     assert lengths == ["100.0", "25.0"] * 3
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_equal_layers_are_not_called_unknown(plain_report: Report) -> None:
     source = render_html(plain_report)
     assert EQUAL in Page(source).text

@@ -55,6 +55,7 @@ def test_yes_where_nothing_is_red(plain_report: Report) -> None:
     }
 
 
+@pytest.mark.usefixtures("without_pictures")
 @pytest.mark.parametrize("judged", [False, True])
 def test_it_stands_at_the_top_of_the_page(plain_report: Report, judged: bool) -> None:
     check = None
