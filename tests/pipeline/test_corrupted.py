@@ -17,13 +17,13 @@ path = "{model}"
 [data]
 kind = "folder"
 path = "{faces}"
+[quantize]
+calibration_images = 32
 [export]
 targets = ["onnx"]
 output = "{dist}"
-[profile.timing]
-warmups = 1
-min_runs = 5
-min_seconds = 0.0
+[profile]
+devices = ["pixel-8"]  # not attached: nothing here is about timing
 [corruptions]
 images = 10
 [budget]

@@ -25,6 +25,8 @@ path = "{model}"
 [data]
 kind = "folder"
 path = "{faces}"
+[quantize]
+calibration_images = 32
 [export]
 targets = ["onnx"]
 output = "{dist}"
@@ -38,10 +40,10 @@ max_npu_flips = 50
 """
 
 
-def _run(folder: Path, model: Path, faces: Path) -> tuple[Path, Report]:
+def _run(folder: Path, model: Path, faces: Path, *flags: str) -> tuple[Path, Report]:
     config = folder / "fer-deploy.toml"
     config.write_text(CONFIG.format(model=model, faces=faces, dist=folder / "dist"))
-    result = CliRunner().invoke(main, ["run", "--config", str(config)])
+    result = CliRunner().invoke(main, ["run", "--config", str(config), *flags])
     assert result.exit_code == 0, result.output
     (report,) = (folder / "dist").glob("*/report.json")
     return report, load_report(report)
@@ -125,7 +127,7 @@ def test_without_the_library_the_report_says_what_adds_it(
         importlib.util, "find_spec", lambda name, *rest: None if "qnn" in name else found(name, *rest)
     )
     monkeypatch.setattr("platform.machine", lambda: "x86_64")
-    _, report = _run(tmp_path, model_folder, faces_folder)
+    _, report = _run(tmp_path, model_folder, faces_folder, "--recipe", "w8a8-ptq")
     figures = next(one.npu[0] for one in report.artifacts if one.npu)
     assert (figures.agreement.reason or "").endswith("pip install 'fer-deploy[npu]'")
 

@@ -38,20 +38,20 @@ def test_a_configuration_changed_before_resume(
     with monkeypatch.context() as patched:
         patched.setattr(run_module, "all_runtime_figures", stopped)
         with pytest.raises(KeyboardInterrupt):
-            Run(configured(tmp_path, model_folder, faces, 64)).report()
+            Run(configured(tmp_path, model_folder, faces, 32)).report()
     assert not (tmp_path / "out" / model_folder.name / "report.json").exists()
 
-    other = Run(configured(tmp_path, model_folder, faces, 32)).report()
+    other = Run(configured(tmp_path, model_folder, faces, 16)).report()
     assert "artifact onnx-w8a8-ptq" not in other.reused
     assert other.calibration is not None
-    assert other.calibration.images == 32
+    assert other.calibration.images == 16
 
-    same = Run(configured(tmp_path, model_folder, faces, 32)).report()
+    same = Run(configured(tmp_path, model_folder, faces, 16)).report()
     assert "artifact onnx-w8a8-ptq" in same.reused
     assert "answers of float-model" in same.reused
 
     next((faces / "test").rglob("*.png")).unlink()
-    fewer = Run(configured(tmp_path, model_folder, faces, 32)).report()
+    fewer = Run(configured(tmp_path, model_folder, faces, 16)).report()
     assert not [line for line in fewer.reused if line.startswith("answers")]
     assert fewer.dataset.images == same.dataset.images - 1
     assert fewer.dataset.sha256 != same.dataset.sha256

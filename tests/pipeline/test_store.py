@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -30,6 +31,8 @@ from fer_deploy.targets.base import Delegation
 from fer_deploy.targets.golden import Golden
 from fixtures.lowered import Lower
 from fixtures.sample_report import host_runtime
+
+pytestmark = pytest.mark.usefixtures("one_round", "without_pictures")
 
 KILLS = 30
 
@@ -181,9 +184,9 @@ def configuration(folder: Path, model: Path, faces: Path) -> Path:
     document = {
         "model": {"path": str(model)},
         "data": {"kind": "folder", "path": str(faces)},
-        "quantize": {"calibration_images": 64},
+        "quantize": {"calibration_images": 32},
         "export": {"targets": ["onnx"], "recipes": ["float", "w8a8-ptq"], "output": "out"},
-        "profile": {"timing": {"min_runs": 30, "min_seconds": 0.0, "warmups": 0}},
+        "profile": {"timing": {"min_runs": 5, "min_seconds": 0.0, "warmups": 0}},
     }
     path = folder / "fer-deploy.toml"
     path.write_text(tomli_w.dumps(document))
@@ -196,17 +199,38 @@ def same_figures(first: Report, second: Report) -> None:
     assert first.graphs == second.graphs
 
 
-def test_a_second_run_reuses_all_but_the_timings(
-    tmp_path: Path, model_folder: Path, faces_folder: Path
-) -> None:
-    config = configuration(tmp_path, model_folder, faces_folder)
-    reports = []
-    for flags in ((), ("--timings",)):
-        result = CliRunner().invoke(main, ["run", "--config", str(config), *flags])
-        assert result.exit_code == 0, result.output
-        reports.append(load_report(tmp_path / "out" / model_folder.name / "report.json"))
-    assert reports[0].reused == ()
-    assert set(reports[1].reused) == {
+@dataclass(frozen=True)
+class FirstRun:
+    """A job's first run, from Python, and the files of its report by name. Later runs may go on from it."""
+
+    config: Path
+    report: Report
+    written: dict[str, bytes]
+
+
+@pytest.fixture(scope="module")
+def first_run(model_folder: Path, faces_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> FirstRun:
+    config = configuration(tmp_path_factory.mktemp("job"), model_folder, faces_folder)
+    report = fer_deploy.run(fer_deploy.load_config(config))
+    files = (config.parent / "out" / model_folder.name).glob("report.*")
+    return FirstRun(config, report, {path.name: path.read_bytes() for path in files})
+
+
+def test_a_run_from_python_finishes_its_job_as_the_command_does(first_run: FirstRun) -> None:
+    assert set(first_run.written) == {"report.json", "report.md", "report.html"}
+    assert Report.model_validate_json(first_run.written["report.json"]) == first_run.report
+    second = fer_deploy.run(fer_deploy.load_config(first_run.config))
+    assert not [line for line in second.reused if "timings" in line], "its timings are its own"
+    same_figures(first_run.report, second)
+
+
+def test_a_second_run_reuses_all_but_the_timings(first_run: FirstRun, model_folder: Path) -> None:
+    stored = first_run.config.parent / "out" / model_folder.name / "report.json"
+    result = CliRunner().invoke(main, ["run", "--config", str(first_run.config), "--timings"])
+    assert result.exit_code == 0, result.output
+    assert first_run.report.reused == ()
+    second = load_report(stored)
+    assert set(second.reused) == {
         "artifact onnx-float",
         "artifact onnx-w8a8-ptq",
         "answers of float-model",
@@ -215,28 +239,17 @@ def test_a_second_run_reuses_all_but_the_timings(
         "layers of graph-w8a8-ptq",
         "layers of onnx-w8a8-ptq",
     }
-    same_figures(*reports)
+    same_figures(first_run.report, second)
     assert "timing on" in result.stderr
     assert "total" in result.stderr
-    narrower = config.read_text().replace("calibration_images = 64", "calibration_images = 48")
-    config.write_text(narrower)
-    assert CliRunner().invoke(main, ["run", "--config", str(config)]).exit_code == 0
-    third = load_report(tmp_path / "out" / model_folder.name / "report.json")
+    narrower = first_run.config.with_name("narrower.toml")
+    text = first_run.config.read_text()
+    narrower.write_text(text.replace("calibration_images = 32", "calibration_images = 24"))
+    assert narrower.read_text() != text
+    assert CliRunner().invoke(main, ["run", "--config", str(narrower)]).exit_code == 0
+    third = load_report(stored)
     assert "artifact onnx-float" not in third.reused, "its settings are another run's"
     assert "artifact onnx-w8a8-ptq" not in third.reused
-
-
-def test_a_run_from_python_finishes_its_job_as_the_command_does(
-    tmp_path: Path, model_folder: Path, faces_folder: Path
-) -> None:
-    config = fer_deploy.load_config(configuration(tmp_path, model_folder, faces_folder))
-    first = fer_deploy.run(config)
-    folder = tmp_path / "out" / model_folder.name
-    assert {path.name for path in folder.glob("report.*")} == {"report.json", "report.md", "report.html"}
-    assert load_report(folder / "report.json") == first
-    second = fer_deploy.run(config)
-    assert not [line for line in second.reused if "timings" in line], "its timings are its own"
-    same_figures(first, second)
 
 
 @pytest.mark.slow

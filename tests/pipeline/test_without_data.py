@@ -18,7 +18,9 @@ from fer_deploy.pipeline.calibrate import calibrate
 from fer_deploy.pipeline.config import QuantizeSection
 from fer_deploy.report.schema import load_report
 
-SECTION = {"calibration_images": 64}
+pytestmark = pytest.mark.usefixtures("one_round")
+
+SECTION = {"calibration_images": 32}
 
 
 def call(*arguments: object) -> Result:
@@ -36,7 +38,7 @@ def config(model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         "model": {"path": str(folder)},
         "quantize": SECTION,
         "export": {"output": "out", "targets": ["onnx"]},
-        "profile": {"timing": {"min_runs": 20, "min_seconds": 0.0, "warmups": 2}},
+        "profile": {"timing": {"min_runs": 5, "min_seconds": 0.0, "warmups": 2}},
         "budget": {"max_flips": 60.0},
     }
     file = tmp_path / "fer-deploy.toml"
