@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +16,12 @@ from fer_deploy.cli import main
 from fer_deploy.data.ferplus import FERPLUS_LABELS
 from fer_deploy.data.registry import DatasetSpec
 from fer_deploy.errors import ModelError
-from fer_deploy.experiments.card import confused_with, measure_card, render_card, weak_classes
+from fer_deploy.experiments import card as card_module
+from fer_deploy.experiments.card import Card, confused_with, measure_card, render_card, weak_classes
 from fer_deploy.measure.measurement import Provenance
 from fer_deploy.measure.parity import accuracy_figures
 from fer_deploy.model import load_model, save_model
+from fer_deploy.pipeline.config import QuantizeSection
 from fer_deploy.report.wording import amount, describe, interval
 from fer_deploy.views.markdown import escape
 from fixtures.synthetic import TINY, contract_for, separable_faces, tiny_recipe
@@ -26,14 +29,36 @@ from fixtures.synthetic import TINY, contract_for, separable_faces, tiny_recipe
 WriteNpz = Callable[..., Path]
 
 
-def test_the_card_holds_the_measured_figures(model_folder: Path, faces_folder: Path, tmp_path: Path) -> None:
+@pytest.fixture(autouse=True)
+def few_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calibrates on few images and corrupts few: which ones is the command's matter, and takes long."""
+    monkeypatch.setattr(card_module, "CORRUPTED_IMAGES", 20)
+    monkeypatch.setattr(card_module, "QuantizeSection", partial(QuantizeSection, calibration_images=32))
+
+
+@pytest.fixture
+def one_target(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leaves ONNX alone: for what is no matter of the int8 artifacts."""
+    monkeypatch.setattr(card_module, "default_target_names", lambda: ("onnx",))
+
+
+def test_the_card_holds_the_measured_figures(
+    model_folder: Path, faces_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = Path(shutil.copytree(model_folder, tmp_path / "edges"))
     (folder / "train.toml").write_text("epochs = 6\n")
+    cards: list[Card] = []
+
+    def kept(folder: Path, dataset: DatasetSpec) -> Card:
+        cards.append(measure_card(folder, dataset))
+        return cards[-1]
+
+    monkeypatch.setattr(card_module, "measure_card", kept)
     arguments = ["card", str(folder), "--dataset", "folder", "--data", str(faces_folder)]
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 0, result.output
     text = (folder / "card.md").read_text(encoding="utf-8")
-    card = measure_card(folder, DatasetSpec(kind="folder", path=faces_folder))
+    (card,) = cards
     assert text == render_card(card)
     for split in (card.validation, card.test):
         assert describe(split.figures.accuracy) in text
@@ -63,8 +88,10 @@ def test_the_card_holds_the_measured_figures(model_folder: Path, faces_folder: P
 
 
 def test_a_card_says_how_pictures_without_a_face_are_told(
-    model_folder: Path, faces_folder: Path, tmp_path: Path
+    model_folder: Path, faces_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # One whose answers are measured and one whose answers are emulated.
+    monkeypatch.setattr(card_module, "default_target_names", lambda: ("onnx", "coreml"))
     folder = Path(shutil.copytree(model_folder, tmp_path / "edges"))
     data = ["--dataset", "folder", "--data", str(faces_folder)]
     fitted = CliRunner().invoke(main, ["confidence", str(folder), *data])
@@ -73,6 +100,7 @@ def test_a_card_says_how_pictures_without_a_face_are_told(
     text = render_card(card)
     rule = card.model.contract.no_face
     assert rule is not None
+    assert {one.target for one in card.int8} == {"onnx", "coreml"}
     assert f"above\n{100 * rule.above:.1f} %" in text
     told = [card.no_face, *(one.no_face for one in card.int8)]
     for name, one in zip(("float", *(f"{int8.target} int8" for int8 in card.int8)), told, strict=True):
@@ -82,6 +110,7 @@ def test_a_card_says_how_pictures_without_a_face_are_told(
         assert f"| {describe(one.auroc_made)} | {describe(one.faces_kept)} |" in text
 
 
+@pytest.mark.usefixtures("one_target")
 def test_other_seeds_are_listed_and_averaged(model_folder: Path, faces_folder: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(model_folder, tmp_path / "edges"))
     dataset = DatasetSpec(kind="folder", path=faces_folder)
@@ -107,6 +136,7 @@ def test_other_seeds_are_listed_and_averaged(model_folder: Path, faces_folder: P
     assert "| no corruption | | " + f"{amount(card.before.clean)} {interval(card.before.clean)} |" in text
 
 
+@pytest.mark.usefixtures("one_target")
 def test_seeds_are_compared_where_most_annotators_agree_too(write_npz: WriteNpz, tmp_path: Path) -> None:
     # In each split of 40 every class is the most-voted one of five images; neutral and happiness have one each on
     # which the annotators are divided, four votes to three and three.

@@ -123,20 +123,26 @@ def test_finished_search_is_read_from_its_journal_alone(
 
 
 def test_two_processes_share_one_search(tmp_path: Path, faces_folder: Path) -> None:
-    file = write_search_file(tmp_path, search_document(faces_folder, candidates=6))
+    space = {"base": "fer_xs", "width": [0.25, 0.5], "activation": ["relu6", "relu"], "size": [16, 24]}
+    file = write_search_file(tmp_path, search_document(faces_folder, candidates=6, space=space))
     command = [sys.executable, "-m", "fer_deploy", "search", str(file), "--threads", "1"]
     command += ["--storage", f"sqlite:///{tmp_path / 'trials.db'}", "--work-dir", str(tmp_path / "runs")]
-    both = [
-        subprocess.Popen(
-            [*command, "--output", str(tmp_path / name)],
-            stderr=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            text=True,
+    with subprocess.Popen(
+        [*command, "--output", str(tmp_path / "other")],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    ) as other:
+        assert other.stderr is not None
+        theirs = ""
+        while "candidate 1 of 6" not in theirs and (line := other.stderr.readline()):
+            theirs += line
+        here = run(
+            tmp_path, "--storage", f"sqlite:///{tmp_path / 'trials.db'}", "--output", str(tmp_path / "one")
         )
-        for name in ("one", "other")
-    ]
-    said = [process.communicate(timeout=240)[1] for process in both]
-    assert [process.returncode for process in both] == [0, 0], said
+        theirs += other.communicate(timeout=240)[1]
+    said = [here.stderr, theirs]
+    assert [here.exit_code, other.returncode] == [0, 0], said
     reports = [
         SearchReport.model_validate_json((tmp_path / name / "search.json").read_bytes())
         for name in ("one", "other")
@@ -151,7 +157,12 @@ def test_two_processes_share_one_search(tmp_path: Path, faces_folder: Path) -> N
 
 
 def test_pruning_stops_what_others_dominate(tmp_path: Path, faces_folder: Path) -> None:
-    document = search_document(faces_folder, candidates=8, pruning={"rungs": [1], "dominators": 1})
+    document = search_document(
+        faces_folder,
+        candidates=5,
+        space={"base": "fer_xs", "width": [0.25, 0.5], "expansion": [2, 3], "size": [16, 24]},
+        pruning={"rungs": [1], "dominators": 1},
+    )
     document["train"]["epochs"] = 2
     write_search_file(tmp_path, document)
     result = run(tmp_path, "--json")

@@ -28,8 +28,8 @@ def study_document(faces_folder: Path, **changed: Any) -> dict[str, Any]:
     return {
         "name": "tiny",
         "architectures": [{"name": "fer_xs", "width": 0.5}, {"name": "mini_xception"}],
-        "calibration_images": 32,
-        "timing": {"min_runs": 20, "min_seconds": 0.0, "warmups": 2},
+        "calibration_images": 16,
+        "timing": {"min_runs": 5, "min_seconds": 0.0, "warmups": 2},
         "train": train,
     } | changed
 
