@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from fer_deploy.contract import Confidence, Contract, InputSpec, TrainedOn
 from fer_deploy.data.faces import Faces
@@ -25,8 +26,9 @@ from fer_deploy.targets.coreml import CoreMLOptions, CoreMLTarget
 from fer_deploy.targets.coreml.interpreter.execute import Interpreter
 from fer_deploy.targets.coreml.interpreter.package import read_package
 from fer_deploy.targets.coreml.interpreter.program import Program, read_program
-from fixtures.architectures import conv, head
+from fixtures.architectures import Residual, conv, enlivened, head
 from fixtures.lowered import GraphOf
+from fixtures.synthetic import contract_for, input_spec
 
 pytestmark = pytest.mark.usefixtures("export_once")
 
@@ -43,9 +45,21 @@ def difference(graph: Graph, target: CoreMLTarget, file: Path, pixels: np.ndarra
 
 
 @pytest.fixture(scope="module")
-def floating(trained_model: Model) -> Callable[[Recipe], Graph]:
-    """Gives the trained net's graph under a float recipe, of one module."""
-    plain = float_graph(trained_model)
+def small_model() -> Model:
+    """Every kind of layer of the family once: a conversion takes a second for each ten layers."""
+    torch.manual_seed(0)
+    depthwise, linear = conv(8, 8, groups=8, act=nn.ReLU6()), conv(8, 8, 1, act=nn.Identity())
+    network = nn.Sequential(
+        conv(1, 8, s=2, act=nn.ReLU6()), Residual(nn.Sequential(depthwise, linear)), *head(8, 4)
+    )
+    spec = input_spec()
+    return Model("small", "small", enlivened(network, spec.shape), contract_for(spec), "0" * 64)
+
+
+@pytest.fixture(scope="module")
+def floating(small_model: Model) -> Callable[[Recipe], Graph]:
+    """Gives the small net's graph under a float recipe, of one module."""
+    plain = float_graph(small_model)
     return lambda recipe: dataclasses.replace(plain, recipe=recipe)
 
 
@@ -54,7 +68,7 @@ Packages = Callable[[Recipe, int], tuple[CoreMLTarget, Path]]
 
 @pytest.fixture(scope="module")
 def packages(floating: Callable[[Recipe], Graph], tmp_path_factory: pytest.TempPathFactory) -> Packages:
-    """Gives the trained net's package under a recipe for an iOS version, each made once. Do not change it."""
+    """Gives the small net's package under a recipe for an iOS version, each made once. Do not change it."""
 
     @functools.cache
     def made(recipe: Recipe, ios: int) -> tuple[CoreMLTarget, Path]:
@@ -108,10 +122,10 @@ def _scales(program: Program) -> list[float]:
 
 
 def test_image_input_classifier_and_metadata(
-    floating: Callable[[Recipe], Graph], trained_model: Model, test_faces: Faces, tmp_path: Path
+    floating: Callable[[Recipe], Graph], small_model: Model, test_faces: Faces, tmp_path: Path
 ) -> None:
     sure = Confidence(temperature=0.7, unsure_below=0.5, fitted_on="nothing")
-    contract = trained_model.contract.model_copy(update={"confidence": sure})
+    contract = small_model.contract.model_copy(update={"confidence": sure})
     graph = dataclasses.replace(floating(FLOAT), contract=contract)
     target, file = lowered(
         graph, tmp_path, image_input=True, classifier=True, author="A. Author", licence="MIT"
@@ -176,9 +190,9 @@ def test_missing_normalisation_is_seen(tmp_path: Path) -> None:
     assert difference(graph, target, file, pixels) > 1
 
 
-def test_same_graph_gives_same_bytes(trained_model: Model, tmp_path: Path) -> None:
+def test_same_graph_gives_same_bytes(small_model: Model, tmp_path: Path) -> None:
     first, second = (
-        lowered(float_graph(trained_model, FP16), tmp_path / name, classifier=True)[1] for name in "ab"
+        lowered(float_graph(small_model, FP16), tmp_path / name, classifier=True)[1] for name in "ab"
     )
     assert sha256_of(first) == sha256_of(second)
     manifest = json.loads((first / "Manifest.json").read_text())
@@ -187,11 +201,11 @@ def test_same_graph_gives_same_bytes(trained_model: Model, tmp_path: Path) -> No
     assert {path.name for path in first.iterdir()} == {"Data", "Manifest.json"}, "no stray files"
 
 
-def test_w8_stores_every_weight_as_int8(packages: Packages, trained_model: Model) -> None:
+def test_w8_stores_every_weight_as_int8(packages: Packages, small_model: Model) -> None:
     """Small layers too: coremltools leaves those of up to 2,048 values in float unless told otherwise."""
     _, file = packages(W8, CoreMLOptions().ios)
     weights = CoreMLTarget().inspect(file).weights
-    layers = [p for p in trained_model.network.parameters() if p.ndim > 1]
+    layers = [p for p in small_model.network.parameters() if p.ndim > 1]
     assert weights["int8"].values >= sum(p.numel() for p in layers)
 
 
