@@ -23,14 +23,15 @@ def replace_section(page: Path, name: str, text: str) -> None:
     write_atomic(page, f"{head}{begin}\n\n{text.strip()}\n\n{end}{tail}")
 
 
-def conditions(model_sha256: str, command: str) -> str:
-    """Return a line that says what a table was made with, when, and on what."""
+def conditions(model_sha256: str | None, command: str) -> str:
+    """Return a line that says what a table was made with, when, and on what; without a digest, random weights."""
     versions = ", ".join(
         f"{name} {importlib.metadata.version(name)}"
         for name in ("torch", "torchao", "executorch", "onnxruntime")
     )
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
-    return f"`{command}`, {today}, weights sha256 {model_sha256[:12]}, {cpu()}, {versions}."
+    weights = "random weights" if model_sha256 is None else f"weights sha256 {model_sha256[:12]}"
+    return f"`{command}`, {today}, {weights}, {cpu()}, {versions}."
 
 
 def cpu() -> str:
