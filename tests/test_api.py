@@ -137,6 +137,7 @@ def test_a_run_returns_what_it_wrote(report: fd.Report, config: Path) -> None:
     assert report.command == f'fer_deploy.run("{config}")'
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_a_check_is_the_command_s(report: fd.Report, config: Path) -> None:
     path = config.parent / "dist" / "edges" / "report.json"
     told = said("check", path, "--config", config, "--max-accuracy-drop", 0.5, "--json")

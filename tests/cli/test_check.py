@@ -13,6 +13,8 @@ from fer_deploy.cli import main
 from fer_deploy.report.schema import load_report
 from fixtures.job import Job
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 FINE = ("--max-accuracy-drop", "50", "--accept", "measured", "--accept", "emulated")
 
 

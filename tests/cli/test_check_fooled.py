@@ -18,6 +18,8 @@ from fer_deploy.cli import main
 from fer_deploy.model import load_model
 from fixtures.job import Job
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 FINE = ("--max-accuracy-drop", "50", "--accept", "emulated")
 
 
@@ -185,34 +187,50 @@ def swap_answers(document: dict[str, Any]) -> None:
     document["images"]["artifacts"]["onnx-float"] = base64.b64encode(bytes(count)).decode()
 
 
+def _forget_modules() -> None:
+    for name in ("own_net", "made_by"):
+        sys.modules.pop(name, None)  # of another test's folder
+
+
+@pytest.fixture(scope="module")
+def finished_factory(
+    tmp_path_factory: pytest.TempPathFactory, model_folder: Path, faces_folder: Path
+) -> Path:
+    """A finished run of a factory in a module of its own. Copy it: nothing in it names its folder."""
+    folder = tmp_path_factory.mktemp("factory")
+    model = load_model(model_folder)
+    (folder / "made_by.py").write_text("WIDTH = 0.5\n")
+    (folder / "own_net.py").write_text(
+        "from fer_deploy.model import Architecture\nfrom made_by import WIDTH\n"
+        "def build():\n    return Architecture(name='fer_xs', width=WIDTH, depth=0.5).build(4, 1)\n"
+    )
+    contract = {"contract": model.contract.model_dump(mode="json")}
+    (folder / "contract.toml").write_text(tomli_w.dumps(contract))
+    safetensors.torch.save_file(model.network.state_dict(), folder / "weights.safetensors")
+    document = {
+        "model": {"path": "own_net:build", "contract": "contract.toml", "weights": "weights.safetensors"},
+        "data": {"kind": "folder", "path": str(faces_folder)},
+        "export": {"targets": ["onnx"], "recipes": ["float"], "output": "out"},
+        "profile": {"devices": ["pixel-8"]},  # not attached: nothing here is about timing
+        "budget": {"max_accuracy_drop": 50},
+    }
+    (folder / "fer-deploy.toml").write_text(tomli_w.dumps(document))
+    _forget_modules()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.syspath_prepend(str(folder))
+        result = call("run")
+    assert result.exit_code == 0, result.output
+    return folder
+
+
 class TestFactory:
     @pytest.fixture
-    def project(
-        self, tmp_path: Path, model_folder: Path, faces_folder: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> Path:
-        """A finished run of a factory in a module of its own."""
-        for name in ("own_net", "made_by"):
-            sys.modules.pop(name, None)  # of another test's folder
-        model = load_model(model_folder)
-        (tmp_path / "made_by.py").write_text("WIDTH = 0.5\n")
-        (tmp_path / "own_net.py").write_text(
-            "from fer_deploy.model import Architecture\nfrom made_by import WIDTH\n"
-            "def build():\n    return Architecture(name='fer_xs', width=WIDTH, depth=0.5).build(4, 1)\n"
-        )
-        contract = {"contract": model.contract.model_dump(mode="json")}
-        (tmp_path / "contract.toml").write_text(tomli_w.dumps(contract))
-        safetensors.torch.save_file(model.network.state_dict(), tmp_path / "weights.safetensors")
-        document = {
-            "model": {"path": "own_net:build", "contract": "contract.toml", "weights": "weights.safetensors"},
-            "data": {"kind": "folder", "path": str(faces_folder)},
-            "export": {"targets": ["onnx"], "recipes": ["float"], "output": "out"},
-            "profile": {"timing": {"min_runs": 5, "min_seconds": 0.0, "warmups": 0}},
-            "budget": {"max_accuracy_drop": 50},
-        }
-        (tmp_path / "fer-deploy.toml").write_text(tomli_w.dumps(document))
+    def project(self, finished_factory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        """A copy of it, as the working folder."""
+        shutil.copytree(finished_factory, tmp_path, dirs_exist_ok=True)
+        _forget_modules()
         monkeypatch.syspath_prepend(str(tmp_path))
-        result = call("run")
-        assert result.exit_code == 0, result.output
         return tmp_path
 
     def test_any_change_of_it_is_red_and_what_cannot_be_known_is_not_green(self, project: Path) -> None:
