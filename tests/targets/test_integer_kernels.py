@@ -37,7 +37,7 @@ pytestmark = pytest.mark.usefixtures("export_once")
 
 
 def lower_both(outside: Outside, folder: Path) -> Lowered:
-    graph = quantize_ptq(outside.model, choose_calibration(outside.training, 128))
+    graph = quantize_ptq(outside.model, choose_calibration(outside.training, 48))
     pair = {
         name: write_artifact(
             get_target(name), graph, folder / name, outside.model.name, outside.model.weights_sha256
