@@ -11,6 +11,7 @@ from fer_deploy.cli import main
 from fer_deploy.measure.measurement import Provenance
 from fer_deploy.report.schema import Report, load_report
 from fer_deploy.targets.executorch import ethos_u
+from fixtures.job import Job
 
 CONFIG = """
 [model]
@@ -19,7 +20,7 @@ path = "{model}"
 kind = "folder"
 path = "{faces}"
 [quantize]
-calibration_images = 32
+calibration_images = 64
 [export]
 targets = ["executorch"]
 output = "{dist}"
@@ -32,7 +33,9 @@ max_sram_kb = {sram}
 """
 
 
-def _run(folder: Path, model: Path, faces: Path) -> tuple[Path, Report]:
+def _run(folder: Path, job: Job, model: Path, faces: Path) -> tuple[Path, Report]:
+    """Run with the artifacts of the finished job, which are of the same settings."""
+    job.copied(folder / "dist" / model.name)
     config = folder / "fer-deploy.toml"
     config.write_text(CONFIG.format(model=model, faces=faces, dist=folder / "dist", sram=1000))
     result = CliRunner().invoke(main, ["run", "--config", str(config)])
@@ -42,10 +45,10 @@ def _run(folder: Path, model: Path, faces: Path) -> tuple[Path, Report]:
 
 
 def test_without_the_tools_the_row_says_what_adds_them(
-    model_folder: Path, faces_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    job: Job, model_folder: Path, faces_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ethos_u, "is_there", lambda _: False)
-    config, report = _run(tmp_path, model_folder, faces_folder)
+    config, report = _run(tmp_path, job, model_folder, faces_folder)
     whole, integers = report.devices[0].figures
     assert whole.latency_p50.reason is not None
     assert "computes in integers" in whole.latency_p50.reason
@@ -61,8 +64,8 @@ def test_without_the_tools_the_row_says_what_adds_them(
 
 
 @pytest.mark.skipif(ethos_u.obstacle() is not None, reason=str(ethos_u.obstacle()))
-def test_a_run(model_folder: Path, faces_folder: Path, tmp_path: Path) -> None:
-    config, report = _run(tmp_path, model_folder, faces_folder)
+def test_a_run(job: Job, model_folder: Path, faces_folder: Path, tmp_path: Path) -> None:
+    config, report = _run(tmp_path, job, model_folder, faces_folder)
     (device,) = report.devices
     integers = device.figures[1]
     assert integers.latency_p50.provenance is Provenance.ESTIMATED

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from fer_deploy.cli import main
 from fer_deploy.report.schema import Report, load_report
+from fixtures.job import Job
 
 CONFIG = """
 [model]
@@ -18,7 +19,7 @@ path = "{model}"
 kind = "folder"
 path = "{faces}"
 [quantize]
-calibration_images = 32
+calibration_images = 64
 [export]
 targets = ["onnx"]
 output = "{dist}"
@@ -34,11 +35,12 @@ max_corrupted_flips = {flips}
 
 @pytest.fixture(scope="module")
 def written(
-    model_folder: Path, faces_folder: Path, tmp_path_factory: pytest.TempPathFactory
+    job: Job, model_folder: Path, faces_folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, Report]:
     folder = tmp_path_factory.mktemp("corrupted")
     config = folder / "fer-deploy.toml"
     config.write_text(CONFIG.format(model=model_folder, faces=faces_folder, dist=folder / "dist", flips=50))
+    job.copied(folder / "dist" / model_folder.name)  # its artifacts are of the same settings
     result = CliRunner().invoke(main, ["run", "--config", str(config)])
     assert result.exit_code == 0, result.output
     (report,) = (folder / "dist").glob("*/report.json")

@@ -18,6 +18,7 @@ from fer_deploy.measure.figures import Flip
 from fer_deploy.measure.subject import artifact_logits
 from fer_deploy.report.schema import Report, load_report
 from fer_deploy.targets.artifact import Artifact
+from fixtures.job import Job
 
 CONFIG = """
 [model]
@@ -26,7 +27,7 @@ path = "{model}"
 kind = "folder"
 path = "{faces}"
 [quantize]
-calibration_images = 32
+calibration_images = 64
 [export]
 targets = ["onnx"]
 output = "{dist}"
@@ -40,18 +41,21 @@ max_npu_flips = 50
 """
 
 
-def _run(folder: Path, model: Path, faces: Path, *flags: str) -> tuple[Path, Report]:
+def _run(folder: Path, job: Job, model: Path, faces: Path, *flags: str) -> tuple[Path, Report]:
+    """Run with the artifacts of the finished job, which are of the same settings."""
+    job.copied(folder / "dist" / model.name).unlink()
     config = folder / "fer-deploy.toml"
     config.write_text(CONFIG.format(model=model, faces=faces, dist=folder / "dist"))
     result = CliRunner().invoke(main, ["run", "--config", str(config), *flags])
     assert result.exit_code == 0, result.output
+    assert "artifact onnx-w8a8-ptq" in load_report(folder / "dist" / model.name / "report.json").reused
     (report,) = (folder / "dist").glob("*/report.json")
     return report, load_report(report)
 
 
 @pytest.fixture(scope="module")
 def written(
-    model_folder: Path, faces_folder: Path, tmp_path_factory: pytest.TempPathFactory
+    job: Job, model_folder: Path, faces_folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, Report]:
     def logits_of(
         transport: HtpTransport, artifact: Artifact, _: bytes, pixels: NDArray[np.uint8]
@@ -62,7 +66,7 @@ def written(
         patch.setattr(HtpTransport, "obstacle", lambda *_: None)
         patch.setattr(HtpTransport, "not_taken", lambda *_: ())
         patch.setattr(HtpTransport, "logits_of", logits_of)
-        return _run(tmp_path_factory.mktemp("npu"), model_folder, faces_folder)
+        return _run(tmp_path_factory.mktemp("npu"), job, model_folder, faces_folder)
 
 
 def test_the_int8_artifact_has_figures_on_every_npu_once(written: tuple[Path, Report]) -> None:
@@ -120,19 +124,22 @@ def test_a_figure_that_its_flips_deny_is_found(written: tuple[Path, Report]) -> 
 
 
 def test_without_the_library_the_report_says_what_adds_it(
-    tmp_path: Path, model_folder: Path, faces_folder: Path, monkeypatch: pytest.MonkeyPatch
+    job: Job, tmp_path: Path, model_folder: Path, faces_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = importlib.util.find_spec
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name, *rest: None if "qnn" in name else found(name, *rest)
     )
     monkeypatch.setattr("platform.machine", lambda: "x86_64")
-    _, report = _run(tmp_path, model_folder, faces_folder, "--recipe", "w8a8-ptq")
+    _, report = _run(tmp_path, job, model_folder, faces_folder, "--recipe", "w8a8-ptq")
     figures = next(one.npu[0] for one in report.artifacts if one.npu)
     assert (figures.agreement.reason or "").endswith("pip install 'fer-deploy[npu]'")
 
 
-def test_no_phone_with_an_npu_is_said(tmp_path: Path, model_folder: Path, faces_folder: Path) -> None:
+def test_no_phone_with_an_npu_is_said(
+    job: Job, tmp_path: Path, model_folder: Path, faces_folder: Path
+) -> None:
+    job.copied(tmp_path / "dist" / model_folder.name)
     config = tmp_path / "fer-deploy.toml"
     text = CONFIG.format(model=model_folder, faces=faces_folder, dist=tmp_path / "dist")
     config.write_text(text.replace('"galaxy-s24", "galaxy-s24-ultra", "galaxy-s21"', '"pixel-8"'))
