@@ -26,9 +26,9 @@ def folder(tmp_path: Path, model_folder: Path, monkeypatch: pytest.MonkeyPatch) 
     document = {
         "model": {"path": "models/fer_s"},
         "data": {"kind": "folder", "path": "faces"},
-        "quantize": {"calibration_images": 64},
+        "quantize": {"calibration_images": 32},
         "export": {"targets": ["onnx"], "recipes": ["w8a8-ptq"]},
-        "profile": {"timing": {"min_runs": 20, "min_seconds": 0.0, "warmups": 2}},
+        "profile": {"timing": {"min_runs": 5, "min_seconds": 0.0, "warmups": 2}},
     }
     (tmp_path / "fer-deploy.toml").write_text(tomli_w.dumps(document))
     monkeypatch.chdir(tmp_path)

@@ -17,6 +17,8 @@ from PIL import Image
 
 from fer_deploy.cli import init, main
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 #: Answers by the mean of each colour, which is what the images differ in.
 NET = """
 import torch

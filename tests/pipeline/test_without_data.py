@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from fer_deploy.pipeline.calibrate import calibrate
 from fer_deploy.pipeline.config import QuantizeSection
 from fer_deploy.report.schema import load_report
 
-pytestmark = pytest.mark.usefixtures("one_round")
+pytestmark = pytest.mark.usefixtures("one_round", "without_pictures")
 
 SECTION = {"calibration_images": 32}
 
@@ -86,6 +87,8 @@ def test_the_whole_job(config: Path) -> None:
 
 
 def test_a_model_that_carries_its_ranges_lacks_accuracy_only(config: Path, faces_folder: Path) -> None:
+    document = tomllib.loads(config.read_text())
+    config.write_text(tomli_w.dumps(document | {"profile": {"devices": ["pixel-8"]}}))  # not attached
     data = DatasetSpec(kind="folder", path=faces_folder)
     calibrate(
         config.parent / "edges", data, QuantizeSection(calibration_images=SECTION["calibration_images"])
