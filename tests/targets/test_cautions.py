@@ -10,10 +10,11 @@ import pytest
 from numpy.typing import NDArray
 
 from fer_deploy.pipeline.export import doubts
+from fer_deploy.quantize.graph import Graph
 from fer_deploy.targets.artifact import open_artifact, write_artifact
 from fer_deploy.targets.base import Session
 from fer_deploy.targets.onnx.target import OnnxTarget
-from fixtures.lowered import GraphOf, Lower
+from fixtures.lowered import Lower
 
 
 class _Halved(Session):
@@ -31,15 +32,17 @@ class _Careless(OnnxTarget):
         return _Halved(file), "opened carelessly"
 
 
-def test_other_answers_of_a_plain_session_are_measured_and_said(tmp_path: Path, graph_of: GraphOf) -> None:
-    artifact, _ = write_artifact(_Careless(), graph_of("w8a8-ptq"), tmp_path / "a", "edges", "0" * 64)
+def test_other_answers_of_a_plain_session_are_measured_and_said(
+    tmp_path: Path, small_graphs: dict[str, Graph]
+) -> None:
+    artifact, _ = write_artifact(_Careless(), small_graphs["w8a8-ptq"], tmp_path / "a", "edges", "0" * 64)
     (said,) = artifact.info.cautions
     assert re.match(r"opened carelessly its answers to 32 faces are at -?\d+\.\d dB and \d+% agreement", said)
     assert said in doubts(open_artifact(tmp_path / "a"))
 
 
-def test_a_float_file_needs_no_care(tmp_path: Path, graph_of: GraphOf) -> None:
-    artifact, _ = write_artifact(_Careless(), graph_of("float"), tmp_path / "a", "edges", "0" * 64)
+def test_a_float_file_needs_no_care(tmp_path: Path, small_graphs: dict[str, Graph]) -> None:
+    artifact, _ = write_artifact(_Careless(), small_graphs["float"], tmp_path / "a", "edges", "0" * 64)
     assert artifact.info.cautions == ()
 
 

@@ -15,46 +15,25 @@ import pytest
 import torch
 from click.testing import CliRunner
 from numpy.typing import NDArray
-from torch import nn
 
 from fer_deploy.cli import main
 from fer_deploy.errors import ArtifactError, ProofError, TargetError
-from fer_deploy.model import Model
-from fer_deploy.quantize.canonical import canonical, copy_graph
+from fer_deploy.quantize.canonical import copy_graph
 from fer_deploy.quantize.graph import Graph
 from fer_deploy.quantize.layers import attribute, weighted_layers
-from fer_deploy.quantize.prepare import calibration_evidence
 from fer_deploy.quantize.proof import Proof
-from fer_deploy.quantize.ptq import lowerable_graph, quantize_ptq
-from fer_deploy.quantize.recipe import choose_calibration
 from fer_deploy.targets import base
 from fer_deploy.targets.artifact import write_artifact
 from fer_deploy.targets.onnx import proof as onnx_proof
 from fer_deploy.targets.registry import TARGET_NAMES, get_target
-from fixtures.architectures import conv, enlivened, head
 from fixtures.job import Job
 from fixtures.lowered import Lower, require_runtime
-from fixtures.synthetic import contract_for, input_spec, separable_faces
-
-CALIBRATION = choose_calibration(separable_faces(320, 0), 64)
 
 
 @pytest.fixture(scope="module")
-def graphs() -> dict[str, Graph]:
-    """Of a net of five layers with a clamp behind each of the first four: to find a layer is to lower parts of it."""
-    clamp = nn.ReLU6()
-    torch.manual_seed(0)
-    network = nn.Sequential(
-        conv(1, 8, s=2, act=clamp), conv(8, 8, groups=8, act=clamp), conv(8, 16, 1, act=clamp),
-        conv(16, 16, s=2, act=clamp), *head(16, 4),
-    )  # fmt: skip
-    spec = input_spec()
-    model = Model("small", "small", enlivened(network, spec.shape), contract_for(spec), "0" * 64)
-    form = canonical(model, calibration_evidence(model, CALIBRATION))
-    return {
-        "float": lowerable_graph(model, form),
-        "w8a8-ptq": quantize_ptq(model, CALIBRATION, form=form),
-    }
+def graphs(small_graphs: dict[str, Graph]) -> dict[str, Graph]:
+    """Of a small net: to find a layer is to lower parts of it."""
+    return small_graphs
 
 
 def without_clamps(graph: Graph) -> Graph:

@@ -11,15 +11,15 @@ import pytest
 from fer_deploy.data.faces import Faces
 from fer_deploy.errors import ConfigError, TargetError
 from fer_deploy.frozen import Unknown
+from fer_deploy.quantize.graph import Graph
 from fer_deploy.targets.coreml.interpreter.execute import Interpreter
 from fer_deploy.targets.coreml.interpreter.program import open_program
 from fer_deploy.targets.executorch import ExecuTorchOptions, ExecuTorchTarget
-from fixtures.lowered import GraphOf
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="a Mac can run the delegate")
-def test_core_ml_delegate(graph_of: GraphOf, test_faces: Faces, tmp_path: Path) -> None:
-    graph, target = graph_of("float"), ExecuTorchTarget(ExecuTorchOptions("coreml"))
+def test_core_ml_delegate(small_graphs: dict[str, Graph], test_faces: Faces, tmp_path: Path) -> None:
+    graph, target = small_graphs["float"], ExecuTorchTarget(ExecuTorchOptions("coreml"))
     lowered = target.lower(graph, tmp_path)
     assert (lowered.delegation.backend, lowered.delegation.delegates) == ("Core ML", 1)
     assert lowered.delegation.delegated == lowered.delegation.total
