@@ -16,7 +16,9 @@ _PACKAGE = Path(fer_deploy.__file__).parent
 #: Bottom to top. Rooms of one floor may not import each other.
 _FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"errors", "names"}),
-    frozenset({"files", "forked", "frozen", "heap", "partial_import", "progress", "quiet", "safe_load", "showing"}),
+    frozenset(
+        {"files", "forked", "frozen", "heap", "partial_import", "progress", "quiet", "safe_load", "showing"}
+    ),
     frozenset({"contract"}),
     frozenset({"zoo", "data"}),
     frozenset({"model"}),

@@ -6,6 +6,7 @@ the two only, as many are gained as lost. What has to be assumed is how many suc
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from statistics import NormalDist
@@ -31,11 +32,13 @@ def drop_chance(images: int, changed: float, budget: float) -> float:
     return _over_changed(images, changed, lambda count: _most_lost(count, images, budget))
 
 
+@functools.cache
 def images_for_drop_limit(budget: float, changed: float, chance: float = CHANCE) -> int | None:
     """Return from how many images on :func:`drop_chance` is at least ``chance``; None beyond MOST_IMAGES."""
     return _settled(lambda images: drop_chance(images, changed, budget) >= chance) if budget > 0 else None
 
 
+@functools.cache
 def smallest_drop(images: int, changed: float, chance: float = CHANCE) -> float:
     """Return the smallest limit on the drop (fraction) of which :func:`drop_chance` is at least ``chance``."""
     low, high = 0.0, 1.0
@@ -45,6 +48,7 @@ def smallest_drop(images: int, changed: float, chance: float = CHANCE) -> float:
     return high
 
 
+@functools.cache
 def images_for_flip_limit(limit: float, flips: float, chance: float = CHANCE) -> int | None:
     """Return from how many images on a share of ``flips`` is shown to be at most ``limit`` with that chance."""
 

@@ -129,8 +129,11 @@ def canonical(model: Model, evidence: Evidence, trace: Callable[[Model], Traced]
             remedy="look for code that depends on values, on the batch size or on state outside the module's tensors",
         )
     ]
+    spare = copy_graph(graph)
     for step, rewrite in REWRITES:
-        graph, before = _rewritten(step, rewrite, graph, before, evidence, fixed, proofs)
+        after = _rewritten(step, rewrite, graph, spare, before, evidence, fixed, proofs)
+        if after is not None:
+            graph, before, spare = spare, after, copy_graph(spare)
     return Canonical(graph, fixed, evidence, tuple(proofs))
 
 
@@ -138,15 +141,16 @@ def _rewritten(
     step: str,
     rewrite: Rewrite,
     graph: torch.fx.GraphModule,
+    changed: torch.fx.GraphModule,
     before: Logits,
     evidence: Evidence,
     fixed: int | None,
     proofs: list[Proof],
-) -> tuple[torch.fx.GraphModule, Logits]:
-    changed = copy_graph(graph)
+) -> Logits | None:
+    """Rewrite ``changed``, a copy of ``graph``, and return its answers once they are proven; None: nothing to do."""
     try:
         if rewrite(changed) == 0:
-            return graph, before
+            return None
         after = _answers(changed, evidence, fixed)
     except Exception as error:
         raise ProofError(
@@ -161,7 +165,7 @@ def _rewritten(
             raise
         proven = prove_exact(step, held.before, held.after).model_copy(update={"note": held.note})
     proofs.append(proven)
-    return changed, after
+    return after
 
 
 def _answers(graph: torch.fx.GraphModule, evidence: Evidence, fixed: int | None) -> Logits:

@@ -131,8 +131,11 @@ def _shapes(graph: Graph) -> Shapes:
         return _shapes_seen(module, torch.zeros(graph.contract.input.shape))
     table = torch.export.default_decompositions()
     opened = {operator: table[operator] for operator in table if _base_name(operator) in _OPENED}
-    with quiet():  # torch warns of its own deprecated tree specs here
-        nodes = graph.export().run_decompositions(opened).graph.nodes
+    exported = graph.export()
+    nodes = exported.graph.nodes
+    if not all(map(_stays, nodes)):  # else no operator differs, and decomposing traces it all twice more
+        with quiet():  # torch warns of its own deprecated tree specs here
+            nodes = exported.run_decompositions(opened).graph.nodes
     return {node: tuple(value.shape) for node in nodes if hasattr(value := node.meta.get("val"), "shape")}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -72,7 +73,14 @@ class Graph:
     costs: tuple[tuple[str, float], ...] = ()
 
     def export(self) -> torch.export.ExportedProgram:
-        """Return the module exported at batch 1, the shape that every artifact has."""
+        """Return the module exported at batch 1, the shape that every artifact has.
+
+        Exported once: no target's converter changes the program it is given, a test holds them to that.
+        """
+        return self._exported
+
+    @cached_property
+    def _exported(self) -> torch.export.ExportedProgram:
         import torch
 
         from fer_deploy.quantize.torch_tables import remember

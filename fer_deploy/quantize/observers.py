@@ -109,13 +109,14 @@ def mse_range(
     share = histogram / histogram.sum()
     steps = torch.arange(int(_MSE_STEPS * _MSE_NARROWEST), _MSE_STEPS + 1) / _MSE_STEPS
     bottom, top = torch.clamp(low, max=0.0), torch.clamp(high, min=0.0)
+    ends = ((steps if float(top) > 0 else steps[-1:]) * top)[:, None]
     best, chosen = float("inf"), (bottom, top)
     for start in (steps if float(bottom) < 0 else steps[-1:]) * bottom:
-        for end in (steps if float(top) > 0 else steps[-1:]) * top:
-            inside = (centres >= start) & (centres <= end)
-            clipped = torch.where(centres < start, start - centres, centres - end)
-            cost = torch.where(inside, ((end - start) / levels) ** 2 / 12, clipped**2)
-            error = float((share * cost).sum())
-            if error < best:
-                best, chosen = error, (start, end)
+        inside = (centres >= start) & (centres <= ends)
+        clipped = torch.where(centres < start, start - centres, centres - ends)
+        cost = torch.where(inside, ((ends - start) / levels) ** 2 / 12, clipped**2)
+        errors = (share * cost).sum(1)
+        least = int(errors.argmin())
+        if float(errors[least]) < best:
+            best, chosen = float(errors[least]), (start, ends[least, 0])
     return chosen

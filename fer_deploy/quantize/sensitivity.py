@@ -10,8 +10,9 @@ from fer_deploy.data.faces import Faces
 from fer_deploy.errors import BudgetExceededError
 from fer_deploy.model import Model
 from fer_deploy.progress import say, track
+from fer_deploy.quantize.canonical import canonical
 from fer_deploy.quantize.graph import Graph
-from fer_deploy.quantize.prepare import Prepared, prepare
+from fer_deploy.quantize.prepare import Prepared, calibration_evidence, prepare
 from fer_deploy.quantize.ptq import convert
 from fer_deploy.quantize.recipe import W8A8_PTQ, CalibrationSet, PtqOptions
 from fer_deploy.quantize.rounding import rounded_weights
@@ -122,7 +123,8 @@ def mixed_precision(
         QuantizationError: see :func:`fer_deploy.quantize.prepare.prepare`.
     """
     chosen = options or PtqOptions()
-    prepared = prepare(model, calibration, chosen)
+    form = canonical(model, calibration_evidence(model, calibration))
+    prepared = prepare(model, calibration, chosen, form)
     whole = convert(prepared, W8A8_PTQ, calibration)
     ranked = sorted(layer_sensitivities(prepared, faces, whole), key=lambda one: one.logits_sqnr_db)
     order = tuple(one.layer for one in ranked)
@@ -133,7 +135,9 @@ def mixed_precision(
     def drop_with(count: int) -> float:
         if count not in graphs:
             mixed = chosen.model_copy(update={"float_layers": (*chosen.float_layers, *order[:count])})
-            graph = convert(prepare(model, calibration, mixed), W8A8_PTQ, calibration) if count else whole
+            graph = (
+                convert(prepare(model, calibration, mixed, form), W8A8_PTQ, calibration) if count else whole
+            )
             answers = graph.logits(faces.pixels, f"{count} layers in float").argmax(axis=1)
             graphs[count] = graph, right - float((answers == faces.targets).mean())
             say(f"{count} of {len(order)} layers in float: accuracy drop {100 * graphs[count][1]:.2f} points")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
+import hashlib
 import json
 from collections import Counter
 from pathlib import Path
@@ -11,6 +13,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from fer_deploy.data.faces import Faces
@@ -196,8 +199,33 @@ def test_golden_vectors_are_what_the_artifact_answers(lowered: Lower, target: st
 def test_lowering_again_gives_the_same_file(
     lowered: Lower, graph_of: GraphOf, tmp_path: Path, target: str
 ) -> None:
-    again, _ = write_artifact(get_target(target), graph_of("float"), tmp_path / "again", "edges", "0" * 64)
+    graph = dataclasses.replace(graph_of("float"))  # exported again
+    again, _ = write_artifact(get_target(target), graph, tmp_path / "again", "edges", "0" * 64)
     assert again.info.sha256 == lowered(target, "float")[0].info.sha256
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_all_targets_are_lowered_from_one_export_which_none_changes(
+    graph_of: GraphOf, tmp_path: Path, recipe: str
+) -> None:
+    graph = dataclasses.replace(graph_of(recipe))
+    program = graph.export()
+    before = digest_of(program)
+    for target in (*TARGETS, "coreml"):
+        if get_target(target).host_obstacle() is None:
+            get_target(target).lower(graph, tmp_path)
+            assert graph.export() is program
+            assert digest_of(program) == before, target
+
+
+def digest_of(program: torch.export.ExportedProgram) -> str:
+    """Return a digest of everything that a converter could change."""
+    told = hashlib.sha256(f"{program.graph_signature}{program.graph_module.code}".encode())
+    for node in program.graph.nodes:
+        told.update(f"{node.format_node()}{sorted(map(str, node.meta))}{node.meta.get('val')}".encode())
+    for name, value in sorted({**program.state_dict, **program.constants}.items()):
+        told.update(name.encode() + value.detach().numpy().tobytes())
+    return told.hexdigest()
 
 
 @pytest.mark.parametrize("target", TARGETS)
