@@ -20,6 +20,7 @@ from fer_deploy.data.faces import Faces
 from fer_deploy.errors import ArtifactError, TargetError
 from fer_deploy.files import sha256_of
 from fer_deploy.model import Model
+from fer_deploy.quantize.graph import Graph
 from fer_deploy.quantize.ptq import float_graph
 from fer_deploy.quantize.recipe import FP16
 from fer_deploy.targets.artifact import Artifact, open_artifact, read_golden, write_artifact
@@ -206,9 +207,9 @@ def test_lowering_again_gives_the_same_file(
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_all_targets_are_lowered_from_one_export_which_none_changes(
-    graph_of: GraphOf, tmp_path: Path, recipe: str
+    small_graphs: dict[str, Graph], tmp_path: Path, recipe: str
 ) -> None:
-    graph = dataclasses.replace(graph_of(recipe))
+    graph = dataclasses.replace(small_graphs[recipe])
     program = graph.export()
     before = digest_of(program)
     for target in (*TARGETS, "coreml"):
