@@ -65,10 +65,11 @@ def test_the_outermost_block_alone_freezes() -> None:
 
 def test_a_heap_that_the_program_has_frozen_stays_so() -> None:
     gc.freeze()
-    frozen = gc.get_freeze_count()
+    later = _Knot()
     with set_aside():
-        assert gc.get_freeze_count() == frozen
-    assert gc.get_freeze_count() > 0
+        # not the count of what is frozen: another thread may free some of it meanwhile
+        assert any(one is later for one in gc.get_objects()), "the block froze nothing"
+    assert gc.get_freeze_count() > 1000, "and released nothing"
 
 
 _ENDS = """
