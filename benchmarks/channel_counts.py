@@ -3,9 +3,9 @@
     python benchmarks/channel_counts.py [--rounds 100] [--write docs/quantization.md]
 
 int8 kernels work on 16 or 32 output channels at once, fer_s has 24 and 40 in places. The variants round each stage's
-channels to the next multiple of 16, and of 32. They are not trained (BatchNorm's statistics come from faces): a layer
-takes as long whatever its weights are, and accuracy is not claimed. All files are timed by turns in one process, one
-thread; a variant computes more or less than fer_s does, so times stand beside the multiplications.
+channels to the nearest multiple of 16, and of 32. They are not trained (BatchNorm's statistics come from faces): a
+layer takes as long whatever its weights are, and accuracy is not claimed. All files are timed by turns in one process,
+one thread; a variant computes more or less than fer_s does, so times stand beside the multiplications.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def main(rounds: int, page: Path | None) -> None:
                     folder.mkdir()
                     file = folder / target.lower(graph, folder).file
                     sessions[multiple, kind, precision] = target.open(file, 1)
-            macs[multiple] = macs_of(model)
+            macs[multiple] = graph_costs(graphs["float"]).macs
         samples: dict[tuple[int, str, str], list[float]] = {key: [] for key in sessions}
         for _ in range(rounds):
             for key, session in sessions.items():
@@ -122,11 +122,6 @@ def main(rounds: int, page: Path | None) -> None:
     click.echo(text)
     if page is not None:
         replace_section(page, "channel counts", text)
-
-
-def macs_of(model: Model) -> int:
-    """Return the multiplications of one image."""
-    return graph_costs(float_graph(model)).macs
 
 
 def text_of(times: dict[tuple[int, str, str], np.ndarray], macs: dict[int, int]) -> str:

@@ -103,7 +103,7 @@ class ArtifactWriter:
 
     def _kept(self, pair: Pair, inputs: str) -> bool:
         folder = self._folder(pair)
-        return self._reuse and self._store.has(artifact_in(folder), folder.name, inputs)
+        return self._store.has(artifact_in(folder), folder.name, inputs, self._reuse)
 
     def _build(self, recipe: str) -> None:
         with self._stages.stage("building the graphs"), contextlib.suppress(QuantizationError, ProofError):

@@ -14,6 +14,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Protocol
@@ -87,7 +88,7 @@ class Beside:
 
     def __enter__(self) -> Beside:
         if len(self._pixels) >= _WORTH_IT and two_processes():
-            self._process = Served(self._serve_forked)
+            self._process = Served(partial(_answer_all, pixels=self._pixels, works=self._works))
         return self
 
     def __exit__(
@@ -171,9 +172,6 @@ class Beside:
                 env=os.environ | dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"),
             )
             return self._process
-
-    def _serve_forked(self, questions: IO[bytes], answers: IO[bytes]) -> None:
-        _answer_all(questions, answers, self._pixels, self._works)
 
 
 def _answer_all(

@@ -184,7 +184,7 @@ class Run:
 
     def _ask_of_float(self, beside: Beside) -> None:
         """Let ``beside`` do what is asked of the float model alone, as far as it is not known."""
-        if not (self._is_data and self._store.has(ANSWERS, _FLOAT, self._float_from())):
+        if not self._store.has(ANSWERS, _FLOAT, self._float_from(), self._is_data):
             beside.ask_work(_FLOAT)
         if not self._inputs.test.drawn:
             beside.ask_work(_DIAGNOSIS)

@@ -166,8 +166,10 @@ class Store:
             write_atomic(self._file(kind, name), inputs.encode() + b"\n" + kind.dump(made))
         return made
 
-    def has(self, kind: Kind[Value], name: str, inputs: str) -> bool:
-        """Return whether :meth:`once` finds the thing of this kind and name; whether it is whole, it sees."""
+    def has(self, kind: Kind[Value], name: str, inputs: str, reuse: bool = True) -> bool:
+        """Return whether :meth:`once`, given the same, finds the thing; whether it is whole, it sees."""
+        if not reuse:
+            return False
         with contextlib.suppress(*_DAMAGED):
             self._content(kind, name, inputs)
             return True

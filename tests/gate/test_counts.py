@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -16,17 +15,8 @@ from fer_deploy.gate.counts import contradictions, counts
 from fer_deploy.gate.reference import reference_of
 from fer_deploy.gate.verdicts import Outcome
 from fer_deploy.measure.counted import ImageAnswers, Truth, counted_accuracy
-from fer_deploy.measure.power import smallest_drop
 from fer_deploy.report.schema import Report
 from fixtures.sample_report import PLAIN_LABELS, sample_faces
-
-
-@pytest.fixture(scope="module", autouse=True)
-def reckoned_once() -> Iterator[None]:
-    """What a number of images can show is most of a report's counting, and the same for every report here."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("fer_deploy.measure.counted.smallest_drop", functools.cache(smallest_drop))
-        yield
 
 
 def red(report: Report) -> str:
