@@ -23,9 +23,6 @@ QUICK = ("fer_xs", "squeezenet", "mini_xception")
 _DEPTHS = {"fer_xs": 0.5}
 
 
-pytestmark = pytest.mark.usefixtures("export_once")
-
-
 def quantized(architecture: Architecture) -> tuple[Graph, Graph]:
     """Return the float and the int8 graph of a net whose BatchNorm statistics fit its weights and images."""
     torch.manual_seed(0)

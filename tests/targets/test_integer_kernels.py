@@ -33,9 +33,6 @@ Pair = dict[str, tuple[Artifact, Delegation]]
 Lowered = tuple[Outside, Graph, Pair]
 
 
-pytestmark = pytest.mark.usefixtures("export_once")
-
-
 def lower_both(outside: Outside, folder: Path) -> Lowered:
     graph = quantize_ptq(outside.model, choose_calibration(outside.training, 48))
     pair = {

@@ -30,8 +30,6 @@ from fixtures.architectures import Residual, conv, enlivened, head
 from fixtures.lowered import GraphOf
 from fixtures.synthetic import contract_for, input_spec
 
-pytestmark = pytest.mark.usefixtures("export_once")
-
 
 def lowered(graph: Graph, folder: Path, **options: Any) -> tuple[CoreMLTarget, Path]:
     target = CoreMLTarget(CoreMLOptions(**options))
